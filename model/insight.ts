@@ -1,0 +1,61 @@
+/** Insights: what the engine found, with the evidence for it. Field names are REST's (CONTRACT section 6). */
+import type { ComponentRef } from './block.ts';
+import type { JsonObject } from './json.ts';
+
+export const INSIGHT_TYPES = ['consistency', 'flow', 'performance', 'error', 'anomaly', 'prediction'] as const;
+export type InsightType = (typeof INSIGHT_TYPES)[number];
+export const SEVERITIES = ['info', 'warning', 'critical'] as const;
+export type Severity = (typeof SEVERITIES)[number];
+export const SCOPES = ['component', 'distributed', 'system'] as const;
+export type Scope = (typeof SCOPES)[number];
+export const INSIGHT_STATES = ['open', 'resolved', 'regressed', 'ignored'] as const;
+export type InsightState = (typeof INSIGHT_STATES)[number];
+
+export interface Suggestion {
+  action: string;
+  why: string;
+  /** Whether it comes from how a similar insight was resolved here, or from known causes. */
+  source: 'past_resolution' | 'known_cause';
+}
+
+export interface Evidence {
+  /** Ids that exist: each can be asked for. */
+  event_ids: string[];
+  span_ids: string[];
+  trace_ids: string[];
+  snapshot_ids: string[];
+  /** The numbers behind the claim, by analyzer. */
+  numbers: JsonObject;
+}
+
+export interface Insight {
+  /** 32 hex, derived from the fingerprint: the same finding again is the same insight. */
+  id: string;
+  fingerprint: string;
+  insight_type: InsightType;
+  severity: Severity;
+  /** To 200 characters. */
+  title: string;
+  /** One line, to 500 characters, for an agent. */
+  summary: string;
+  description: string;
+  evidence: Evidence;
+  /** 0 to 1, computed from the evidence. */
+  confidence_score: number;
+  suggestions: Suggestion[];
+  scope: Scope;
+  affected_components: ComponentRef[];
+  correlation_id: string | null;
+  operation_id: string | null;
+  /** RFC 3339, times of the evidence. */
+  first_seen: string;
+  last_seen: string;
+  occurrences: number;
+  state: InsightState;
+  resolution_notes: string | null;
+  resolved_by: string | null;
+  resolved_at: string | null;
+  generated_at: string;
+  updated_at: string;
+  expires_at: string;
+}

@@ -1,0 +1,37 @@
+/** Nanosecond times: bigint inside, RFC 3339 UTC outside. */
+
+export const NANOS_PER_MS = 1_000_000n;
+export const NANOS_PER_MINUTE = 60_000_000_000n;
+export const NANOS_PER_DAY = 86_400_000_000_000n;
+
+/** RFC 3339 with nine decimals. Any uint64 fits: its last year is 2554. */
+export function formatNanos(nanos: bigint): string {
+  const seconds = nanos / 1_000_000_000n;
+  const fraction = String(nanos % 1_000_000_000n).padStart(9, '0');
+  return `${new Date(Number(seconds) * 1000).toISOString().slice(0, 19)}.${fraction}Z`;
+}
+
+const RFC3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9})\d*)?([Zz]|[+-]\d\d:?\d\d)?$/;
+
+/** Nanoseconds of an RFC 3339 time, all decimals kept; without an offset it is UTC. Null when it is none or before 1970. */
+export function parseNanos(text: string): bigint | null {
+  const match = RFC3339.exec(text);
+  if (match === null) return null;
+  const [, year, month, day, hour, minute, second, fraction = '', zone = 'Z'] = match;
+  const offset = zone.toUpperCase() === 'Z' ? 'Z' : `${zone.slice(0, 3)}:${zone.slice(-2)}`;
+  const ms = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+  const shifted = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}${offset}`);
+  // Date.parse rolls nothing over but accepts 24:00; the day must read back as written.
+  if (Number.isNaN(ms) || Number.isNaN(shifted) || new Date(ms).getUTCDate() !== Number(day) || shifted < 0) return null;
+  return BigInt(shifted) * NANOS_PER_MS + BigInt(fraction.padEnd(9, '0'));
+}
+
+/** `YYYY-MM-DD`, the name of the day partition that holds a time. */
+export function dayOf(nanos: bigint): string {
+  return formatNanos(nanos).slice(0, 10);
+}
+
+/** The start of the minute, in nanoseconds. */
+export function minuteOf(nanos: bigint): bigint {
+  return nanos - (nanos % NANOS_PER_MINUTE);
+}

@@ -1,0 +1,180 @@
+/**
+ * What the tiers promise. One suite (test/contract/) runs over every implementation; what one cannot do it leaves out by
+ * implementing the narrower interface.
+ *
+ * Every store
+ * - MUST NOT do I/O in its constructor; `start` opens it or throws an error that names the setting that was wrong.
+ * - MUST take bytes as opaque: no content of a record may make a write fail or be changed.
+ * - MUST keep tenants apart in every read.
+ * Every `time` is in nanoseconds. Times past 2^63 - 1 (year 2262) are kept exactly inside the block and clipped in rows.
+ */
+import type { Part } from '../base/lifecycle.ts';
+import type { Block } from '../model/block.ts';
+import type { Insight, InsightState, InsightType, Scope, Severity } from '../model/insight.ts';
+import type { ComponentMinute, Template, TemplateMinute, TraceCorrelation } from '../model/rollup.ts';
+import type { Session, Snapshot } from '../model/snapshot.ts';
+
+export type TierName = 'hot' | 'warm' | 'cold';
+
+/** Which blocks to hand out. All given conditions hold together; times are inclusive and compared with the block's range. */
+export interface BlockSelector {
+  tenant: string;
+  /** Blocks that hold at least one of these keys; absent: any. */
+  keys?: readonly bigint[];
+  start?: bigint;
+  end?: bigint;
+}
+
+/** A block found; the payload is read when asked for. */
+export interface FoundBlock {
+  id: string;
+  timeMin: bigint;
+  timeMax: bigint;
+  index: Uint8Array;
+  payload(): Promise<Uint8Array>;
+}
+
+export interface BlockReader {
+  readonly tier: TierName;
+  /**
+   * The blocks that match, by `timeMax` descending, then id descending. A block MUST come at most once. Blocks added while
+   * reading MAY be missed. Leaving the loop early MUST release what the read holds.
+   */
+  blocks(selector: BlockSelector): AsyncIterable<FoundBlock>;
+}
+
+/** The hot tier: the last hour, bounded in bytes and in age, the oldest dropped first. Losing it costs speed, never data. */
+export interface HotStore extends Part, BlockReader {
+  readonly tier: 'hot';
+  /** MUST NOT throw for a store that is away: a hot tier is only ever a copy. Adding a block again changes nothing. */
+  put(blocks: readonly Block[]): Promise<void>;
+  /** From this time on the tier holds every block that was put; null while it cannot promise any. */
+  completeSince(): Promise<bigint | null>;
+}
+
+/** The line of one journal up to which everything is in the store. */
+export interface LedgerLine {
+  /** Identity of the journal, made when its directory was. */
+  journal: string;
+  /** Every entry before this position is committed. */
+  position: bigint;
+}
+
+/** What one flush brings: it is committed whole or not at all. */
+export interface Flush {
+  tenant: string;
+  blocks: readonly Block[];
+  componentMinutes: readonly ComponentMinute[];
+  templateMinutes: readonly TemplateMinute[];
+  templates: readonly Template[];
+  traceCorrelations: readonly TraceCorrelation[];
+  snapshots: readonly Snapshot[];
+  ledger: LedgerLine | null;
+}
+
+/**
+ * The warm tier. `commit` MUST be durable when it resolves and MUST be idempotent by ledger line: a flush whose ledger
+ * position is not past the stored one of its journal changes nothing. Minutes are added to what is there (counts summed,
+ * sketches merged, first/last widened), templates and snapshots are kept by id, a trace's correlation is replaced only by
+ * a smaller (time, text).
+ */
+export interface WarmStore extends Part, BlockReader, RowStore {
+  readonly tier: 'warm';
+  commit(flush: Flush): Promise<void>;
+  /** The stored position of a journal, 0n when there is none. */
+  committedPosition(journal: string): Promise<bigint>;
+  /** Days (`YYYY-MM-DD`) that hold blocks, ascending. */
+  days(): Promise<string[]>;
+  /** All blocks of a day, any order: what the archive copies. */
+  blocksOfDay(tenant: string, day: string): AsyncIterable<FoundBlock>;
+  /** Drops a day's blocks and keys whole; rollups, snapshots and insights have their own retention. */
+  dropDay(day: string): Promise<void>;
+}
+
+/** The cold tier: immutable files, the manifest committed last. Putting the same block again changes nothing. */
+export interface ColdStore extends Part, BlockReader {
+  readonly tier: 'cold';
+  put(block: FoundBlock): Promise<void>;
+  /** Makes what was put since the last seal readable, durably. */
+  seal(): Promise<void>;
+}
+
+/** What is small or changes: ordinary rows. */
+export interface RowStore {
+  /** Minutes in [start, end], ascending; of one component when given. */
+  componentMinutes(tenant: string, range: MinuteRange): Promise<ComponentMinute[]>;
+  templateMinutes(tenant: string, range: MinuteRange & { template_id?: string }): Promise<TemplateMinute[]>;
+  /** Those of the given ids that exist. */
+  templates(tenant: string, ids: readonly string[]): Promise<Template[]>;
+  /** What is known of these traces, and of all traces of these correlations. */
+  traceCorrelations(
+    tenant: string,
+    about: { traces?: readonly string[]; correlations?: readonly string[] },
+  ): Promise<TraceCorrelation[]>;
+  /** Newest first, then by id descending. */
+  snapshots(tenant: string, query: SnapshotQuery): Promise<Snapshot[]>;
+  insight(tenant: string, id: string): Promise<Insight | null>;
+  /** By `last_seen` descending, then id descending. */
+  insights(tenant: string, query: InsightQuery): Promise<Insight[]>;
+  /**
+   * Reads the insight of this id, passes it (or null) to `change` and stores what comes back, as one atomic step even against other
+   * processes; null stores nothing. `change` MUST be pure: it may run again.
+   */
+  changeInsight(tenant: string, id: string, change: (current: Insight | null) => Insight | null): Promise<Insight | null>;
+  session(tenant: string, id: string): Promise<Session | null>;
+  /** Newest first. */
+  sessions(tenant: string, query: { active?: boolean; limit: number }): Promise<Session[]>;
+  putSession(tenant: string, session: Session): Promise<void>;
+}
+
+export interface MinuteRange {
+  start: bigint;
+  end: bigint;
+  component_type?: string;
+  component_id?: string;
+}
+
+export interface SnapshotQuery {
+  component_type?: string;
+  component_id?: string;
+  node_id?: string;
+  operation_id?: string;
+  correlation_id?: string;
+  checkpoint_name?: string;
+  start?: bigint;
+  end?: bigint;
+  limit: number;
+}
+
+export interface InsightQuery {
+  insight_type?: InsightType;
+  severity?: Severity;
+  scope?: Scope;
+  states?: readonly InsightState[];
+  component_type?: string;
+  component_id?: string;
+  correlation_id?: string;
+  operation_id?: string;
+  /** Of `last_seen`, nanoseconds. */
+  start?: bigint;
+  end?: bigint;
+  /** Continue after this insight: its `last_seen` and id. */
+  after?: { last_seen: string; id: string };
+  limit: number;
+}
+
+/**
+ * The live feed: what was just stored, to every process that shows it. Best effort by design: a message is lost when nobody
+ * listens or the way is down, and readers learn of it by the feed's own gaps. Publishing MUST NOT wait, throw or slow
+ * ingest; what cannot be sent is dropped and counted.
+ */
+export interface Feed extends Part {
+  publish(message: FeedMessage): void;
+  /** @returns the function that ends it */
+  subscribe(listener: (message: FeedMessage) => void): () => void;
+}
+
+/** Blocks travel whole, 512 events a message: one message per event costs ten times as much (PERF.md). */
+export type FeedMessage =
+  | { kind: 'block'; tenant: string; index: Uint8Array; payload: Uint8Array }
+  | { kind: 'insight'; tenant: string; change: 'opened' | 'updated' | 'resolved' | 'regressed'; insight: Insight };
