@@ -18,7 +18,10 @@ export function createMeter(): Meter {
   return {
     registry,
     counter: (name, help, labels = []) =>
-      known(`ai_debug_${name}`, () => new Counter({ name: `ai_debug_${name}`, help, labelNames: [...labels], registers: [registry] })),
+      known(
+        `ai_debug_${name}`,
+        () => new Counter({ name: `ai_debug_${name}`, help, labelNames: [...labels], registers: [registry] }),
+      ),
     gauge: (name, help, collect) =>
       known(
         `ai_debug_${name}`,
@@ -37,7 +40,14 @@ export function createMeter(): Meter {
     histogram: (name, help, bucketsSeconds, labels = []) =>
       known(
         `ai_debug_${name}`,
-        () => new Histogram({ name: `ai_debug_${name}`, help, labelNames: [...labels], buckets: [...bucketsSeconds], registers: [registry] }),
+        () =>
+          new Histogram({
+            name: `ai_debug_${name}`,
+            help,
+            labelNames: [...labels],
+            buckets: [...bucketsSeconds],
+            registers: [registry],
+          }),
       ),
   };
 }

@@ -175,7 +175,8 @@ export function buildBlock(tenant: string, shard: number, day: string, records: 
     columns.severity[i] = record.severity;
     columns.received[i] = Math.min(Number((record.receivedAt - receivedAt) / 1000n), 0xffffffff);
     columns.component[i] = components.position(`${record.component.type}\0${record.component.id}`, record.component);
-    columns.correlation[i] = record.correlation === null ? 0 : correlations.position(record.correlation, record.correlation) + 1;
+    columns.correlation[i] =
+      record.correlation === null ? 0 : correlations.position(record.correlation, record.correlation) + 1;
     columns.operation[i] = record.operation === null ? 0 : operations.position(record.operation, record.operation) + 1;
     columns.trace[i] = record.trace === null ? 0 : traces.position(record.trace, record.trace) + 1;
     columns.template[i] = record.template === null ? 0 : templates.position(record.template, record.template) + 1;
@@ -217,7 +218,8 @@ export function buildBlock(tenant: string, shard: number, day: string, records: 
 export function decodeIndex(bytes: Uint8Array): BlockIndex {
   const raw = new Uint8Array(zstdDecompressSync(bytes));
   const view = new DataView(raw.buffer);
-  if (raw.length < PREFIX_BYTES || view.getUint32(0, true) !== MAGIC) throw new Error('not a block index of this version');
+  if (raw.length < PREFIX_BYTES || view.getUint32(0, true) !== MAGIC)
+    throw new Error('not a block index of this version');
   const count = view.getUint32(4, true);
   let offset = PREFIX_BYTES;
   const columns = newColumns(count);
@@ -279,7 +281,9 @@ function newColumns(count: number): BlockColumns {
 }
 
 function encodeIndex(header: BlockHeader, columns: BlockColumns, count: number): Uint8Array {
-  const json = encoder.encode(JSON.stringify(header, (_, value) => (typeof value === 'bigint' ? String(value) : value)));
+  const json = encoder.encode(
+    JSON.stringify(header, (_, value) => (typeof value === 'bigint' ? String(value) : value)),
+  );
   const parts = Object.values(columns) as Column[];
   const total = parts.reduce((sum, column) => sum + column.byteLength, PREFIX_BYTES + json.length);
   const raw = new Uint8Array(total);
@@ -334,8 +338,14 @@ class PayloadWriter {
   envelope(body: Uint8Array, source: SourceEnvelope): number {
     let position = this.#known.get(source);
     if (position !== undefined) return position;
-    this.#hash.reset().bytes(body, source.resourceStart, source.resourceEnd).number(source.resourceEnd - source.resourceStart);
-    this.#hash.bytes(body, source.scopeStart, source.scopeEnd).text(source.resourceSchemaUrl).text(source.scopeSchemaUrl);
+    this.#hash
+      .reset()
+      .bytes(body, source.resourceStart, source.resourceEnd)
+      .number(source.resourceEnd - source.resourceStart);
+    this.#hash
+      .bytes(body, source.scopeStart, source.scopeEnd)
+      .text(source.resourceSchemaUrl)
+      .text(source.scopeSchemaUrl);
     const content = `${this.#hash.digest()} ${source.nodeId}`;
     position = this.#byContent.get(content);
     if (position === undefined) {

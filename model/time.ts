@@ -22,7 +22,8 @@ export function parseNanos(text: string): bigint | null {
   const ms = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
   const shifted = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}${offset}`);
   // Date.parse rolls nothing over but accepts 24:00; the day must read back as written.
-  if (Number.isNaN(ms) || Number.isNaN(shifted) || new Date(ms).getUTCDate() !== Number(day) || shifted < 0) return null;
+  if (Number.isNaN(ms) || Number.isNaN(shifted) || new Date(ms).getUTCDate() !== Number(day) || shifted < 0)
+    return null;
   return BigInt(shifted) * NANOS_PER_MS + BigInt(fraction.padEnd(9, '0'));
 }
 
