@@ -88,24 +88,21 @@ export function readBlock(index: BlockIndex, payload: Uint8Array): BlockRecords 
         timestamp: formatNanos(columns.time[i]!),
         received_at: formatNanos(header.receivedAt + BigInt(columns.received[i]!) * 1000n),
       };
-      const part = columns.part[i]!;
-      const record = message(i);
-      switch (SIGNALS[columns.signal[i]!]) {
-        case 'log':
-          fillLog(event, record as LogRecord);
-          break;
-        case 'span':
-          if (part === 0) fillSpan(event, record as Span);
-          else fillSpanEvent(event, record as Span, part);
-          break;
-        case 'metric':
-          fillPoint(event, record as Metric, part);
+      try {
+        fill(event, message(i), columns.part[i]!);
+      } catch (error) {
+        // The walk checks what it needs to know; a broken part elsewhere in the record must not cost the page it is on.
+        event.message ||= `this record cannot be decoded: ${(error as Error).message}`;
+        event.data[DECODE_ERROR_KEY] = (error as Error).message;
       }
       event.parent_event_id = textAt(event.data, PARENT_KEY) ?? textAt(scope.attributes, PARENT_KEY);
       return event;
     },
   };
 }
+
+/** Attribute that says, on a record or resource, that it or a part of it could not be decoded, and why. */
+export const DECODE_ERROR_KEY = 'debug.decode_error';
 
 /** Log records' values as plain JSON; 64-bit integers past 2^53 as decimal strings, bytes as base64. */
 export function jsonOf(value: AnyValue | undefined): Json {
@@ -139,12 +136,17 @@ const NO_RECORDED_VALUE = 1;
 
 function readEnvelope(envelope: Envelope, payload: Uint8Array): { resource: ResourceView; scope: ScopeView } {
   const bytes = (start: number, length: number) => payload.subarray(start, start + length);
-  const resource = decodeMessage(ResourceSchema, bytes(envelope.resourceStart, envelope.resourceLength));
-  const scope = decodeMessage(InstrumentationScopeSchema, bytes(envelope.scopeStart, envelope.scopeLength));
-  return {
-    resource: resourceView(resource, envelope.resourceSchemaUrl),
-    scope: scopeView(scope, envelope.scopeSchemaUrl),
-  };
+  try {
+    const resource = decodeMessage(ResourceSchema, bytes(envelope.resourceStart, envelope.resourceLength));
+    const scope = decodeMessage(InstrumentationScopeSchema, bytes(envelope.scopeStart, envelope.scopeLength));
+    return {
+      resource: resourceView(resource, envelope.resourceSchemaUrl),
+      scope: scopeView(scope, envelope.scopeSchemaUrl),
+    };
+  } catch (error) {
+    const attributes = { [DECODE_ERROR_KEY]: (error as Error).message };
+    return { resource: { attributes }, scope: { name: '', version: '', attributes: {} } };
+  }
 }
 
 function resourceView(resource: Resource, schemaUrl: string): ResourceView {
@@ -167,6 +169,17 @@ function scopeView(scope: InstrumentationScope, schemaUrl: string): ScopeView {
   if (scope.droppedAttributesCount > 0) view.dropped_attributes_count = scope.droppedAttributesCount;
   if (schemaUrl !== '') view.schema_url = schemaUrl;
   return view;
+}
+
+function fill(event: DebugEvent, record: LogRecord | Span | Metric, part: number): void {
+  switch (record.$typeName) {
+    case 'opentelemetry.proto.logs.v1.LogRecord':
+      return fillLog(event, record);
+    case 'opentelemetry.proto.trace.v1.Span':
+      return part === 0 ? fillSpan(event, record) : fillSpanEvent(event, record, part);
+    case 'opentelemetry.proto.metrics.v1.Metric':
+      return fillPoint(event, record, part);
+  }
 }
 
 function fillLog(event: DebugEvent, record: LogRecord): void {

@@ -56,7 +56,7 @@ export interface HotStore extends Part, BlockReader {
 export interface LedgerLine {
   /** Identity of the journal, made when its directory was. */
   journal: string;
-  /** Every entry before this position is committed. */
+  /** Every entry up to and including this position is committed; 0n is before the first. */
   position: bigint;
 }
 

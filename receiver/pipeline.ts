@@ -1,0 +1,201 @@
+/**
+ * Behind the acknowledgement: takes entries from the journal, derives blocks and commits them to the store, in order, one flush at
+ * a time. The journal is the queue: while the store is away it grows, and what was not committed is taken again
+ * after a restart. A flush carries the position of its last entry, so that the store can tell it has it already.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Clock } from '../base/clock.ts';
+import { DebugError } from '../base/errors.ts';
+import type { Part } from '../base/lifecycle.ts';
+import type { Logger } from '../base/log.ts';
+import type { Meter } from '../base/meter.ts';
+import type { Indexer } from '../otlp/walk.ts';
+import { type Arrival, type Derived, type DeriveSettings, derive } from './derive.ts';
+import type { Journal, JournalEntry } from './journal.ts';
+
+/** What the pipeline needs of a store. */
+export interface Sink {
+  /** MUST be durable when it resolves, and change nothing for a ledger position that it has already. */
+  commit(flush: Derived & { ledger: { journal: string; position: bigint } }): Promise<void>;
+  /** Every entry up to and including this position is committed; 0n for a journal that it does not know. */
+  committedPosition(journal: string): Promise<bigint>;
+  /** Names the records that were stored lately, so that they are known when they are sent again. */
+  recall(known: (tenant: string, time: bigint, hash: bigint) => void): Promise<void>;
+}
+
+export interface PipelineSettings extends DeriveSettings {
+  journal: Journal;
+  sink: Sink;
+  index: Indexer;
+  /** `DEBUG_BATCH_SIZE_MS`: the longest that a batch waits while others are on their way; an idle writer does not wait. */
+  batchMs: number;
+  /** Told of each flush when it is committed. MUST NOT throw. */
+  committed: (flush: Derived) => void;
+  clock: Clock;
+  log: Logger;
+  meter: Meter;
+}
+
+export interface Pipeline extends Part {
+  /**
+   * A read barrier: resolves when everything acknowledged before the call is committed, at the latest after `timeoutMs`.
+   * @returns bytes of acknowledged requests that are still on their way; 0 unless the store is slow or away
+   */
+  settled(timeoutMs: number): Promise<number>;
+  /** Why commits fail just now; null while they do not. */
+  trouble(): string | null;
+}
+
+// Bounds the memory of one flush: its bodies, their index and their blocks are some four times this.
+const FLUSH_BYTES_MAX = 8 << 20;
+const RETRY_FIRST_MS = 50;
+const RETRY_MAX_MS = 2000;
+
+export function createPipeline(settings: PipelineSettings): Pipeline {
+  const { journal, sink, clock, log, meter } = settings;
+  const records = meter.counter('records_stored_total', 'Records committed to the store');
+  const duplicates = meter.counter('records_duplicate_total', 'Records left out because they were stored already');
+  const failures = meter.counter('commit_failures_total', 'What the store refused and was asked again');
+  const seconds = meter.histogram(
+    'commit_seconds',
+    'From taking entries to their commit',
+    [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3],
+  );
+  const stopping = new AbortController();
+  const waiters = new Set<{ position: bigint; resolve: () => void }>();
+  let committed = 0n; // every entry up to it is in the store
+  let trouble: string | null = null;
+  let hurry: (() => void) | null = null;
+  let running: Promise<void> | undefined;
+
+  async function run(): Promise<void> {
+    await persist('ask the store what it has', attach);
+    let lastFlushMs = Number.NEGATIVE_INFINITY;
+    while (!stopping.signal.aborted) {
+      const entries = await persist('read the journal', () => journal.take(FLUSH_BYTES_MAX, stopping.signal));
+      if (entries.length === 0) continue;
+      const startMs = clock.monotonicMs();
+      // Where the store was away at the start, the journal may hand out what it has: the ledger knows.
+      const fresh = entries.filter(({ position }) => position > committed);
+      for (const run of tenantRuns(fresh)) await store(run);
+      seconds.observe((clock.monotonicMs() - startMs) / 1000);
+      // Half the wait leaves the other half to the commit: live readers are promised 100 ms.
+      const waitMs = settings.batchMs / 2 - (clock.monotonicMs() - lastFlushMs);
+      lastFlushMs = clock.monotonicMs();
+      if (waitMs > 0 && waiters.size === 0) await breath(waitMs);
+    }
+  }
+
+  async function attach(): Promise<void> {
+    committed = await sink.committedPosition(journal.id);
+    await sink.recall((tenant, time, hash) => settings.recent.add(tenant, time, hash));
+  }
+
+  async function store(entries: readonly JournalEntry[]): Promise<void> {
+    const flush = derive(entries[0]!.tenant, arrivalsOf(entries), settings);
+    const { position } = entries.at(-1)!;
+    await persist('commit to the store', () => sink.commit({ ...flush, ledger: { journal: journal.id, position } }));
+    committed = position;
+    for (const waiter of waiters) if (waiter.position <= committed) waiter.resolve();
+    void journal.release(position);
+    records.inc(flush.blocks.reduce((sum, block) => sum + block.count, 0));
+    duplicates.inc(flush.duplicates);
+    settings.committed(flush);
+  }
+
+  /** Tries until it succeeds: everything behind waits in the journal. Throws only when stopping. */
+  async function persist<T>(what: string, attempt: () => Promise<T>): Promise<T> {
+    for (let delayMs = RETRY_FIRST_MS; ; delayMs = Math.min(delayMs * 2, RETRY_MAX_MS)) {
+      try {
+        const result = await attempt();
+        if (trouble !== null) log.info('commits go on');
+        trouble = null;
+        return result;
+      } catch (error) {
+        failures.inc();
+        if (trouble === null) log.error({ err: error }, `cannot ${what}; the journal keeps what comes`);
+        trouble = error instanceof Error ? error.message : String(error);
+        await sleep(delayMs, undefined, { signal: stopping.signal });
+      }
+    }
+  }
+
+  function arrivalsOf(entries: readonly JournalEntry[]): Arrival[] {
+    // Live entries bring their index along; replayed ones are walked again.
+    return entries.map((entry) => ({
+      receivedAt: entry.receivedAt,
+      records: (entry.index ?? settings.index(entry.signal, entry.body)).records,
+    }));
+  }
+
+  function breath(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(done, ms);
+      stopping.signal.addEventListener('abort', done, { once: true });
+      hurry = done;
+      function done() {
+        clearTimeout(timer);
+        stopping.signal.removeEventListener('abort', done);
+        hurry = null;
+        resolve();
+      }
+    });
+  }
+
+  return {
+    name: 'pipeline',
+    trouble: () => trouble,
+
+    async start() {
+      // A store that is away keeps nobody from starting: the journal goes by its own checkpoint until the store is back.
+      await sink.committedPosition(journal.id).then(journal.seek.bind(journal), (error) => {
+        log.warn({ err: error }, 'the store is away; the journal keeps what comes');
+      });
+      running = run().catch((error) => {
+        if (stopping.signal.aborted) return;
+        trouble = `the pipeline ended: ${error instanceof Error ? error.message : error}`;
+        log.fatal({ err: error }, 'the pipeline ended; the journal keeps what comes');
+      });
+    },
+
+    async settled(timeoutMs) {
+      const { durable } = journal.stats();
+      if (durable <= committed) return 0;
+      hurry?.();
+      await new Promise<void>((resolve) => {
+        const waiter = { position: durable, resolve: done };
+        const timer = setTimeout(done, timeoutMs);
+        waiters.add(waiter);
+        function done() {
+          clearTimeout(timer);
+          waiters.delete(waiter);
+          resolve();
+        }
+      });
+      return durable <= committed ? 0 : Number(durable - committed);
+    },
+
+    /** Commits what has been acknowledged, then ends; what the store does not take in time stays in the journal. */
+    async stop() {
+      if (running === undefined) return;
+      if (trouble === null) await this.settled(STOP_FLUSH_MS);
+      stopping.abort(new DebugError('UNAVAILABLE', 'stopping'));
+      await running;
+    },
+  };
+}
+
+const STOP_FLUSH_MS = 5000;
+
+/** Entries of one tenant are one flush; the order of entries is kept, as the ledger counts on it. */
+function* tenantRuns(entries: readonly JournalEntry[]): Generator<JournalEntry[]> {
+  let run: JournalEntry[] = [];
+  for (const entry of entries) {
+    if (run.length > 0 && run[0]!.tenant !== entry.tenant) {
+      yield run;
+      run = [];
+    }
+    run.push(entry);
+  }
+  if (run.length > 0) yield run;
+}
