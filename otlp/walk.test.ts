@@ -1,0 +1,290 @@
+import { create, toBinary } from '@bufbuild/protobuf';
+import { BinaryWriter } from '@bufbuild/protobuf/wire';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { EVENT_TYPES, levelOf } from '../model/event.ts';
+import { eventId } from '../model/ids.ts';
+import { LogRecordSchema } from '../proto/gen/opentelemetry/proto/logs/v1/logs_pb.js';
+import { jsonToProtobuf } from './json.ts';
+import { createIndexer, type IndexedRecord, indexRequest } from './walk.ts';
+import { DEPTH_MAX } from './wire.ts';
+
+const TRACE = '0af7651916cd43dd8448eb211c80319c';
+const SPAN = 'b7ad6b7169203331';
+
+describe('what a record is', () => {
+  test.each([
+    [{ severityNumber: 9 }, 'log', 'INFO'],
+    [{ severityNumber: 17 }, 'error', 'ERROR'],
+    [{ severityNumber: 24 }, 'error', 'CRITICAL'],
+    [{ severityText: 'warn' }, 'log', 'WARNING'],
+    [{ severityText: 'Error' }, 'error', 'ERROR'],
+    [{ severityNumber: 25 }, 'log', null],
+    [{}, 'log', null],
+    [{ attributes: [text('exception.type', 'TypeError')] }, 'error', 'ERROR'],
+    [{ eventName: 'debug.state.snapshot', severityNumber: 9 }, 'state_snapshot', 'INFO'],
+    [{ eventName: 'entity.state' }, 'state_snapshot', null],
+    [{ attributes: [text('debug.event.type', 'system')] }, 'system', null],
+    [{ attributes: [text('debug.event.type', 'nonsense')] }, 'log', null],
+  ])('log record %j is a %s at level %s', (record, type, level) => {
+    const [found] = logs([record]);
+    expect([EVENT_TYPES[found!.type], levelOf(found!.severity)]).toEqual([type, level]);
+  });
+
+  test('a failed span counts as an error, a span without status does not', () => {
+    const [failed, fine] = spans([{ status: { code: 2 } }, { spanId: 'b7ad6b7169203332' }]);
+    expect([levelOf(failed!.severity), levelOf(fine!.severity)]).toEqual(['ERROR', 'INFO']);
+  });
+
+  test('a span exception event is an error of its own, another event is not', () => {
+    const found = spans([
+      {
+        events: [
+          { timeUnixNano: '7', name: 'retry' },
+          { timeUnixNano: '8', name: 'exception', attributes: [text('exception.message', 'boom')] },
+        ],
+      },
+    ]);
+    expect(found.map(({ type, part, time }) => [EVENT_TYPES[type], part, time])).toEqual([
+      ['span', 0, 5n],
+      ['error', 2, 8n],
+    ]);
+    expect(found[1]!.trace).toBe(TRACE);
+  });
+
+  test('each metric data point is a record of its own', () => {
+    const points = [
+      { timeUnixNano: '1', asInt: '4' },
+      { timeUnixNano: '2', asDouble: 0.5 },
+    ];
+    const found = index('metric', {
+      resourceMetrics: [
+        {
+          scopeMetrics: [
+            {
+              metrics: [
+                { name: 'a', gauge: { dataPoints: points } },
+                { name: 'b', summary: { dataPoints: [{}] } },
+              ],
+            },
+          ],
+        },
+      ],
+    });
+    expect(found.records.map(({ part, time }) => [part, time])).toEqual([
+      [1, 1n],
+      [2, 2n],
+      [1, 0n],
+    ]);
+    expect(found.accepted).toBe(3);
+  });
+});
+
+describe('whose a record is', () => {
+  test.each([
+    [[], [], ['service', 'unknown_service']],
+    [[], [text('service.name', 'shop')], ['service', 'shop']],
+    [[], [text('service.name', 'shop'), text('browser.platform', 'Linux')], ['browser', 'shop']],
+    [[], [text('service.name', 'shop'), text('telemetry.sdk.language', 'webjs')], ['browser', 'shop']],
+    [[text('gen_ai.agent.name', 'planner')], [text('service.name', 'shop')], ['agent', 'planner']],
+    [[text('gen_ai.agent.name', 'planner'), text('gen_ai.agent.id', 'a-1')], [], ['agent', 'a-1']],
+    [[text('workflow.id', 'w-1')], [text('service.name', 'shop')], ['workflow', 'w-1']],
+    [[text('gen_ai.operation.name', 'invoke_workflow')], [text('service.name', 'shop')], ['workflow', 'shop']],
+    [
+      [text('debug.component.type', 'agent'), text('debug.component.id', 'x')],
+      [text('service.name', 'shop')],
+      ['agent', 'x'],
+    ],
+    [[text('debug.component.id', 'x')], [text('service.name', 'shop')], ['service', 'x']],
+  ])('attributes %j on resource %j: %j', (attributes, resource, expected) => {
+    const [found] = logs([{ attributes }], resource);
+    expect([found!.component.type, found!.component.id]).toEqual(expected);
+  });
+
+  test.each([
+    [['service.instance.id', 'k8s.pod.name', 'host.name'], 'service.instance.id'],
+    [['k8s.pod.name', 'host.name'], 'k8s.pod.name'],
+    [['host.name'], 'host.name'],
+  ])('of %j the node is %s', (keys, expected) => {
+    const [found] = logs(
+      [{}],
+      keys.map((key) => text(key, key)),
+    );
+    expect(found!.envelope.nodeId).toBe(expected);
+  });
+});
+
+describe('what ties records together', () => {
+  test('record before scope before resource, and the first configured key before later ones', () => {
+    const key = 'correlation_id';
+    const all = { record: [text(key, 'r')], scope: [text(key, 's')], resource: [text(key, 'e')] };
+    const correlation = (record: object[], scope: object[], resource: object[]) =>
+      index('log', request([{ attributes: record }], resource, scope)).records[0]!.correlation;
+    expect(correlation(all.record, all.scope, all.resource)).toBe('r');
+    expect(correlation([], all.scope, all.resource)).toBe('s');
+    expect(correlation([], [], all.resource)).toBe('e');
+    expect(correlation([text('correlationId', 'later'), text('debug.correlation_id', 'first')], [], [])).toBe('first');
+    expect(correlation([text(key, '')], [], [])).toBeNull();
+    expect(correlation([{ key, value: { intValue: '-42' } }], [], [])).toBe('-42');
+  });
+
+  test('keys can be set', () => {
+    const indexer = createIndexer({ correlationKeys: ['order.id'], operationKeys: ['step'] });
+    const body = jsonToProtobuf(
+      'log',
+      encode(request([{ attributes: [text('order.id', 'o'), text('step', 's'), text('correlation_id', 'x')] }])),
+    );
+    expect(indexer('log', body).records[0]).toMatchObject({ correlation: 'o', operation: 's' });
+  });
+
+  test('an exception event says what its span says', () => {
+    const event = { name: 'exception', timeUnixNano: '9' };
+    const found = spans([{ attributes: [text('debug.operation_id', 'op')], events: [event] }]);
+    expect(found.map(({ operation }) => operation)).toEqual(['op', 'op']);
+  });
+});
+
+describe('ids', () => {
+  const id = (records: IndexedRecord[]) => records.map(({ time, hash }) => eventId(time, hash));
+
+  test('start with the time, so that they sort by it', () => {
+    expect(id(logs([{ timeUnixNano: '255' }]))[0]).toMatch(/^00000000000000ff/);
+    expect(id(logs([{ observedTimeUnixNano: '16' }]))[0]).toMatch(/^0000000000000010/);
+  });
+
+  test('the same record delivered twice has the same id; another time, body, attribute or resource another', () => {
+    const base = { timeUnixNano: '1', body: { stringValue: 'a' }, attributes: [text('k', 'v')] };
+    const ids = [
+      ...id(logs([base])),
+      ...id(logs([{ ...base, timeUnixNano: '2' }])),
+      ...id(logs([{ ...base, body: { stringValue: 'b' } }])),
+      ...id(logs([{ ...base, attributes: [text('k', 'w')] }])),
+      ...id(logs([{ ...base, attributes: [text('kv', '')] }])),
+      ...id(logs([base], [text('service.name', 'x')])),
+    ];
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(id(logs([{}, base]))[1]).toBe(ids[0]);
+  });
+
+  test('do not depend on the order of fields on the wire, nor on defaults being sent', () => {
+    const inOrder = toBinary(
+      LogRecordSchema,
+      create(LogRecordSchema, { timeUnixNano: 3n, severityNumber: 9, eventName: 'e' }),
+    );
+    const reversed = new BinaryWriter();
+    reversed.tag(12, 2).string('e').tag(7, 0).uint32(0).tag(2, 0).int32(9).tag(1, 1).fixed64(3n);
+    const [a] = indexRequest('log', wrap(inOrder)).records;
+    const [b] = indexRequest('log', wrap(reversed.finish())).records;
+    expect(id([b!])).toEqual(id([a!]));
+  });
+});
+
+describe('what cannot be a record', () => {
+  test('a span with a bad id is refused alone, and the answer says why', () => {
+    const found = index('span', {
+      resourceSpans: [
+        {
+          scopeSpans: [
+            { spans: [span({ spanId: '' }), span({}), span({ traceId: '0'.repeat(32) }), span({ traceId: 'xyz' })] },
+          ],
+        },
+      ],
+    });
+    expect(found).toMatchObject({
+      accepted: 1,
+      rejected: 3,
+      rejectedReason: 'span_id must be 8 bytes and not all zero',
+    });
+  });
+
+  test('a log record with a bad trace id is kept, uncorrelated', () => {
+    const found = logs([{ traceId: 'abc' }, { traceId: '0'.repeat(32) }, { traceId: TRACE.toUpperCase() }]);
+    expect(found.map(({ trace }) => trace)).toEqual([null, null, TRACE]);
+  });
+
+  test(`a value nested deeper than ${DEPTH_MAX} costs its record only`, () => {
+    const nested = (depth: number) => {
+      let value: object = { stringValue: 'deep' };
+      for (let i = 0; i < depth; i++)
+        value = i % 2 ? { arrayValue: { values: [value] } } : { kvlistValue: { values: [{ key: 'k', value }] } };
+      return value;
+    };
+    const found = index(
+      'log',
+      request([
+        { body: nested(DEPTH_MAX) },
+        { body: nested(DEPTH_MAX + 1) },
+        { attributes: [{ key: 'a', value: nested(5000) }] },
+      ]),
+    );
+    expect(found).toMatchObject({ accepted: 1, rejected: 2 });
+  });
+
+  test.each([
+    ['a truncated varint', [0x0a, 0x80]],
+    ['a length past the end', [0x0a, 0x05, 0x00]],
+    ['a varint of eleven bytes', [0x08, ...new Array(11).fill(0xff)]],
+    ['field number 0', [0x00]],
+    ['a group without end', [0x13]],
+    ['wire type 7', [0x0f]],
+  ])('%s is MALFORMED', (_what, bytes) => {
+    expect(() => indexRequest('log', Uint8Array.from(bytes))).toThrow(expect.objectContaining({ code: 'MALFORMED' }));
+  });
+
+  test('unknown fields and groups are passed over', () => {
+    const writer = new BinaryWriter();
+    writer.tag(99, 3).tag(1, 0).int32(7).tag(99, 4).tag(1000, 2).string('x').tag(1001, 5).fixed32(1);
+    expect(indexRequest('span', writer.finish())).toMatchObject({ accepted: 0, rejected: 0 });
+  });
+
+  test('whatever the bytes, the walk answers or says MALFORMED', () => {
+    const valid = jsonToProtobuf(
+      'span',
+      encode({ resourceSpans: [{ scopeSpans: [{ spans: [span({ attributes: [text('a', 'b')] })] }] }] }),
+    );
+    fc.assert(
+      fc.property(
+        fc.constantFrom('log', 'span', 'metric'),
+        fc.array(fc.tuple(fc.nat(valid.length - 1), fc.nat(255))),
+        (signal, edits) => {
+          const bytes = valid.slice();
+          for (const [at, byte] of edits) bytes[at] = byte;
+          try {
+            indexRequest(signal, bytes);
+          } catch (error) {
+            expect(error).toMatchObject({ code: 'MALFORMED' });
+          }
+        },
+      ),
+    );
+  });
+});
+
+function text(key: string, value: string) {
+  return { key, value: { stringValue: value } };
+}
+
+function span(more: object) {
+  return { traceId: TRACE, spanId: SPAN, name: 'work', startTimeUnixNano: '5', endTimeUnixNano: '6', ...more };
+}
+
+function request(records: object[], resource: object[] = [], scope: object[] = []) {
+  return {
+    resourceLogs: [
+      { resource: { attributes: resource }, scopeLogs: [{ scope: { attributes: scope }, logRecords: records }] },
+    ],
+  };
+}
+
+const encode = (json: unknown) => new TextEncoder().encode(JSON.stringify(json));
+const index = (signal: 'log' | 'span' | 'metric', json: unknown) =>
+  indexRequest(signal, jsonToProtobuf(signal, encode(json)));
+const logs = (records: object[], resource?: object[]) => index('log', request(records, resource)).records;
+const spans = (list: object[]) =>
+  index('span', { resourceSpans: [{ scopeSpans: [{ spans: list.map(span) }] }] }).records;
+
+/** A request around the bytes of one log record. */
+function wrap(record: Uint8Array): Uint8Array {
+  const writer = new BinaryWriter();
+  return writer.tag(1, 2).fork().tag(2, 2).fork().tag(2, 2).bytes(record).join().join().finish();
+}
