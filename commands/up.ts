@@ -1,0 +1,99 @@
+/** `ai-debug up`: everything in one process on the embedded tiers, or one role of it on PostgreSQL and Redis. */
+import { parseArgs } from 'node:util';
+import { DebugError } from '../base/errors.ts';
+import { createLogger } from '../base/log.ts';
+import { createMeter } from '../base/meter.ts';
+import { type Addresses, createCollector } from '../collector.ts';
+import { type Config, isSwitch, loadConfig, settingsHelp } from '../config.ts';
+import { type CommandContext, EXIT, painter, UsageError } from './command.ts';
+
+export async function up(context: CommandContext, args: string[]): Promise<number> {
+  const { flags, help, json, file } = readFlags(args);
+  if (help) {
+    context.stdout.write(
+      `usage: ai-debug up [options]\n\n  --config FILE  settings from a JSON file\n  --json         say where it listens as one JSON line\n${settingsHelp()}\n`,
+    );
+    return EXIT.ok;
+  }
+  const config = configOf(flags, file);
+  const log = createLogger(config.logLevel);
+  const collector = createCollector(config, { clock: context.clock, log, meter: createMeter() });
+  const startedMs = context.clock.monotonicMs();
+  await collector.start();
+  const addresses = collector.addresses();
+  log.info({ ...addresses, readyMs: Math.round(context.clock.monotonicMs() - startedMs) }, 'up');
+  context.stdout.write(json ? `${JSON.stringify(addresses)}\n` : banner(context, config, addresses));
+  await new Promise<void>((resolve) => {
+    if (context.signal.aborted) resolve();
+    else context.signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  log.info('stopping');
+  await collector.stop();
+  log.info('stopped');
+  return EXIT.ok;
+}
+
+function readFlags(args: string[]) {
+  const switches = args.filter((arg) => arg.startsWith('--') && isSwitch(arg.slice(2).replace(/^no-/, '')));
+  const options = Object.fromEntries(
+    switches.map((arg) => [arg.slice(2).replace(/^no-/, ''), { type: 'boolean' as const }]),
+  );
+  const { values, positionals, tokens } = parseArgs({
+    args,
+    options: {
+      ...options,
+      help: { type: 'boolean', short: 'h' },
+      json: { type: 'boolean' },
+      config: { type: 'string' },
+    },
+    strict: false, // config.ts knows every setting and says which name was meant
+    allowNegative: true,
+    tokens: true,
+  });
+  if (positionals.length > 0) throw new UsageError(`takes no argument '${positionals[0]}'`);
+  const { help = false, json = false, config: file, ...flags } = values;
+  for (const token of tokens) {
+    if (
+      token.kind === 'option' &&
+      token.rawName.startsWith('-') &&
+      !token.rawName.startsWith('--') &&
+      token.name !== 'help'
+    ) {
+      throw new UsageError(`unknown option ${token.rawName}`);
+    }
+  }
+  return {
+    flags: new Map(Object.entries(flags) as [string, string | boolean][]),
+    help: help === true,
+    json: json === true,
+    file: typeof file === 'string' ? file : undefined,
+  };
+}
+
+function configOf(flags: ReadonlyMap<string, string | boolean>, file: string | undefined): Config {
+  try {
+    return loadConfig({ flags, file });
+  } catch (error) {
+    if (error instanceof DebugError && error.code === 'INVALID') throw new UsageError(error.message);
+    throw error;
+  }
+}
+
+function banner(context: CommandContext, config: Config, addresses: Addresses): string {
+  const paint = painter(context.stdout);
+  const warm = config.pgUrl === '' ? `embedded in ${config.dataDir}` : 'PostgreSQL';
+  const hot = config.redisUrl === '' || !config.redisEnabled ? 'in process' : 'Redis';
+  const lines: [string, string][] = [];
+  if (addresses.otlp_http !== null)
+    lines.push(['send telemetry', `OTEL_EXPORTER_OTLP_ENDPOINT=${addresses.otlp_http}`]);
+  if (addresses.otlp_grpc !== null) lines.push(['  over gRPC', addresses.otlp_grpc]);
+  if (addresses.otlp_http !== null)
+    lines.push(['any Node service', 'node --import @ai-debug/instrumentation/register app.js']);
+  if (addresses.http !== null) {
+    lines.push(['look', `${addresses.http}/`]);
+    lines.push(['ask', `curl '${addresses.http}/api/debug/insights'`]);
+  }
+  const width = Math.max(...lines.map(([what]) => what.length));
+  const rows = lines.map(([what, where]) => `  ${paint('dim', what.padEnd(width))}  ${where}`);
+  return `${paint('bold', 'ai-debug is up')} (hot: ${hot}, warm: ${warm})\n\n${rows.join('\n')}\n\n`;
+}

@@ -1,0 +1,152 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { systemClock } from '../base/clock.ts';
+import { createLogger } from '../base/log.ts';
+import { createMeter } from '../base/meter.ts';
+import { jsonToProtobuf } from '../otlp/json.ts';
+import { indexRequest } from '../otlp/walk.ts';
+import type { Derived } from './derive.ts';
+import { createJournal, type Journal } from './journal.ts';
+import { createPipeline, type Sink } from './pipeline.ts';
+import { RecentIds } from './recent-ids.ts';
+
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'pipeline-'));
+});
+afterEach(() => rm(directory, { recursive: true }));
+
+test('what was appended before the barrier is committed behind it', async () => {
+  const store = fakeStore();
+  await running(store.sink, async (journal, pipeline) => {
+    await append(journal, 'a');
+    await append(journal, 'b');
+    expect(await pipeline.settled(1000)).toBe(0);
+    expect(store.messages()).toEqual(['a', 'b']);
+  });
+});
+
+test('a store that is away keeps nobody waiting: the journal keeps what comes, and it is stored once when the store is back', async () => {
+  const store = fakeStore();
+  store.away = true;
+  await running(store.sink, async (journal, pipeline) => {
+    await append(journal, 'a');
+    expect(await pipeline.settled(50)).toBeGreaterThan(0);
+    expect(pipeline.trouble()).toBe('away');
+    store.away = false;
+    expect(await pipeline.settled(5000)).toBe(0);
+    expect(pipeline.trouble()).toBeNull();
+    expect(store.messages()).toEqual(['a']);
+  });
+});
+
+test('a commit whose answer was lost is not made twice, also when the store is away at the next start', async () => {
+  const store = fakeStore();
+  await running(store.sink, async (journal, pipeline) => {
+    await append(journal, 'a');
+    await pipeline.settled(1000);
+  });
+  await rm(join(directory, 'checkpoint'), { force: true }); // as if it had been killed before writing it
+  store.away = true;
+  await running(store.sink, async (journal, pipeline) => {
+    await append(journal, 'b');
+    store.away = false;
+    expect(await pipeline.settled(5000)).toBe(0);
+    expect(store.messages()).toEqual(['a', 'b']);
+  });
+});
+
+test('a record that the store has is left out when it is sent again after a restart', async () => {
+  const store = fakeStore();
+  for (const _ of [1, 2]) {
+    await running(store.sink, async (journal, pipeline) => {
+      await append(journal, 'same');
+      await pipeline.settled(1000);
+    });
+  }
+  expect(store.messages()).toEqual(['same']);
+});
+
+test('stop commits what was acknowledged', async () => {
+  const store = fakeStore();
+  await running(store.sink, async (journal) => {
+    for (let i = 0; i < 20; i++) await append(journal, String(i));
+  });
+  expect(store.messages()).toHaveLength(20);
+});
+
+/** Keeps flushes in memory and the ledger's promise; `away` makes it refuse. */
+function fakeStore() {
+  const flushes: Derived[] = [];
+  const ledger = new Map<string, bigint>();
+  const ids: [string, bigint, bigint][] = [];
+  const store = {
+    away: false,
+    messages: () => flushes.flatMap(({ templates }) => templates.map(({ text }) => text)),
+    sink: {
+      async commit(flush) {
+        if (store.away) throw new Error('away');
+        if (flush.ledger.position <= (ledger.get(flush.ledger.journal) ?? 0n)) return;
+        ledger.set(flush.ledger.journal, flush.ledger.position);
+        flushes.push(flush);
+      },
+      async committedPosition(journal) {
+        if (store.away) throw new Error('away');
+        return ledger.get(journal) ?? 0n;
+      },
+      async recall(known) {
+        for (const id of ids) known(...id);
+      },
+    } satisfies Sink as Sink,
+    remember: (id: [string, bigint, bigint]) => ids.push(id),
+  };
+  const { commit } = store.sink;
+  store.sink.commit = async (flush) => {
+    await commit(flush);
+    const { time, hash } = indexRequest('log', request(flush.templates.at(-1)?.text ?? '')).records[0]!;
+    store.remember([flush.tenant, time, hash]);
+  };
+  return store;
+}
+
+async function running(
+  sink: Sink,
+  work: (journal: Journal, pipeline: ReturnType<typeof createPipeline>) => Promise<void>,
+) {
+  const shared = { clock: systemClock(), log: createLogger('silent'), meter: createMeter() };
+  const journal = createJournal({ directory, bytesMax: 1 << 20, segmentBytes: 1 << 16, ...shared });
+  const recent = new RecentIds(1000);
+  const templateOf = (message: string) => ({ id: message, text: message });
+  const pipeline = createPipeline({
+    journal,
+    sink,
+    index: indexRequest,
+    batchMs: 20,
+    committed: () => {},
+    retentionNanos: 1n << 62n,
+    templateOf,
+    recent,
+    ...shared,
+  });
+  await journal.start();
+  await pipeline.start();
+  try {
+    await work(journal, pipeline);
+  } finally {
+    await pipeline.stop();
+    await journal.stop();
+  }
+}
+
+async function append(journal: Journal, message: string): Promise<void> {
+  await journal.append({ signal: 'log', tenant: 'default', receivedAt: 1n, body: request(message), index: null });
+}
+
+function request(message: string): Uint8Array {
+  const json = {
+    resourceLogs: [{ scopeLogs: [{ logRecords: [{ timeUnixNano: '1', body: { stringValue: message } }] }] }],
+  };
+  return jsonToProtobuf('log', new TextEncoder().encode(JSON.stringify(json)));
+}
