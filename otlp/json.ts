@@ -297,8 +297,11 @@ function integer(value: unknown, min: bigint, max: bigint): bigint {
 const NO_BYTES = new Uint8Array(0);
 
 function hexBytes(hex: string): Uint8Array {
-  if (hex.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(hex)) return NO_BYTES;
-  return Uint8Array.fromHex(hex);
+  try {
+    return Uint8Array.fromHex(hex);
+  } catch {
+    return NO_BYTES;
+  }
 }
 
 function base64Bytes(value: string): Uint8Array {
