@@ -16,6 +16,10 @@ export const SETTINGS = {
   otlpHttpPort: port(4318, 'OTLP over HTTP.'),
   httpPort: port(4319, 'REST, WebSocket, dashboard, health and metrics.'),
   insecure: flag(false, 'Listen beyond loopback without tokens.'),
+  apiTokens: list([], 'Bearer tokens, one of which every request must carry. Empty: none is asked for.', {
+    secret: true,
+  }),
+  apiTokensFile: text('', 'File with the tokens, one a line.'),
   dataDir: text('.ai-debug', 'Folder of the journal, the embedded store and the archive.'),
   pgUrl: text('', 'PostgreSQL for the warm tier. Empty: embedded SQLite in the data folder.', { secret: true }),
   pgPartitionByDay: flag(true, 'Day partitions in PostgreSQL, dropped whole.'),
@@ -109,7 +113,7 @@ export function loadConfig({ flags = new Map(), environment = process.env, file 
       });
     }
   }
-  if (wrong.length === 0) wrong.push(...relations(config as Config));
+  if (wrong.length === 0) wrong.push(...readTokens(config as Config), ...relations(config as Config));
   if (wrong.length > 0) {
     throw new DebugError('INVALID', wrong.map(({ field, message }) => `${field}: ${message}`).join('\n'), {
       fields: wrong,
@@ -203,14 +207,14 @@ function choice<const T extends string>(choices: readonly T[], fallback: NoInfer
   };
 }
 
-function list(fallback: readonly string[], doc: string): Setting<readonly string[]> {
+function list(fallback: readonly string[], doc: string, { secret = false } = {}): Setting<readonly string[]> {
   const parse = (value: unknown) => {
     const items = Array.isArray(value) ? value : String(value).split(',');
     const names = items.map((item) => String(item).trim()).filter((item) => item !== '');
     if (names.length > 0) return names;
     throw new Error('must be names with commas between');
   };
-  return { default: fallback, unit: 'comma-separated', doc, secret: false, parse };
+  return { default: fallback, unit: fallback.length > 0 ? 'comma-separated' : '', doc, secret, parse };
 }
 
 type Name = keyof typeof SETTINGS;
@@ -235,7 +239,7 @@ function rowsOf() {
   return (Object.entries(SETTINGS) as [string, Setting<unknown>][]).map(([name, setting]) => ({
     flag: flagOf(name),
     variable: variableOf(name),
-    shown: `${Array.isArray(setting.default) ? setting.default.join(',') : setting.default === '' ? 'empty' : setting.default}${setting.unit === '' ? '' : ` ${setting.unit}`}`,
+    shown: `${Array.isArray(setting.default) ? setting.default.join(',') || 'empty' : setting.default === '' ? 'empty' : setting.default}${setting.unit === '' ? '' : ` ${setting.unit}`}`,
     doc: setting.doc,
   }));
 }
@@ -251,13 +255,27 @@ function readConfigFile(path: string): Record<string, unknown> {
   }
 }
 
+/** Tokens may stand in a file, so that no process list or compose file shows them. */
+function readTokens(config: Config): { field: string; message: string }[] {
+  if (config.apiTokensFile === '') return [];
+  try {
+    const tokens = readFileSync(config.apiTokensFile, 'utf8')
+      .split('\n')
+      .map((line) => line.trim());
+    config.apiTokens = [...config.apiTokens, ...tokens.filter((line) => line !== '')];
+    return config.apiTokens.length > 0 ? [] : [{ field: variableOf('apiTokensFile'), message: 'holds no token' }];
+  } catch (error) {
+    return [{ field: variableOf('apiTokensFile'), message: (error as Error).message }];
+  }
+}
+
 /** What settings must be to each other. */
 function relations(config: Config): { field: string; message: string }[] {
   const wrong: { field: string; message: string }[] = [];
-  if (!LOOPBACK.test(config.host) && !config.insecure) {
+  if (!LOOPBACK.test(config.host) && config.apiTokens.length === 0 && !config.insecure) {
     wrong.push({
       field: variableOf('host'),
-      message: `${config.host} is reachable from other machines; say --insecure if that is meant`,
+      message: `${config.host} is reachable from other machines: set DEBUG_API_TOKENS, or say --insecure if it is meant for everybody`,
     });
   }
   if (config.role !== 'all' && config.pgUrl === '') {

@@ -174,7 +174,7 @@ export function buildBlock(tenant: string, shard: number, day: string, records: 
     columns.signal[i] = record.signal;
     columns.severity[i] = record.severity;
     columns.received[i] = Math.min(Number((record.receivedAt - receivedAt) / 1000n), 0xffffffff);
-    columns.component[i] = components.position(`${record.component.type}\0${record.component.id}`, record.component);
+    columns.component[i] = components.position(componentName(record.component), record.component);
     columns.correlation[i] =
       record.correlation === null ? 0 : correlations.position(record.correlation, record.correlation) + 1;
     columns.operation[i] = record.operation === null ? 0 : operations.position(record.operation, record.operation) + 1;
@@ -209,7 +209,7 @@ export function buildBlock(tenant: string, shard: number, day: string, records: 
     timeMax,
     count,
     index: encodeIndex(header, columns, count),
-    payload: compress(payload.bytes()),
+    payload: encodePayload(payload.bytes()),
     keys: keysOf(header),
   };
 }
@@ -232,6 +232,20 @@ export function decodeIndex(bytes: Uint8Array): BlockIndex {
   header.timeMax = BigInt(header.timeMax);
   header.receivedAt = BigInt(header.receivedAt);
   return { header, columns, count };
+}
+
+export function encodePayload(bytes: Uint8Array): Uint8Array {
+  return compress(bytes);
+}
+
+/** The index of the same records over a payload in which they lie elsewhere. */
+export function replaceIndexLayout(
+  { header, columns, count }: BlockIndex,
+  envelopes: Envelope[],
+  start: Uint32Array<ArrayBuffer>,
+  length: Uint32Array<ArrayBuffer>,
+): Uint8Array {
+  return encodeIndex({ ...header, envelopes }, { ...columns, start, length }, count);
 }
 
 export function decodePayload(bytes: Uint8Array): Uint8Array {
@@ -300,13 +314,19 @@ function encodeIndex(header: BlockHeader, columns: BlockColumns, count: number):
   return compress(raw);
 }
 
-function keysOf(header: BlockHeader): bigint[] {
+/** One for each component, correlation, operation and trace within: under these a block is found. */
+export function keysOf(header: BlockHeader): bigint[] {
   const keys = new Set<bigint>();
   for (const { type, id } of header.components) keys.add(blockKey('component', type, id));
   for (const correlation of header.correlations) keys.add(blockKey('correlation', correlation));
   for (const operation of header.operations) keys.add(blockKey('operation', operation));
   for (const trace of header.traces) keys.add(blockKey('trace', trace));
   return [...keys];
+}
+
+/** A text per component: senders choose both halves, so that no separator would tell them apart. */
+function componentName({ type, id }: ComponentRef): string {
+  return `${type.length} ${type}${id}`;
 }
 
 class Dictionary<T> {
