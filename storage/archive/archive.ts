@@ -94,7 +94,7 @@ export function createArchive({ url, log, meter }: ArchiveOptions): ColdStore {
     async put(block) {
       const { header } = decodeIndex(block.index);
       const folder = folderFor(header.tenant, header.day, header.timeMax);
-      if (pendingIds.has(block.id) || (await has(folder, block.id))) return;
+      if (pendingIds.has(`${folder}/${block.id}`) || (await has(folder, block.id))) return;
       let file = pending.get(folder);
       if (file === undefined) {
         file = await PendingFile.create(root, folder);
@@ -109,7 +109,7 @@ export function createArchive({ url, log, meter }: ArchiveOptions): ColdStore {
         frame: await compress(lines),
         index,
       });
-      pendingIds.add(block.id);
+      pendingIds.add(`${folder}/${block.id}`);
     },
 
     async seal() {
