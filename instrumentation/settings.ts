@@ -1,0 +1,152 @@
+import { readFileSync } from 'node:fs';
+
+export type Signal = 'traces' | 'logs' | 'metrics';
+export type Protocol = 'http/protobuf' | 'http/json' | 'grpc';
+
+/** Where and how one signal leaves. `url` and `headers` serve the flush at exit; the exporters read the same variables. */
+export interface ExportSettings {
+  enabled: boolean;
+  protocol: Protocol;
+  url: string;
+  headers: Record<string, string>;
+  tls: { ca?: Buffer; cert?: Buffer; key?: Buffer };
+}
+
+export interface BatchSettings {
+  maxQueueSize: number;
+  maxExportBatchSize: number;
+  scheduledDelayMillis: number;
+  exportTimeoutMillis: number;
+}
+
+export interface Settings {
+  disabled: boolean;
+  /** Names of instrumentations that are switched off, as in `OTEL_NODE_DISABLED_INSTRUMENTATIONS=winston,console`. */
+  isInstrumented: (name: string) => boolean;
+  propagators: string[];
+  /** The user chose the detectors: then ours stands back. */
+  detectorsChosen: boolean;
+  exports: Record<Signal, ExportSettings>;
+  spans: BatchSettings;
+  logs: BatchSettings;
+  metrics: { exportIntervalMillis: number; exportTimeoutMillis: number };
+}
+
+type Environment = Record<string, string | undefined>;
+
+const DEFAULT_ENDPOINT = 'http://127.0.0.1:4318';
+
+/**
+ * Everything that OpenTelemetry's own variables say and that the SDK does not read by itself when it is assembled by
+ * hand. Wrong values fall back to the default, as the specification asks: a typo must not stop a service.
+ *
+ * The two defaults that differ from the SDK's are the waits, because somebody is looking on: spans 1 s instead of 5,
+ * metrics 10 s instead of 60.
+ */
+export function settingsFrom(env: Environment): Settings {
+  const exportIntervalMillis = positive(env.OTEL_METRIC_EXPORT_INTERVAL) ?? 10_000;
+  return {
+    disabled: env.OTEL_SDK_DISABLED?.trim().toLowerCase() === 'true',
+    isInstrumented: instrumentationFilter(env),
+    propagators: list(env.OTEL_PROPAGATORS) ?? ['tracecontext', 'baggage'],
+    detectorsChosen: list(env.OTEL_NODE_RESOURCE_DETECTORS) !== undefined,
+    exports: {
+      traces: exportSettings(env, 'traces'),
+      logs: exportSettings(env, 'logs'),
+      metrics: exportSettings(env, 'metrics'),
+    },
+    spans: batchSettings(env, 'OTEL_BSP'),
+    logs: batchSettings(env, 'OTEL_BLRP'),
+    metrics: {
+      exportIntervalMillis,
+      exportTimeoutMillis: Math.min(positive(env.OTEL_METRIC_EXPORT_TIMEOUT) ?? 30_000, exportIntervalMillis),
+    },
+  };
+}
+
+function exportSettings(env: Environment, signal: Signal): ExportSettings {
+  const own = (name: string): string | undefined =>
+    text(env[`OTEL_EXPORTER_OTLP_${signal.toUpperCase()}_${name}`]) ?? text(env[`OTEL_EXPORTER_OTLP_${name}`]);
+  const exporters = list(env[`OTEL_${signal.toUpperCase()}_EXPORTER`]);
+  return {
+    enabled: !exporters?.includes('none'),
+    protocol: protocolOf(own('PROTOCOL')),
+    url: urlOf(env, signal),
+    headers: {
+      ...headersOf(env.OTEL_EXPORTER_OTLP_HEADERS),
+      ...headersOf(env[`OTEL_EXPORTER_OTLP_${signal.toUpperCase()}_HEADERS`]),
+    },
+    tls: {
+      ...file('ca', own('CERTIFICATE')),
+      ...file('cert', own('CLIENT_CERTIFICATE')),
+      ...file('key', own('CLIENT_KEY')),
+    },
+  };
+}
+
+/** A signal's own endpoint is taken as it is; the common one is a base to which the signal's path is added. */
+function urlOf(env: Environment, signal: Signal): string {
+  const own = text(env[`OTEL_EXPORTER_OTLP_${signal.toUpperCase()}_ENDPOINT`]);
+  if (own !== undefined && URL.canParse(own)) return new URL(own).toString();
+  const common = text(env.OTEL_EXPORTER_OTLP_ENDPOINT);
+  const base = common !== undefined && URL.canParse(common) ? common : DEFAULT_ENDPOINT;
+  return new URL(`v1/${signal}`, base.endsWith('/') ? base : `${base}/`).toString();
+}
+
+function protocolOf(value: string | undefined): Protocol {
+  return value === 'http/json' || value === 'grpc' ? value : 'http/protobuf';
+}
+
+/** `key=value,key=value`, values percent-encoded. */
+function headersOf(value: string | undefined): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const pair of list(value) ?? []) {
+    const at = pair.indexOf('=');
+    if (at < 1) continue;
+    try {
+      headers[decodeURIComponent(pair.slice(0, at).trim())] = decodeURIComponent(pair.slice(at + 1).trim());
+    } catch {}
+  }
+  return headers;
+}
+
+function batchSettings(env: Environment, prefix: 'OTEL_BSP' | 'OTEL_BLRP'): BatchSettings {
+  const maxQueueSize = positive(env[`${prefix}_MAX_QUEUE_SIZE`]) ?? 2048;
+  return {
+    maxQueueSize,
+    maxExportBatchSize: Math.min(positive(env[`${prefix}_MAX_EXPORT_BATCH_SIZE`]) ?? 512, maxQueueSize),
+    scheduledDelayMillis: positive(env[`${prefix}_SCHEDULE_DELAY`]) ?? 1000,
+    exportTimeoutMillis: positive(env[`${prefix}_EXPORT_TIMEOUT`]) ?? 30_000,
+  };
+}
+
+function instrumentationFilter(env: Environment): (name: string) => boolean {
+  const enabled = list(env.OTEL_NODE_ENABLED_INSTRUMENTATIONS);
+  const disabled = list(env.OTEL_NODE_DISABLED_INSTRUMENTATIONS) ?? [];
+  return (name) => (enabled?.includes(name) ?? true) && !disabled.includes(name);
+}
+
+function text(value: string | undefined): string | undefined {
+  const trimmed = value?.trim();
+  return trimmed === '' ? undefined : trimmed;
+}
+
+function list(value: string | undefined): string[] | undefined {
+  const items = value?.split(',').map((item) => item.trim()) ?? [];
+  const present = items.filter((item) => item !== '');
+  return present.length === 0 ? undefined : present;
+}
+
+function positive(value: string | undefined): number | undefined {
+  const number = Number(text(value));
+  return Number.isFinite(number) && number > 0 ? number : undefined;
+}
+
+function file<K extends string>(name: K, path: string | undefined): { [key in K]?: Buffer } {
+  if (path === undefined) return {};
+  try {
+    return { [name]: readFileSync(path) } as { [key in K]?: Buffer };
+  } catch {
+    return {};
+  }
+}

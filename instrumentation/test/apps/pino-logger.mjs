@@ -1,0 +1,20 @@
+import { createServer, get } from 'node:http';
+import { withOperation } from '@ai-debug/instrumentation';
+import { pino } from 'pino';
+
+const logger = pino(pino.destination(2));
+
+if (process.argv[2] === 'own-id') {
+  const server = createServer((_request, response) => {
+    logger.info({ correlationId: 'mine' }, 'own');
+    response.end(() => server.close());
+  });
+  server.listen(0, '127.0.0.1', () => get({ port: server.address().port, agent: false }, (reply) => reply.resume()));
+} else {
+  withOperation('p-1', () => {
+    logger.info({ user: { id: 5 } }, 'plain');
+    logger.debug('not enabled');
+    logger.child({ module: 'billing' }).warn('from a child');
+    logger.error(new Error('broken'));
+  });
+}

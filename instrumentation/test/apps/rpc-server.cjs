@@ -1,0 +1,16 @@
+// CommonJS gRPC server.
+const grpc = require('@grpc/grpc-js');
+const { currentCorrelation, currentOperation } = require('@ai-debug/instrumentation');
+
+const server = new grpc.Server();
+server.addService(require('./rpc-service.cjs'), {
+  Reserve: (_call, done) => {
+    console.log('reserving');
+    done(null, { correlation: currentCorrelation(), operation: currentOperation() });
+  },
+});
+server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, port) => {
+  if (error) throw error;
+  console.log(`port ${port}`);
+});
+process.on('SIGTERM', () => server.tryShutdown(() => {}));
