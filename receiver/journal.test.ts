@@ -10,7 +10,8 @@ import { systemClock } from '../base/clock.ts';
 import { createLogger } from '../base/log.ts';
 import { createMeter } from '../base/meter.ts';
 import { bodyOf } from '../test/support/journal-writer.ts';
-import { createJournal, type Journal, type JournalEntry, type JournalOptions, type SegmentFile } from './journal.ts';
+import { createJournal, type Journal, type JournalEntry, type JournalOptions } from './journal.ts';
+import type { SegmentFile } from './journal-files.ts';
 
 let directory: string;
 const opened: Journal[] = [];
@@ -117,9 +118,9 @@ describe('append and take', () => {
         },
       }),
     });
-    await Promise.all(Array.from({ length: 100 }, (_, i) => journal.append(entry(`${i}`))));
+    await Promise.all(Array.from({ length: 3000 }, (_, i) => journal.append(entry(`${i}`))));
     expect(syncs).toBe(2);
-    expect(await drain(journal)).toHaveLength(100);
+    expect(await drain(journal)).toHaveLength(3000);
   });
 
   it('reads back from the files what memory has no room for, whatever the sizes', async () => {
@@ -270,7 +271,25 @@ describe('F7 F10 a disk that refuses', () => {
     expect(again.stats().damagedBytes).toBe(0);
   });
 
-  it('goes on in another file when the torn part cannot be cut off', async () => {
+  it('forgets what of a refused batch reached the disk whole', async () => {
+    let full = false;
+    const openFile = filesWith({
+      async writev(file, buffers, position) {
+        if (!full) return file.writev(buffers, position);
+        await file.writev(buffers.slice(0, 2), position);
+        throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+      },
+    });
+    const journal = await openJournal({ openFile });
+    await journal.append(entry('before'));
+    full = true;
+    const refused = await Promise.allSettled(['one', 'two', 'three'].map((text) => journal.append(entry(text))));
+    expect(refused.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+    await journal.stop();
+    expect(textsOf(await drain(await openJournal()))).toEqual(['before']);
+  });
+
+  it('goes on over the torn part when that cannot be cut off', async () => {
     let full = false;
     const fail = () => Promise.reject(Object.assign(new Error('i/o error'), { code: 'EIO' }));
     const openFile = filesWith({
@@ -466,6 +485,22 @@ describe('F9 damage', () => {
     expect((await readdir(directory)).filter((name) => name.endsWith('.foreign'))).toHaveLength(1);
   });
 
+  it('tries again, and loses nothing, when a file cannot be read for a while', async () => {
+    await written();
+    let failures = 0;
+    let recovered = false;
+    const journal = await openJournal({
+      openFile: (path, flags) =>
+        recovered && failures++ < 2
+          ? Promise.reject(Object.assign(new Error('too many open files'), { code: 'EMFILE' }))
+          : open(path, flags),
+    });
+    recovered = true;
+    expect(textsOf(await drain(journal))).toEqual(texts);
+    expect(failures).toBeGreaterThan(2);
+    expect(journal.stats().damagedBytes).toBe(0);
+  });
+
   it('passes over a sector that cannot be read', async () => {
     const path = await written();
     let reads = 0;
@@ -488,6 +523,12 @@ describe('F12 two writers', () => {
     await first.append(entry('still works'));
     await first.stop();
     await openJournal();
+  });
+
+  it('holds against many that start at the same moment', async () => {
+    const journals = Array.from({ length: 8 }, () => journalOf());
+    const started = await Promise.allSettled(journals.map((journal) => journal.start()));
+    expect(started.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
   });
 
   it('refuses one from another process, and not after that was killed', async () => {
