@@ -120,7 +120,11 @@ export interface RowStore {
    * Reads the insight of this id, passes it (or null) to `change` and stores what comes back, as one atomic step even against other
    * processes; null stores nothing. `change` MUST be pure: it may run again.
    */
-  changeInsight(tenant: string, id: string, change: (current: Insight | null) => Insight | null): Promise<Insight | null>;
+  changeInsight(
+    tenant: string,
+    id: string,
+    change: (current: Insight | null) => Insight | null,
+  ): Promise<Insight | null>;
   session(tenant: string, id: string): Promise<Session | null>;
   /** Newest first. */
   sessions(tenant: string, query: { active?: boolean; limit: number }): Promise<Session[]>;

@@ -1,0 +1,196 @@
+/**
+ * One SQLite file: opened, brought to this version's schema, and asked. The engine is synchronous and in process: a look-up costs
+ * microseconds, so that a thread between would cost more than it saves. Nothing here holds a statement open across a turn of
+ * the event loop, so that a slow reader never keeps the log from being folded into the file.
+ */
+import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LRUCache } from 'lru-cache';
+import { DebugError } from '../../base/errors.ts';
+import { Sketch } from '../../model/sketch.ts';
+
+export type Row = Record<string, SQLOutputValue>;
+
+export interface Database {
+  /** Rows of a statement; integers come as bigint. @throws DebugError */
+  all<R extends object = Row>(sql: string, ...values: SQLInputValue[]): R[];
+  get<R extends object = Row>(sql: string, ...values: SQLInputValue[]): R | undefined;
+  /** @returns how many rows changed, and the number of the row inserted last */
+  run(sql: string, ...values: SQLInputValue[]): { changes: bigint; lastInsertRowid: bigint };
+  /**
+   * Runs `work` as one durable step that nothing can come between, here or in another process. What it throws undoes it;
+   * it runs again after another process was in the way.
+   * @throws DebugError UNAVAILABLE when another process keeps the file for itself for too long
+   */
+  transaction<T>(work: () => T): Promise<T>;
+  /**
+   * Gives a little of what is free in the file back to the disk, where more than half of it is. Less is kept for the days to come:
+   * a file that shrank each night would be written anew each day.
+   * @returns whether there is more to give
+   */
+  shrink(): Promise<boolean>;
+  close(): void;
+}
+
+/**
+ * Opens `events.db` in the directory, making both where they are missing.
+ * @throws DebugError that names the setting, where it cannot be opened or was written by a later version
+ */
+export async function openDatabase(directory: string): Promise<Database> {
+  const file = join(directory, 'events.db');
+  let sqlite: DatabaseSync | undefined;
+  try {
+    await mkdir(directory, { recursive: true });
+    sqlite = new DatabaseSync(file, { readBigInts: true, timeout: BUSY_WAIT_MS, defensive: true });
+    const database = createDatabase(sqlite);
+    // Two processes that open a new file at once: one of them is told that it is busy, whatever its timeout.
+    await whileBusy(() => sqlite!.exec(SETTINGS));
+    await migrate(sqlite, database);
+    return database;
+  } catch (error) {
+    sqlite?.close();
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new DebugError('INVALID', `DEBUG_DATA_DIR: cannot open ${file}: ${reason}`, { cause: error });
+  }
+}
+
+// The process sleeps inside SQLite for so long; a writer that finds the file taken waits the rest between turns of its loop.
+const BUSY_WAIT_MS = 50;
+const BUSY_PAUSE_MS = 10;
+const BUSY_MAX_MS = 10_000;
+
+// synchronous FULL: a commit is on the disk when it resolves; NORMAL would save a third of the time and lose the last ones in a power cut.
+// A checkpoint at 16 MB of log instead of 4: each touched page is written back a quarter as often, 10 to 15% of a commit.
+// No mmap: it showed no gain, and an error of the disk would end the process instead of the query.
+const SETTINGS = `
+  PRAGMA auto_vacuum = INCREMENTAL;
+  PRAGMA journal_mode = WAL;
+  PRAGMA synchronous = FULL;
+  PRAGMA fullfsync = ON;
+  PRAGMA cache_size = -65536;
+  PRAGMA wal_autocheckpoint = 4000;
+  PRAGMA journal_size_limit = 67108864;
+  PRAGMA temp_store = MEMORY;
+`;
+
+const SHRINK_PAGES = 1000;
+
+// There are some thirty; filters of snapshots and insights are put together as they are asked.
+const STATEMENTS_MAX = 200;
+
+function createDatabase(sqlite: DatabaseSync): Database {
+  const statements = new LRUCache<string, StatementSync>({ max: STATEMENTS_MAX });
+  // Sketches merge where they lie: one upsert instead of read, merge and write.
+  sqlite.function('sketch_merge', { deterministic: true, directOnly: true }, (a, b) => {
+    const sketch = Sketch.fromBytes(a as Uint8Array);
+    sketch.merge(Sketch.fromBytes(b as Uint8Array));
+    return sketch.toBytes();
+  });
+
+  function ask<T>(sql: string, how: (statement: StatementSync) => T): T {
+    if (!sqlite.isOpen) throw new DebugError('UNAVAILABLE', 'the store is stopped');
+    try {
+      let statement = statements.get(sql);
+      if (statement === undefined) {
+        statement = sqlite.prepare(sql);
+        statements.set(sql, statement);
+      }
+      return how(statement);
+    } catch (error) {
+      throw asDebugError(error);
+    }
+  }
+  const run: Database['run'] = (sql, ...values) =>
+    ask(sql, (statement) => statement.run(...values)) as { changes: bigint; lastInsertRowid: bigint };
+
+  // From BEGIN to COMMIT without a pause: all callers share the connection.
+  const transaction = <T>(work: () => T): Promise<T> =>
+    whileBusy(() => {
+      run('BEGIN IMMEDIATE');
+      try {
+        const result = work();
+        run('COMMIT');
+        return result;
+      } catch (error) {
+        if (sqlite.isOpen && sqlite.isTransaction) run('ROLLBACK');
+        throw error;
+      }
+    });
+  const pages = (pragma: string): number =>
+    ask(`PRAGMA ${pragma}`, (statement) => Number((statement.get() as Row)[pragma]));
+
+  return {
+    all: <R>(sql: string, ...values: SQLInputValue[]) => ask(sql, (statement) => statement.all(...values)) as R[],
+    get: <R>(sql: string, ...values: SQLInputValue[]) =>
+      ask(sql, (statement) => statement.get(...values)) as R | undefined,
+    run,
+    transaction,
+    async shrink() {
+      if (pages('freelist_count') * 2 <= pages('page_count')) return false;
+      await transaction(() => sqlite.exec(`PRAGMA incremental_vacuum(${SHRINK_PAGES})`));
+      return true;
+    },
+    close() {
+      statements.clear();
+      if (sqlite.isOpen) sqlite.close();
+    },
+  };
+}
+
+async function whileBusy<T>(attempt: () => T): Promise<T> {
+  const start = performance.now();
+  for (;;) {
+    try {
+      return attempt();
+    } catch (error) {
+      const busy = errcode(error instanceof DebugError ? error.cause : error) === SQLITE_BUSY;
+      if (!busy || performance.now() - start > BUSY_MAX_MS) throw error;
+    }
+    await sleep(BUSY_PAUSE_MS);
+  }
+}
+
+/** Migrations are numbered from 1 without a gap; the file remembers the last one that it has seen. */
+async function migrate(sqlite: DatabaseSync, database: Database): Promise<void> {
+  const directory = new URL('./sql/', import.meta.url);
+  const names = (await readdir(directory)).filter((name) => /^\d{3}-.*\.sql$/.test(name)).sort();
+  const migrations = await Promise.all(names.map((name) => readFile(new URL(name, directory), 'utf8')));
+  const version = () => Number(database.get('PRAGMA user_version')!.user_version);
+  const known = () => {
+    if (version() > migrations.length) {
+      throw new Error(`it was written by a later version (schema ${version()}, this one knows ${migrations.length})`);
+    }
+    return version() === migrations.length;
+  };
+  if (known()) return;
+  await database.transaction(() => {
+    if (known()) return; // another process was faster
+    for (let next = version(); next < migrations.length; next++) {
+      sqlite.exec(migrations[next]!);
+      sqlite.exec(`PRAGMA user_version = ${next + 1}`);
+    }
+  });
+}
+
+const SQLITE_BUSY = 5;
+// Of those that pass by themselves or when somebody makes room: locked, I/O error, disk full.
+const PASSING = new Map([
+  [SQLITE_BUSY, 'another process is writing'],
+  [6, 'another process is writing'],
+  [10, 'the disk cannot be read or written'],
+  [13, 'the disk is full'],
+]);
+
+function asDebugError(error: unknown): unknown {
+  const passing = PASSING.get(errcode(error) ?? 0);
+  if (passing === undefined) return error;
+  return new DebugError('UNAVAILABLE', passing, { cause: error, retryAfterSeconds: 1 });
+}
+
+/** SQLite's primary result code; the extended ones keep it in their low byte. */
+function errcode(error: unknown): number | undefined {
+  const code = (error as { errcode?: unknown } | undefined)?.errcode;
+  return typeof code === 'number' ? code & 0xff : undefined;
+}

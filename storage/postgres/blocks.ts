@@ -1,0 +1,177 @@
+/** Finding blocks: a few index entries at a time, the payload only of those that somebody opens. */
+import { DebugError } from '../../base/errors.ts';
+import type { Block } from '../../model/block.ts';
+import { hex64 } from '../../model/ids.ts';
+import type { BlockSelector, FoundBlock } from '../contract.ts';
+import { rowTime } from '../text.ts';
+import type { Connection } from './connection.ts';
+
+/** Blocks that match, newest first. Holds nothing between two chunks, so that leaving the loop early costs nothing. */
+export function findBlocks(connection: Connection, selector: BlockSelector): AsyncIterable<FoundBlock> {
+  const keys = selector.keys?.map((key) => BigInt.asIntN(64, key));
+  const end = selector.end === undefined ? null : rowTime(selector.end);
+  return inChunks(selector, (bounds) =>
+    keys === undefined ? blocksOf(connection, OF_TENANT, bounds, end) : blocksOfKeys(connection, keys, bounds, end),
+  );
+}
+
+/** All blocks of a day, newest first. */
+export function findBlocksOfDay(connection: Connection, tenant: string, day: string): AsyncIterable<FoundBlock> {
+  return inChunks({ tenant }, (bounds) => blocksOf(connection, OF_DAY, bounds, day));
+}
+
+/**
+ * How far a block of each class reaches back from its newest record, in nanoseconds; the last class holds the rest. Blocks are found by
+ * their newest record: without classes, one block of a week would make a look-up two days ago walk over all that is newer.
+ */
+const REACHES = [10n, 120n, 3600n].map((seconds) => seconds * 1_000_000_000n);
+const CLASSES = [...REACHES.keys(), REACHES.length];
+
+/** The class of a block's time range. */
+export function reachOf({ timeMin, timeMax }: Block): number {
+  const known = REACHES.findIndex((reach) => timeMax - timeMin <= reach);
+  return known === -1 ? REACHES.length : known;
+}
+
+// A page of 100 events is mostly in the first blocks; who reads on wants many. An index has about 10 kB.
+const CHUNK_FIRST = 8;
+const CHUNK = 128;
+
+/** $1 tenant, $2 least id, $3 the most rows, $4 to $7 the id below which each class goes on; $8 is what a statement asks besides. */
+type Bounds = [string, string, number, ...string[]];
+
+interface Chunk {
+  blocks: FoundBlock[];
+  /** The id below which the next chunk begins; null at the end. */
+  last: string | null;
+}
+
+async function* inChunks(
+  { tenant, start = 0n, end }: BlockSelector,
+  read: (bounds: Bounds) => Promise<Chunk>,
+): AsyncGenerator<FoundBlock> {
+  const reached = CLASSES.map((reach) =>
+    end === undefined ? AFTER_ALL : idFrom(end + (REACHES[reach] ?? UINT64_MAX) + 1n),
+  );
+  let before = AFTER_ALL;
+  for (let limit = CHUNK_FIRST; ; limit = CHUNK) {
+    const { blocks, last } = await read([
+      tenant,
+      idFrom(start),
+      limit,
+      ...reached.map((bound) => (bound < before ? bound : before)),
+    ]);
+    for (const [i, block] of blocks.entries()) {
+      // The same block on two days: an old capture that was sent again after midnight. One of them will do.
+      if (block.id !== blocks[i - 1]?.id) yield block;
+    }
+    if (last === null) return;
+    before = last;
+  }
+}
+
+const IDS = `block_id, reach, to_char(day, 'YYYY-MM-DD') AS day, shard`;
+const BLOCKS = `${IDS}, time_min, block_index`;
+
+// A block id begins with the time of its newest record: a range of ids is a range of times, and their order is newest first.
+const OF_TENANT = newest(BLOCKS, 'SELECT * FROM block WHERE tenant_id = $1 AND ($8::bigint IS NULL OR time_min <= $8)');
+const OF_DAY = newest(BLOCKS, 'SELECT * FROM block WHERE tenant_id = $1 AND day = $8');
+// A component's key has very many blocks: they come in the index's own order. Those of several keys, a correlation and its
+// traces, are sorted.
+const OF_KEY = newest(IDS, 'SELECT * FROM block_key WHERE tenant_id = $1 AND key = $8');
+const OF_KEYS = newest(
+  IDS,
+  'SELECT DISTINCT block_id, reach, day, shard FROM block_key WHERE tenant_id = $1 AND key = ANY ($8::bigint[])',
+);
+
+function newest(columns: string, select: string): string {
+  const each = CLASSES.map(
+    (reach) => `(
+    ${select} AND reach = ${reach} AND block_id >= $2 AND block_id < $${4 + reach} ORDER BY block_id DESC LIMIT $3)`,
+  );
+  return `SELECT ${columns} FROM (${each.join(' UNION ALL ')}) each ORDER BY block_id DESC LIMIT $3`;
+}
+
+async function blocksOf(connection: Connection, statement: string, bounds: Bounds, asked: unknown): Promise<Chunk> {
+  const rows = await connection.rows<BlockRow>(statement, [...bounds, asked]);
+  return { blocks: rows.map((row) => found(connection, bounds[0], row)), last: lastOf(rows, bounds) };
+}
+
+/** In two steps, ids from the index alone, then their rows: as one join PostgreSQL reads whole days to find eight blocks. */
+async function blocksOfKeys(
+  connection: Connection,
+  keys: bigint[],
+  bounds: Bounds,
+  end: bigint | null,
+): Promise<Chunk> {
+  const ids = await (keys.length === 1
+    ? connection.rows<IdRow>(OF_KEY, [...bounds, keys[0]])
+    : connection.rows<IdRow>(OF_KEYS, [...bounds, keys]));
+  if (ids.length === 0) return { blocks: [], last: null };
+  const [tenant] = bounds;
+  const rows = await connection.rows<BlockRow>(
+    `SELECT ${BLOCKS} FROM block
+     WHERE tenant_id = $1 AND reach = ANY ($2::smallint[]) AND block_id = ANY ($3::uuid[]) AND day = ANY ($4::date[])
+       AND ($5::bigint IS NULL OR time_min <= $5)
+     ORDER BY block_id DESC`,
+    [
+      tenant,
+      [...new Set(ids.map(({ reach }) => reach))],
+      ids.map(({ block_id }) => block_id),
+      [...new Set(ids.map(({ day }) => day))],
+      end,
+    ],
+  );
+  return { blocks: rows.map((row) => found(connection, tenant, row)), last: lastOf(ids, bounds) };
+}
+
+function found(connection: Connection, tenant: string, row: BlockRow): FoundBlock {
+  const id = idOf(row);
+  return {
+    id,
+    timeMin: BigInt(row.time_min),
+    timeMax: BigInt(`0x${id.slice(0, 16)}`),
+    index: row.block_index,
+    async payload() {
+      const [block] = await connection.rows<{ payload: Buffer }>(
+        'SELECT payload FROM block WHERE tenant_id = $1 AND reach = $2 AND block_id = $3 AND day = $4 AND shard = $5',
+        [tenant, row.reach, id, row.day, row.shard],
+      );
+      if (block === undefined) {
+        throw new DebugError('UNAVAILABLE', `block ${id} left the warm tier while it was read`, {
+          retryAfterSeconds: 1,
+        });
+      }
+      return block.payload;
+    },
+  };
+}
+
+interface IdRow {
+  block_id: string;
+  reach: number;
+  day: string;
+  shard: number;
+}
+
+interface BlockRow extends IdRow {
+  time_min: string;
+  block_index: Buffer;
+}
+
+function lastOf(rows: readonly IdRow[], [, , limit]: Bounds): string | null {
+  return rows.length < limit ? null : idOf(rows.at(-1)!);
+}
+
+function idOf({ block_id }: IdRow): string {
+  return block_id.replaceAll('-', '');
+}
+
+const UINT64_MAX = 0xffff_ffff_ffff_ffffn;
+/** Of a record in uint64's last nanosecond with a hash of ones: no block has it. */
+const AFTER_ALL = 'f'.repeat(32);
+
+/** The smallest id of a time. */
+function idFrom(time: bigint): string {
+  return time > UINT64_MAX ? AFTER_ALL : hex64(time > 0n ? time : 0n) + '0'.repeat(16);
+}

@@ -1,0 +1,94 @@
+/** One flush, one transaction: the blocks, what was derived from them, and the ledger line that says so. */
+import { pipeline } from 'node:stream/promises';
+import type pg from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
+import type { Block } from '../../model/block.ts';
+import type { Flush, LedgerLine } from '../contract.ts';
+import { rowTime } from '../text.ts';
+import { reachOf } from './blocks.ts';
+import { addComponentMinutes } from './component-minutes.ts';
+import { CopyBinary } from './copy-binary.ts';
+import { putSnapshots } from './snapshots.ts';
+import { addTemplateMinutes, putTemplates } from './template-minutes.ts';
+import { putTraceCorrelations } from './trace-correlations.ts';
+
+/**
+ * Writes a flush within the caller's transaction, or nothing when its ledger line says that it was written before. Tables and rows
+ * always come in the same order, so that two flushes may wait for each other but never in a circle.
+ * @param retentionDay the day until which retention keeps a row of this time
+ */
+export async function writeFlush(
+  client: pg.ClientBase,
+  flush: Flush,
+  retentionDay: (time: bigint) => string,
+): Promise<void> {
+  const { tenant } = flush;
+  if (flush.ledger !== null && !(await advanceLedger(client, flush.ledger))) return;
+  const blocks = await unknownBlocks(client, tenant, flush.blocks);
+  if (blocks.length > 0) {
+    await copy(client, BLOCK_COPY, blockRows(tenant, blocks));
+    await copy(client, BLOCK_KEY_COPY, blockKeyRows(tenant, blocks));
+  }
+  await addComponentMinutes(client, tenant, flush.componentMinutes, retentionDay);
+  await addTemplateMinutes(client, tenant, flush.templateMinutes, retentionDay);
+  await putTemplates(client, tenant, flush.templates);
+  await putTraceCorrelations(client, tenant, flush.traceCorrelations, retentionDay);
+  await putSnapshots(client, tenant, flush.snapshots, retentionDay);
+}
+
+// The check, the row lock against a second process that replays the same journal, and the new position in one statement.
+const ADVANCE = `
+  INSERT INTO ledger AS known (journal, position) VALUES ($1, $2)
+  ON CONFLICT (journal) DO UPDATE SET position = excluded.position WHERE known.position < excluded.position`;
+
+async function advanceLedger(client: pg.ClientBase, { journal, position }: LedgerLine): Promise<boolean> {
+  return (await client.query(ADVANCE, [journal, position])).rowCount === 1;
+}
+
+/** Those that are not there yet, on whatever day, each once. COPY knows no ON CONFLICT: a lost race aborts and is run again. */
+async function unknownBlocks(client: pg.ClientBase, tenant: string, blocks: readonly Block[]): Promise<Block[]> {
+  const byId = new Map(blocks.map((block) => [block.id, block]));
+  if (byId.size === 0) return [];
+  const { rows } = await client.query(
+    `SELECT replace(block_id::text, '-', '') AS id FROM block
+     WHERE tenant_id = $1 AND reach = ANY ($2::smallint[]) AND block_id = ANY ($3::uuid[])`,
+    [tenant, [...new Set(blocks.map(reachOf))], [...byId.keys()]],
+  );
+  for (const { id } of rows) byId.delete(id);
+  return [...byId.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+const BLOCK_COPY = `
+  COPY block (time_min, block_id, day, shard, reach, tenant_id, block_index, payload) FROM STDIN (FORMAT binary)`;
+
+function blockRows(tenant: string, blocks: readonly Block[]): Uint8Array {
+  const rows = new CopyBinary();
+  for (const block of blocks) {
+    rows
+      .row(8)
+      .int8(rowTime(block.timeMin))
+      .uuid(block.id)
+      .date(block.day)
+      .int2(block.shard)
+      .int2(reachOf(block))
+      .text(tenant);
+    rows.bytea(block.index).bytea(block.payload);
+  }
+  return rows.end();
+}
+
+const BLOCK_KEY_COPY = 'COPY block_key (key, block_id, day, shard, reach, tenant_id) FROM STDIN (FORMAT binary)';
+
+function blockKeyRows(tenant: string, blocks: readonly Block[]): Uint8Array {
+  const rows = new CopyBinary();
+  for (const block of blocks) {
+    for (const key of block.keys) {
+      rows.row(6).int8(key).uuid(block.id).date(block.day).int2(block.shard).int2(reachOf(block)).text(tenant);
+    }
+  }
+  return rows.end();
+}
+
+function copy(client: pg.ClientBase, statement: string, rows: Uint8Array): Promise<void> {
+  return pipeline([rows], client.query(copyFrom(statement)));
+}

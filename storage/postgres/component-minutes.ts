@@ -1,0 +1,117 @@
+/** Component minutes: counts are added by the server, sketches merged by us while the server keeps the rows locked. */
+import type pg from 'pg';
+import type { ComponentMinute } from '../../model/rollup.ts';
+import { Sketch } from '../../model/sketch.ts';
+import type { MinuteRange } from '../contract.ts';
+import { rowText, rowTime } from '../text.ts';
+import type { Connection } from './connection.ts';
+import { combine, recordset, rowKey, shardOf } from './rows.ts';
+
+export async function componentMinutes(
+  connection: Connection,
+  tenant: string,
+  range: MinuteRange,
+): Promise<ComponentMinute[]> {
+  const rows = await connection.rows(
+    `SELECT minute, component_type, component_id, total, errors, critical, latency FROM component_minute
+     WHERE tenant_id = $1 AND ${IN_RANGE}
+     ORDER BY minute, component_type COLLATE "C", component_id COLLATE "C"`,
+    [tenant, ...rangeValues(range)],
+  );
+  return rows.map((row) => ({
+    minute: BigInt(row.minute),
+    component_type: row.component_type,
+    component_id: row.component_id,
+    total: Number(row.total),
+    errors: Number(row.errors),
+    critical: Number(row.critical),
+    latency: sketchOf(row.latency),
+  }));
+}
+
+/** @param retentionDay the day until which retention keeps a row of this time */
+export async function addComponentMinutes(
+  client: pg.ClientBase,
+  tenant: string,
+  minutes: readonly ComponentMinute[],
+  retentionDay: (time: bigint) => string,
+): Promise<void> {
+  if (minutes.length === 0) return;
+  const added = combine(minutes.map(toRow), identity, (into, row) => {
+    into.total += row.total;
+    into.errors += row.errors;
+    into.critical += row.critical;
+    into.latency.merge(row.latency);
+  });
+  const { rows: stored } = await client.query<Pick<Row, 'component_key' | 'minute'> & { latency: Buffer }>(ADD, [
+    tenant,
+    recordset(added.map(({ latency: _, ...row }) => ({ ...row, day: retentionDay(row.minute) }))),
+  ]);
+  const before = new Map(stored.map((row) => [identity(row), row.latency]));
+  const timed = added.filter(({ latency }) => latency.count > 0);
+  if (timed.length === 0) return;
+  for (const row of timed) row.latency.merge(sketchOf(before.get(identity(row))!));
+  await client.query(PUT_SKETCHES, [
+    tenant,
+    recordset(timed.map((row) => ({ ...row, latency: `\\x${Buffer.from(row.latency.toBytes()).toString('hex')}` }))),
+  ]);
+}
+
+/** Of $2 to $5: start, end, component type and id, the last two or null. Also the template minutes' range. */
+export const IN_RANGE = `minute BETWEEN $2 AND $3
+  AND ($4::text IS NULL OR component_type = $4) AND ($5::text IS NULL OR component_id = $5)
+  AND ($6::bigint IS NULL OR component_key = $6)`;
+
+export function rangeValues({ start, end, component_type: type, component_id: id }: MinuteRange): unknown[] {
+  const ref = [type === undefined ? null : rowText(type), id === undefined ? null : rowText(id)] as const;
+  const key = ref[0] === null || ref[1] === null ? null : rowKey('component', ref[0], ref[1]);
+  return [rowTime(start), rowTime(end), ...ref, key];
+}
+
+interface Row {
+  component_key: bigint;
+  minute: bigint;
+  shard: number;
+  component_type: string;
+  component_id: string;
+  total: number;
+  errors: number;
+  critical: number;
+  latency: Sketch;
+}
+
+function toRow(minute: ComponentMinute): Row {
+  const component_type = rowText(minute.component_type);
+  const component_id = rowText(minute.component_id);
+  const component_key = rowKey('component', component_type, component_id);
+  // Its own sketch: the flush's must stay as it is for the case that the transaction runs again.
+  const latency = new Sketch();
+  latency.merge(minute.latency);
+  const shard = shardOf(component_key);
+  return { ...minute, minute: rowTime(minute.minute), component_key, component_type, component_id, shard, latency };
+}
+
+/** A Buffer's `slice` shares memory where fromBytes expects a copy of its own. */
+function sketchOf(stored: Buffer): Sketch {
+  return Sketch.fromBytes(new Uint8Array(stored));
+}
+
+function identity({ component_key, minute }: { component_key: bigint; minute: bigint }): string {
+  return `${component_key} ${minute}`;
+}
+
+// A new row has the empty sketch, so that new and known rows go on alike.
+const ADD = `
+  INSERT INTO component_minute AS known (tenant_id, component_key, minute, shard, day, component_type, component_id,
+    total, errors, critical, latency)
+  SELECT $1, *, ''::bytea FROM json_to_recordset($2) AS added (component_key bigint, minute bigint, shard smallint,
+    day date, component_type text, component_id text, total bigint, errors bigint, critical bigint)
+  ON CONFLICT (tenant_id, component_key, minute, shard) DO UPDATE SET total = known.total + excluded.total,
+    errors = known.errors + excluded.errors, critical = known.critical + excluded.critical
+  RETURNING component_key, minute, latency`;
+
+const PUT_SKETCHES = `
+  UPDATE component_minute AS known SET latency = merged.latency
+  FROM json_to_recordset($2) AS merged (component_key bigint, minute bigint, shard smallint, latency bytea)
+  WHERE known.tenant_id = $1 AND known.component_key = merged.component_key AND known.minute = merged.minute
+    AND known.shard = merged.shard`;

@@ -1,0 +1,33 @@
+/** What all ordinary rows share: keys, shards, and many rows as one parameter. */
+import { blockKey, type KeyKind } from '../../model/block.ts';
+import { hashText } from '../../model/hash.ts';
+
+/** A text's 64-bit key as a signed column holds it: narrow in every index, whatever its length, and the same as in blocks. */
+export function rowKey(kind: KeyKind, ...values: string[]): bigint {
+  return BigInt.asIntN(64, blockKey(kind, ...values));
+}
+
+/** 0 to 1023, from the key by which rows that are read together are found. */
+export function shardOf(key: bigint | string): number {
+  return Number((typeof key === 'string' ? hashText(key) : key) & 1023n);
+}
+
+/** Rows as one parameter for `json_to_recordset`. Texts in it MUST have passed rowText: it decodes every escape. */
+export function recordset(rows: readonly object[]): string {
+  return JSON.stringify(rows, (_, value) => (typeof value === 'bigint' ? String(value) : value));
+}
+
+/** Rows of the same identity made one by `add`, ordered by it: every transaction locks them in the same order. */
+export function combine<Row>(
+  rows: readonly Row[],
+  identity: (row: Row) => string,
+  add: (into: Row, row: Row) => void,
+): Row[] {
+  const combined = new Map<string, Row>();
+  for (const row of rows) {
+    const known = combined.get(identity(row));
+    if (known === undefined) combined.set(identity(row), row);
+    else add(known, row);
+  }
+  return [...combined].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
+}

@@ -1,0 +1,159 @@
+-- The schema that the migrations make; written by migrate.test.ts (vitest -u), compared in every run.
+
+CREATE TABLE block (
+  time_min bigint NOT NULL,
+  block_id uuid NOT NULL,
+  day date NOT NULL,
+  shard smallint NOT NULL,
+  reach smallint NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  block_index bytea NOT NULL STORAGE e,
+  payload bytea NOT NULL STORAGE e,
+  PRIMARY KEY (tenant_id, reach, block_id, day, shard)
+) PARTITION BY RANGE (day);
+
+CREATE TABLE block_key (
+  key bigint NOT NULL,
+  block_id uuid NOT NULL,
+  day date NOT NULL,
+  shard smallint NOT NULL,
+  reach smallint NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  PRIMARY KEY (tenant_id, key, reach, block_id, day, shard)
+) PARTITION BY RANGE (day);
+
+CREATE TABLE component_minute (
+  component_key bigint NOT NULL,
+  minute bigint NOT NULL,
+  total bigint NOT NULL,
+  errors bigint NOT NULL,
+  critical bigint NOT NULL,
+  day date NOT NULL,
+  shard smallint NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  component_type text NOT NULL,
+  component_id text NOT NULL,
+  latency bytea NOT NULL,
+  PRIMARY KEY (tenant_id, component_key, minute, shard)
+) WITH (fillfactor=70);
+
+CREATE INDEX component_minute_by_day ON component_minute USING brin (day);
+
+CREATE INDEX component_minute_by_minute ON component_minute USING btree (tenant_id, minute);
+
+CREATE TABLE insight (
+  last_seen bigint NOT NULL,
+  expires_at bigint NOT NULL,
+  shard smallint NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  insight_id text COLLATE "C" NOT NULL,
+  insight_type text NOT NULL,
+  severity text NOT NULL,
+  scope text NOT NULL,
+  state text NOT NULL,
+  correlation_id text,
+  operation_id text,
+  affected_types text[] NOT NULL,
+  affected_ids text[] NOT NULL,
+  doc json NOT NULL,
+  PRIMARY KEY (tenant_id, insight_id, shard)
+);
+
+CREATE INDEX insight_by_last_seen ON insight USING btree (tenant_id, last_seen, insight_id);
+
+CREATE TABLE ledger (
+  journal text COLLATE "C" NOT NULL,
+  position bigint NOT NULL,
+  PRIMARY KEY (journal)
+);
+
+CREATE TABLE migration (
+  name text NOT NULL,
+  applied_at timestamp with time zone NOT NULL,
+  PRIMARY KEY (name)
+);
+
+CREATE TABLE session (
+  created_at bigint NOT NULL,
+  shard smallint NOT NULL,
+  active boolean NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  session_id text COLLATE "C" NOT NULL,
+  doc json NOT NULL,
+  PRIMARY KEY (tenant_id, session_id, shard)
+);
+
+CREATE TABLE snapshot (
+  component_key bigint NOT NULL,
+  operation_key bigint,
+  correlation_key bigint,
+  time bigint NOT NULL,
+  day date NOT NULL,
+  shard smallint NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  snapshot_id text COLLATE "C" NOT NULL,
+  component_type text NOT NULL,
+  component_id text NOT NULL,
+  node_id text,
+  operation_id text,
+  correlation_id text,
+  checkpoint_name text,
+  snapshot_type text NOT NULL,
+  state_data json NOT NULL,
+  PRIMARY KEY (tenant_id, snapshot_id, shard)
+);
+
+CREATE INDEX snapshot_by_component ON snapshot USING btree (tenant_id, component_key, "time");
+
+CREATE INDEX snapshot_by_correlation ON snapshot USING btree (tenant_id, correlation_key, "time") WHERE (correlation_key IS NOT NULL);
+
+CREATE INDEX snapshot_by_day ON snapshot USING brin (day);
+
+CREATE INDEX snapshot_by_operation ON snapshot USING btree (tenant_id, operation_key, "time") WHERE (operation_key IS NOT NULL);
+
+CREATE INDEX snapshot_by_time ON snapshot USING btree (tenant_id, "time");
+
+CREATE TABLE template (
+  shard smallint NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  template_id text COLLATE "C" NOT NULL,
+  template_text text NOT NULL,
+  PRIMARY KEY (tenant_id, template_id, shard)
+);
+
+CREATE TABLE template_minute (
+  component_key bigint NOT NULL,
+  minute bigint NOT NULL,
+  count bigint NOT NULL,
+  first_time bigint NOT NULL,
+  last_time bigint NOT NULL,
+  day date NOT NULL,
+  severity_max smallint NOT NULL,
+  shard smallint NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  template_id text COLLATE "C" NOT NULL,
+  component_type text NOT NULL,
+  component_id text NOT NULL,
+  example_event_id text COLLATE "C" NOT NULL,
+  PRIMARY KEY (tenant_id, template_id, component_key, minute, shard)
+) WITH (fillfactor=70);
+
+CREATE INDEX template_minute_by_day ON template_minute USING brin (day);
+
+CREATE INDEX template_minute_by_minute ON template_minute USING btree (tenant_id, minute);
+
+CREATE TABLE trace_correlation (
+  trace_key bigint NOT NULL,
+  correlation_key bigint NOT NULL,
+  time bigint NOT NULL,
+  day date NOT NULL,
+  shard smallint NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  trace_id text COLLATE "C" NOT NULL,
+  correlation_id text COLLATE "C" NOT NULL,
+  PRIMARY KEY (tenant_id, trace_key, shard)
+);
+
+CREATE INDEX trace_correlation_by_correlation ON trace_correlation USING btree (tenant_id, correlation_key);
+
+CREATE INDEX trace_correlation_by_day ON trace_correlation USING brin (day);

@@ -1,0 +1,185 @@
+/**
+ * The warm tier on PostgreSQL 13 to 18: blocks in day partitions, what is small as rows, one transaction a flush.
+ *
+ * `start` tries once: UNAVAILABLE when the server is away, so that the caller may go on without it and start again later, as often
+ * as it takes; INVALID, naming DEBUG_PG_URL, when that will not help. Once started, a server that goes away makes each
+ * call UNAVAILABLE until it is back, and nothing has to be started again.
+ */
+import type { Clock } from '../../base/clock.ts';
+import { DebugError } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
+import type { Meter } from '../../base/meter.ts';
+import { partitionDay } from '../../model/block.ts';
+import { dayOf, NANOS_PER_DAY } from '../../model/time.ts';
+import type { Flush, WarmStore } from '../contract.ts';
+import { rowTime } from '../text.ts';
+import { findBlocks, findBlocksOfDay } from './blocks.ts';
+import { writeFlush } from './commit.ts';
+import { componentMinutes } from './component-minutes.ts';
+import { type Connection, connectOnce, createConnection } from './connection.ts';
+import { asDebugError, lostRace, missesPartition } from './errors.ts';
+import { changeInsight, insight, insights } from './insights.ts';
+import { migrate } from './migrate.ts';
+import { daysWithBlocks, dropDay, makePartitions } from './partitions.ts';
+import { putSession, session, sessions } from './sessions.ts';
+import { snapshots } from './snapshots.ts';
+import { templateMinutes, templates } from './template-minutes.ts';
+import { traceCorrelations } from './trace-correlations.ts';
+
+export interface PostgresStoreOptions {
+  /** `postgres://user:password@host:5432/database`. */
+  url: string;
+  /** How long rollups, snapshots and trace correlations are kept. Blocks go when the archive drops their day. */
+  retentionHours: number;
+  /** False: all days in one partition, for databases where DDL at run time is not wanted. */
+  partitionByDay: boolean;
+  clock: Clock;
+  log: Logger;
+  meter: Meter;
+}
+
+export function createPostgresStore(options: PostgresStoreOptions): WarmStore {
+  const { url, partitionByDay, clock, log, meter } = options;
+  const retentionNanos = BigInt(options.retentionHours) * 3_600_000_000_000n;
+  let connection: Connection | undefined;
+  let starting: Promise<void> | undefined;
+  let upkeep: NodeJS.Timeout | undefined;
+  let away = false;
+  const commitSeconds = meter.histogram(
+    'postgres_commit_seconds',
+    'Time of one committed flush.',
+    COMMIT_BUCKETS_SECONDS,
+  );
+  meter.gauge('postgres_connections', 'Open connections to PostgreSQL.', () => connection?.open ?? 0);
+
+  async function open(): Promise<void> {
+    const client = await connectOnce(url);
+    try {
+      for (const name of await migrate(client)) log.info({ name }, 'migrated PostgreSQL');
+    } catch (error) {
+      throw asDebugError(error, true);
+    } finally {
+      await client.end().catch(() => {}); // all is committed or rolled back already
+    }
+    connection = createConnection(url, log);
+    await keepUp();
+    upkeep = setInterval(keepUp, UPKEEP_MS).unref();
+  }
+
+  /** What has time: the next commit makes the partition that it misses, and rows may grow older for another hour. */
+  async function keepUp(): Promise<void> {
+    const now = clock.nowNanos();
+    try {
+      await makePartitions(opened(), [dayOf(now), dayOf(now + NANOS_PER_DAY)], partitionByDay);
+      await removeExpired(opened(), now, retentionNanos);
+    } catch (error) {
+      if (connection !== undefined) log.warn({ reason: (error as Error).message }, 'PostgreSQL upkeep failed');
+    }
+  }
+
+  function opened(): Connection {
+    if (connection === undefined) {
+      throw new DebugError('UNAVAILABLE', 'PostgreSQL is not open', { retryAfterSeconds: 2 });
+    }
+    return connection;
+  }
+
+  async function commit(flush: Flush): Promise<void> {
+    const now = clock.nowNanos();
+    const retentionDay = (time: bigint) => partitionDay(time, now, retentionNanos);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await opened().transaction((client) => writeFlush(client, flush, retentionDay));
+        return;
+      } catch (error) {
+        const days = flush.blocks.map(({ day }) => day);
+        if (attempt === COMMIT_ATTEMPTS || !(missesPartition(error) || lostRace(error))) throw error;
+        if (missesPartition(error)) await makePartitions(opened(), days, partitionByDay);
+      }
+    }
+  }
+
+  return {
+    name: 'postgres',
+    tier: 'warm',
+
+    start() {
+      starting ??= open().catch((error) => {
+        starting = undefined;
+        throw error;
+      });
+      return starting;
+    },
+
+    async stop() {
+      await starting?.catch(() => {});
+      starting = undefined;
+      clearInterval(upkeep);
+      const closing = connection;
+      connection = undefined;
+      await closing?.close();
+    },
+
+    async commit(flush) {
+      const done = commitSeconds.startTimer();
+      try {
+        await commit(flush);
+        done();
+        if (away) log.info('PostgreSQL is back');
+        away = false;
+      } catch (error) {
+        const failure = asDebugError(error);
+        if (!away) log.warn({ code: failure.code, reason: failure.message }, 'PostgreSQL takes no commits');
+        away = true;
+        throw failure;
+      }
+    },
+
+    async committedPosition(journal) {
+      const [line] = await opened().rows<{ position: string }>('SELECT position FROM ledger WHERE journal = $1', [
+        journal,
+      ]);
+      return BigInt(line?.position ?? 0);
+    },
+
+    async *blocks(selector) {
+      yield* findBlocks(opened(), selector);
+    },
+    async *blocksOfDay(tenant, day) {
+      yield* findBlocksOfDay(opened(), tenant, day);
+    },
+    days: async () => daysWithBlocks(opened()),
+    dropDay: async (day) => dropDay(opened(), day),
+
+    componentMinutes: async (tenant, range) => componentMinutes(opened(), tenant, range),
+    templateMinutes: async (tenant, range) => templateMinutes(opened(), tenant, range),
+    templates: async (tenant, ids) => templates(opened(), tenant, ids),
+    traceCorrelations: async (tenant, about) => traceCorrelations(opened(), tenant, about),
+    snapshots: async (tenant, query) => snapshots(opened(), tenant, query),
+    insight: async (tenant, id) => insight(opened(), tenant, id),
+    insights: async (tenant, query) => insights(opened(), tenant, query),
+    async changeInsight(tenant, id, change) {
+      try {
+        return await opened().transaction((client) => changeInsight(client, tenant, id, change));
+      } catch (error) {
+        throw asDebugError(error);
+      }
+    },
+    session: async (tenant, id) => session(opened(), tenant, id),
+    sessions: async (tenant, query) => sessions(opened(), tenant, query),
+    putSession: async (tenant, session) => putSession(opened(), tenant, session),
+  };
+}
+
+// The first misses its partition, the second meets a deadlock or the same block in another process, the third is alone.
+const COMMIT_ATTEMPTS = 3;
+const COMMIT_BUCKETS_SECONDS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15];
+const UPKEEP_MS = 3_600_000;
+
+async function removeExpired(connection: Connection, now: bigint, retentionNanos: bigint): Promise<void> {
+  const oldest = now > retentionNanos ? dayOf(now - retentionNanos) : dayOf(0n);
+  for (const table of ['component_minute', 'template_minute', 'trace_correlation', 'snapshot']) {
+    await connection.write(`DELETE FROM ${table} WHERE day < $1`, [oldest]);
+  }
+  await connection.write('DELETE FROM insight WHERE expires_at < $1', [rowTime(now)]);
+}

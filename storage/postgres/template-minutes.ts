@@ -1,0 +1,111 @@
+/** Template minutes, and the templates themselves. */
+import type pg from 'pg';
+import type { Template, TemplateMinute } from '../../model/rollup.ts';
+import type { MinuteRange } from '../contract.ts';
+import { rowText, rowTime } from '../text.ts';
+import { IN_RANGE, rangeValues } from './component-minutes.ts';
+import type { Connection } from './connection.ts';
+import { combine, recordset, rowKey, shardOf } from './rows.ts';
+
+export async function templateMinutes(
+  connection: Connection,
+  tenant: string,
+  range: MinuteRange & { template_id?: string },
+): Promise<TemplateMinute[]> {
+  const rows = await connection.rows(
+    `SELECT minute, template_id, component_type, component_id, count, severity_max, first_time, last_time,
+       example_event_id
+     FROM template_minute WHERE tenant_id = $1 AND ${IN_RANGE} AND ($7::text IS NULL OR template_id = $7)
+     ORDER BY minute, template_id, component_type COLLATE "C", component_id COLLATE "C"`,
+    [tenant, ...rangeValues(range), range.template_id === undefined ? null : rowText(range.template_id)],
+  );
+  return rows.map((row) => ({
+    minute: BigInt(row.minute),
+    template_id: row.template_id,
+    component_type: row.component_type,
+    component_id: row.component_id,
+    count: Number(row.count),
+    severity_max: row.severity_max,
+    first_time: BigInt(row.first_time),
+    last_time: BigInt(row.last_time),
+    example_event_id: row.example_event_id,
+  }));
+}
+
+/** @param retentionDay the day until which retention keeps a row of this time */
+export async function addTemplateMinutes(
+  client: pg.ClientBase,
+  tenant: string,
+  minutes: readonly TemplateMinute[],
+  retentionDay: (time: bigint) => string,
+): Promise<void> {
+  if (minutes.length === 0) return;
+  const added = combine(minutes.map(toRow), identity, (into, row) => {
+    into.count += row.count;
+    into.severity_max = Math.max(into.severity_max, row.severity_max);
+    if (row.first_time < into.first_time) into.first_time = row.first_time;
+    if (row.last_time > into.last_time) into.last_time = row.last_time;
+    if (row.example_event_id > into.example_event_id) into.example_event_id = row.example_event_id;
+  });
+  await client.query(ADD, [tenant, recordset(added.map((row) => ({ ...row, day: retentionDay(row.minute) })))]);
+}
+
+export async function templates(connection: Connection, tenant: string, ids: readonly string[]): Promise<Template[]> {
+  return connection.rows<{ id: string; text: string }>(
+    `SELECT template_id AS id, template_text AS text FROM template
+     WHERE tenant_id = $1 AND template_id = ANY ($2::text[]) ORDER BY template_id`,
+    [tenant, ids.map(rowText)],
+  );
+}
+
+export async function putTemplates(client: pg.ClientBase, tenant: string, added: readonly Template[]): Promise<void> {
+  if (added.length === 0) return;
+  const rows = added.map(({ id, text }) => ({ id: rowText(id), text: rowText(text), shard: shardOf(id) }));
+  await client.query(
+    `INSERT INTO template (tenant_id, template_id, template_text, shard)
+     SELECT $1, * FROM json_to_recordset($2) AS added (id text, text text, shard smallint) ORDER BY id
+     ON CONFLICT DO NOTHING`,
+    [tenant, recordset(rows)],
+  );
+}
+
+interface Row extends TemplateMinute {
+  component_key: bigint;
+  shard: number;
+}
+
+function toRow(minute: TemplateMinute): Row {
+  const component_type = rowText(minute.component_type);
+  const component_id = rowText(minute.component_id);
+  const component_key = rowKey('component', component_type, component_id);
+  return {
+    ...minute,
+    minute: rowTime(minute.minute),
+    first_time: rowTime(minute.first_time),
+    last_time: rowTime(minute.last_time),
+    template_id: rowText(minute.template_id),
+    example_event_id: rowText(minute.example_event_id),
+    component_type,
+    component_id,
+    component_key,
+    shard: shardOf(component_key),
+  };
+}
+
+function identity({ template_id, component_key, minute }: Row): string {
+  return `${template_id} ${component_key} ${minute}`;
+}
+
+// The newest example: ids sort by time.
+const ADD = `
+  INSERT INTO template_minute AS known (tenant_id, template_id, component_key, minute, shard, day, component_type,
+    component_id, count, severity_max, first_time, last_time, example_event_id)
+  SELECT $1, * FROM json_to_recordset($2) AS added (template_id text, component_key bigint, minute bigint, shard smallint,
+    day date, component_type text, component_id text, count bigint, severity_max smallint, first_time bigint,
+    last_time bigint, example_event_id text)
+  ON CONFLICT (tenant_id, template_id, component_key, minute, shard) DO UPDATE SET
+    count = known.count + excluded.count,
+    severity_max = greatest(known.severity_max, excluded.severity_max),
+    first_time = least(known.first_time, excluded.first_time),
+    last_time = greatest(known.last_time, excluded.last_time),
+    example_event_id = greatest(known.example_event_id, excluded.example_event_id)`;

@@ -1,0 +1,101 @@
+/**
+ * What Redis does at one stroke. All keys of a tenant's shard share the hash tag {tenant:shard} and so a slot of a Cluster:
+ *
+ *   base:g                    hash: the first and the last generation, bytes and start of each
+ *   base:<generation>:t       sorted set of block ids, all of score 0: in the order of time
+ *   base:<generation>:k       sorted set of key and block id: the blocks of a key lie together, in the order of time
+ *   base:i:<id>, base:p:<id>  a block's timeMin and index, a block's payload
+ *
+ * A generation is an eighth of the time or of the bytes that the tier may hold. Dropping the oldest takes two sets and its blocks away;
+ * a set per key would each need an expiry of its own, and forget nothing while its component lives. Keys beside the blocks, because
+ * without them (134 bytes an event instead of some 160) a look-up reads the index of every block of the hour.
+ *
+ * Hex, not bytes: Lua compares by the server's locale, which may take bytes apart and leaves hex digits in order.
+ */
+
+const GENERATIONS = 8;
+
+/** KEYS base. ARGV now ms, ttl ms, bytes max, block id, timeMin, bytes, index, payload, then its keys. */
+export const PUT = `
+local base, now, ttl, bytes_max = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local id, bytes = ARGV[4], tonumber(ARGV[6])
+local meta = base .. ':g'
+local function get(name) return tonumber(redis.call('HGET', meta, name) or 0) end
+local first, last, total = get('first'), get('last'), get('bytes')
+
+local function drop_first()
+  local generation = base .. ':' .. first
+  for _, old in ipairs(redis.call('ZRANGE', generation .. ':t', 0, -1)) do
+    redis.call('UNLINK', base .. ':i:' .. old, base .. ':p:' .. old)
+  end
+  redis.call('UNLINK', generation .. ':t', generation .. ':k')
+  total = total - get(first .. ':bytes')
+  redis.call('HDEL', meta, first .. ':bytes', first .. ':start')
+  first = first + 1
+end
+
+while first > 0 and first <= last and get(first .. ':start') + ttl * ${1 + 1 / GENERATIONS} < now do drop_first() end
+
+if bytes <= bytes_max and redis.call('EXISTS', base .. ':i:' .. id) == 0 then
+  local own = get(last .. ':bytes')
+  if first == 0 or first > last or get(last .. ':start') + ttl / ${GENERATIONS} < now
+    or (own > 0 and own + bytes > bytes_max / ${GENERATIONS}) then
+    last = last + 1
+    if first == 0 then first = last end
+    redis.call('HSET', meta, last .. ':start', now)
+  end
+  local generation = base .. ':' .. last
+  redis.call('SET', base .. ':i:' .. id, ARGV[5] .. ARGV[7], 'PX', ttl)
+  redis.call('SET', base .. ':p:' .. id, ARGV[8], 'PX', ttl)
+  redis.call('ZADD', generation .. ':t', 0, id)
+  for from = 9, #ARGV, 1000 do
+    local members = {}
+    for i = from, math.min(from + 999, #ARGV) do
+      members[#members + 1] = 0
+      members[#members + 1] = ARGV[i] .. id
+    end
+    redis.call('ZADD', generation .. ':k', unpack(members))
+  end
+  redis.call('HINCRBY', meta, last .. ':bytes', bytes)
+  total = total + bytes
+  while total > bytes_max do drop_first() end
+  local keep = math.ceil(ttl * ${1 + 1 / GENERATIONS})
+  for _, key in ipairs({generation .. ':t', generation .. ':k', meta}) do redis.call('PEXPIRE', key, keep) end
+end
+redis.call('HSET', meta, 'first', first, 'last', last, 'bytes', total)
+`;
+
+/**
+ * KEYS base. ARGV the id below which to begin, the least id, the end as 16 hex or nothing, the most ids, then keys if asked for.
+ * Returns how many ids were found, the last of them, then id and timeMin with index of each that is there and begins before the end.
+ */
+export const FIND = `
+local base, below, least, last_time, limit = KEYS[1], ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local seen, ids = {}, {}
+local function take(set, prefix)
+  local members = redis.call('ZREVRANGEBYLEX', set, '(' .. prefix .. below, '[' .. prefix .. least, 'LIMIT', 0, limit)
+  for _, member in ipairs(members) do
+    local id = string.sub(member, #prefix + 1)
+    if not seen[id] then
+      seen[id] = true
+      ids[#ids + 1] = id
+    end
+  end
+end
+local first = tonumber(redis.call('HGET', base .. ':g', 'first') or 1)
+for generation = first, tonumber(redis.call('HGET', base .. ':g', 'last') or 0) do
+  if #ARGV == 4 then take(base .. ':' .. generation .. ':t', '') end
+  for i = 5, #ARGV do take(base .. ':' .. generation .. ':k', ARGV[i]) end
+end
+table.sort(ids, function(a, b) return a > b end)
+local count = math.min(#ids, limit)
+local found = {count, ids[count] or ''}
+for i = 1, count do
+  local value = redis.call('GET', base .. ':i:' .. ids[i])
+  if value and (last_time == '' or string.sub(value, 1, 16) <= last_time) then
+    found[#found + 1] = ids[i]
+    found[#found + 1] = value
+  end
+end
+return found
+`;

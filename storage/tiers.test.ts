@@ -1,0 +1,161 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { DebugError } from '../base/errors.ts';
+import { createLogger } from '../base/log.ts';
+import { createMeter } from '../base/meter.ts';
+import type { Block } from '../model/block.ts';
+import { collect, found, logBlock, NOON, SECOND } from '../test/support/blocks.ts';
+import type { BlockReader, BlockSelector, ColdStore, FoundBlock, HotStore, TierName, WarmStore } from './contract.ts';
+import { createTiers, type Tiers } from './tiers.ts';
+
+const AWAY = new DebugError('UNAVAILABLE', 'away');
+
+/** A tier with these blocks that can be taken away; only what reading over tiers needs of a store. */
+class Tier implements BlockReader {
+  readonly tier: TierName;
+  held: Block[];
+  away = false;
+  payloadsAway = false;
+  asked: BlockSelector[] = [];
+  complete: bigint | null = null;
+
+  constructor(tier: TierName, ...held: Block[]) {
+    this.tier = tier;
+    this.held = held;
+  }
+
+  async *blocks(selector: BlockSelector): AsyncGenerator<FoundBlock> {
+    this.asked.push(selector);
+    if (this.away) throw AWAY;
+    const { start = 0n, end = 2n ** 64n } = selector;
+    for (const block of this.held.toSorted((a, b) => (a.id < b.id ? 1 : -1))) {
+      if (block.timeMax < start || block.timeMin > end) continue;
+      const payload = async () => {
+        if (this.payloadsAway) throw AWAY;
+        return block.payload;
+      };
+      yield { ...found(block), payload };
+    }
+  }
+
+  async completeSince(): Promise<bigint | null> {
+    return this.complete;
+  }
+}
+
+const block = (second: number) => logBlock([{ time: NOON + BigInt(second) * SECOND, message: `${second}` }]);
+const [one, two, three, four] = [block(1), block(2), block(3), block(4)] as const;
+
+let hot: Tier;
+let warm: Tier;
+let cold: Tier;
+
+beforeEach(() => {
+  hot = new Tier('hot', four, three);
+  warm = new Tier('warm', four, three, two);
+  cold = new Tier('cold', two, one);
+});
+
+function open(soleWriter = false): Tiers {
+  return createTiers({
+    ...{ hot: hot as unknown as HotStore, warm: warm as unknown as WarmStore, cold: cold as unknown as ColdStore },
+    ...{ soleWriter, log: createLogger('silent'), meter: createMeter() },
+  });
+}
+
+async function read(tiers: Tiers, selector: Partial<BlockSelector> = {}) {
+  const walk = tiers.blocks({ tenant: 'default', ...selector });
+  const blocks = await collect(walk);
+  return { seen: blocks.map(({ id, tier }) => [id, tier]), answered: walk.answered() };
+}
+
+const ALL = [
+  [four.id, 'hot'],
+  [three.id, 'hot'],
+  [two.id, 'warm'],
+  [one.id, 'cold'],
+];
+
+describe('blocks over tiers', () => {
+  it('come each once, from the fastest tier that has it', async () => {
+    expect(await read(open())).toEqual({ seen: ALL, answered: ['hot', 'warm', 'cold'] });
+  });
+
+  it('come without hot when that is away', async () => {
+    hot.away = true;
+    const seen = ALL.map(([id, tier]) => [id, tier === 'hot' ? 'warm' : tier]);
+    expect(await read(open())).toEqual({ seen, answered: ['warm', 'cold'] });
+    expect(await read(open(true))).toEqual({ seen, answered: ['warm', 'cold'] });
+  });
+
+  it('come without the archive when that is away, and say so', async () => {
+    cold.away = true;
+    expect(await read(open())).toEqual({ seen: ALL.slice(0, 3), answered: ['hot', 'warm'] });
+  });
+
+  it('do not come without warm', async () => {
+    warm.away = true;
+    await expect(read(open())).rejects.toBe(AWAY);
+  });
+
+  it('are opened from the next tier when the first has lost them', async () => {
+    hot.payloadsAway = true;
+    for (const tiers of [open(), open(true)]) {
+      hot.complete = 0n;
+      const [newest] = await collect(tiers.blocks({ tenant: 'default' }));
+      expect(await newest!.payload()).toBe(four.payload);
+    }
+    warm.payloadsAway = true;
+    const [newest] = await collect(open().blocks({ tenant: 'default' }));
+    await expect(newest!.payload()).rejects.toBe(AWAY);
+  });
+});
+
+describe('where all is written here', () => {
+  it('leaves warm alone while hot has everything', async () => {
+    hot.complete = three.timeMax;
+    const tiers = open(true);
+    await read(tiers, { start: three.timeMax }); // finds out what is from before
+    warm.asked = [];
+    cold.asked = [];
+    expect(await read(tiers, { start: three.timeMax + 1n })).toEqual({ seen: ALL.slice(0, 1), answered: ['hot'] });
+    expect([...warm.asked, ...cold.asked]).toEqual([]);
+    expect(await read(tiers)).toEqual({ seen: ALL, answered: ['hot', 'warm', 'cold'] });
+  });
+
+  it('asks warm for what hot dropped while it was read', async () => {
+    hot.complete = 0n;
+    hot.held = [four, three, two, one];
+    warm.held = [four, three, two, one];
+    const tiers = open(true);
+    const seen: (readonly [string, TierName])[] = [];
+    for await (const { id, tier } of tiers.blocks({ tenant: 'default' })) {
+      seen.push([id, tier]);
+      if (id !== four.id) continue;
+      // As if the reader had not read ahead: the next that hot has is the last.
+      hot.held = [];
+      hot.complete = three.timeMax + 1n;
+    }
+    expect(seen.map(([id]) => id)).toEqual([four, three, two, one].map(({ id }) => id));
+  });
+
+  it('asks warm for what was there before, however new it claims to be', async () => {
+    hot.complete = 0n;
+    const future = block(1_000_000);
+    warm.held.push(future);
+    expect((await read(open(true))).seen).toEqual([[future.id, 'warm'], ...ALL]);
+  });
+});
+
+it('a commit stands when hot is away', async () => {
+  const committed: unknown[] = [];
+  const flush = { tenant: 'default', blocks: [one] } as unknown as Parameters<WarmStore['commit']>[0];
+  const tiers = createTiers({
+    hot: { tier: 'hot', put: () => Promise.reject(AWAY) } as unknown as HotStore,
+    warm: { tier: 'warm', commit: async (one: unknown) => committed.push(one) } as unknown as WarmStore,
+    cold: null,
+    log: createLogger('silent'),
+    meter: createMeter(),
+  });
+  await tiers.commit(flush);
+  expect(committed).toEqual([flush]);
+});

@@ -1,0 +1,4 @@
+import { embeddedDirectory } from '../support/embedded.ts';
+import { describeWarmStore } from './warm-store.suite.ts';
+
+describeWarmStore('SQLite', embeddedDirectory);

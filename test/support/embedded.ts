@@ -1,0 +1,28 @@
+/** Embedded stores in directories of their own, for tests. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createLogger } from '../../base/log.ts';
+import { createMeter } from '../../base/meter.ts';
+import type { WarmStore } from '../../storage/contract.ts';
+import { createEmbeddedStore } from '../../storage/embedded/store.ts';
+
+export interface EmbeddedDirectory {
+  directory: string;
+  /** A started store; opened again, the same file in another process. */
+  open(): Promise<WarmStore>;
+  drop(): Promise<void>;
+}
+
+export async function embeddedDirectory(): Promise<EmbeddedDirectory> {
+  const directory = await mkdtemp(join(tmpdir(), 'ai-debug-embedded-'));
+  return {
+    directory,
+    async open() {
+      const store = createEmbeddedStore({ directory, log: createLogger('silent'), meter: createMeter() });
+      await store.start();
+      return store;
+    },
+    drop: () => rm(directory, { recursive: true }),
+  };
+}

@@ -1,0 +1,114 @@
+/** A query server over everything that stands behind it: journal, pipeline, embedded store, engine, feed, in a folder that `stop` removes. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '../../base/clock.ts';
+import { assemble } from '../../base/lifecycle.ts';
+import { createLogger } from '../../base/log.ts';
+import { createMeter, type Meter } from '../../base/meter.ts';
+import { createAuthenticate } from '../../base/tokens.ts';
+import type { Signal } from '../../model/block.ts';
+import { DEFAULT_KEYS } from '../../otlp/keys.ts';
+import { indexRequest } from '../../otlp/walk.ts';
+import { createLive } from '../../query/live.ts';
+import type { QueryNeeds } from '../../query/needs.ts';
+import { createQueryServer } from '../../query/server.ts';
+import { createQueryService } from '../../query/service.ts';
+import { createJournal } from '../../receiver/journal.ts';
+import { createPipeline } from '../../receiver/pipeline.ts';
+import { RecentIds } from '../../receiver/recent-ids.ts';
+import { createEmbeddedStore } from '../../storage/embedded/store.ts';
+import { createMemoryFeed } from '../../storage/memory/feed.ts';
+import { createMemoryHotStore } from '../../storage/memory/hot.ts';
+import { createTiers } from '../../storage/tiers.ts';
+
+export interface QuerySystem {
+  /** `http://127.0.0.1:port` */
+  url: string;
+  /** Takes an OTLP export request as a receiver would: durable when it resolves, not yet readable. */
+  send(signal: Signal, body: Uint8Array): Promise<void>;
+  /** What the system is made of, for tests that reach behind the network. */
+  needs: QueryNeeds;
+  meter: Meter;
+  stop(): Promise<void>;
+}
+
+export interface QuerySystemOptions {
+  tokens?: readonly string[];
+  enabled?: boolean;
+  streaming?: boolean;
+  troubles?: () => Promise<readonly string[]>;
+  engine?: QueryNeeds['engine'];
+}
+
+export async function startQuerySystem(options: QuerySystemOptions = {}): Promise<QuerySystem> {
+  const directory = await mkdtemp(join(tmpdir(), 'ai-debug-query-'));
+  const shared = { clock: systemClock(), log: createLogger('silent'), meter: createMeter() };
+  const warm = createEmbeddedStore({ directory, ...shared });
+  const hot = createMemoryHotStore({ bytesMax: 64 << 20, ttlMs: 3_600_000, clock: shared.clock });
+  const tiers = createTiers({ hot, warm, cold: null, ...shared });
+  const feed = createMemoryFeed();
+  const journal = createJournal({ directory: join(directory, 'journal'), bytesMax: 1 << 30, segmentBytes: 64 << 20, ...shared });
+  const retentionNanos = 168n * 3_600_000_000_000n;
+  const pipeline = createPipeline({
+    journal,
+    sink: { commit: tiers.commit, committedPosition: warm.committedPosition, recall: async () => {} },
+    index: indexRequest,
+    retentionNanos,
+    templateOf: (text) => ({ id: text.slice(0, 16), text }),
+    recent: new RecentIds(1 << 16),
+    batchMs: 10,
+    committed: ({ tenant, blocks }) => {
+      for (const { index, payload } of blocks) feed.publish({ kind: 'block', tenant, index, payload });
+    },
+    ...shared,
+  });
+  const send = async (signal: Signal, body: Uint8Array) => {
+    const receivedAt = shared.clock.nowNanos();
+    await journal.append({ signal, tenant: 'default', receivedAt, body, index: indexRequest(signal, body) });
+  };
+  const settled = async () => ({ pending: await pipeline.settled(1000) });
+  const needs: QueryNeeds = {
+    events: tiers.reader,
+    rows: warm,
+    engine: options.engine ?? {
+      generate: async () => [],
+      consistency: async () => null,
+      explain: async (_tenant, event) => ({ insight: null, chain: [event], affected_components: [] }),
+    },
+    publish: feed.publish,
+    ingest: async (_tenant, exports) => {
+      for (const body of exports) await send('log', body);
+      await settled();
+    },
+    settled,
+    keys: DEFAULT_KEYS,
+    retentionNanos,
+    clock: shared.clock,
+  };
+  const live = createLive({ feed, rows: warm, ...shared });
+  const server = createQueryServer({
+    host: '127.0.0.1',
+    port: 0,
+    service: createQueryService(needs),
+    live: options.streaming === false ? null : live,
+    enabled: options.enabled ?? true,
+    tenant: 'default',
+    authenticate: createAuthenticate(options.tokens ?? []),
+    troubles: options.troubles ?? (async () => []),
+    version: '0.0.0-test',
+    ...shared,
+  });
+  const parts = assemble('query system', [warm, hot, feed, journal, pipeline, live, server]);
+  await parts.start();
+  return {
+    url: `http://127.0.0.1:${server.address()!.port}`,
+    send,
+    needs,
+    meter: shared.meter,
+    async stop() {
+      await parts.stop();
+      await rm(directory, { recursive: true });
+    },
+  };
+}

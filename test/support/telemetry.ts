@@ -1,0 +1,149 @@
+/** Events, spans and snapshots as readers return them, said in a few words. Times are milliseconds after one fixed moment. */
+import { createWindow, type Window, type WindowInput } from '../../insight/window.ts';
+import type { DebugEvent, Level } from '../../model/event.ts';
+import { severityOf } from '../../model/event.ts';
+import { eventId } from '../../model/ids.ts';
+import type { JsonObject } from '../../model/json.ts';
+import type { Snapshot } from '../../model/snapshot.ts';
+import { formatNanos } from '../../model/time.ts';
+
+export const BEGINNING = 1_700_000_000_000_000_000n;
+
+export function at(ms: number): bigint {
+  return BEGINNING + BigInt(Math.round(ms * 1e6));
+}
+
+/** A component as `type/id`, as `id` (a service), and with its replica as `id@node`. */
+type Name = string;
+
+interface Told {
+  ms: number;
+  by: Name;
+  correlation?: string | null;
+  operation?: string;
+  trace?: string;
+  data?: JsonObject;
+}
+
+export interface LogWords extends Told {
+  /** Absent: INFO. */
+  level?: Level;
+  message?: string;
+  span?: string;
+  id?: string;
+  parent?: string;
+}
+
+export interface SpanWords extends Told {
+  trace: string;
+  id: string;
+  parent?: string;
+  name?: string;
+  /** Absent: internal. */
+  kind?: string;
+  took: number;
+  failed?: boolean;
+  reason?: string;
+}
+
+let told = 0n;
+
+export function log(words: LogWords): DebugEvent {
+  const level = words.level ?? 'INFO';
+  return {
+    ...base(words),
+    ...(words.id !== undefined && { id: words.id }),
+    event_type: level === 'ERROR' || level === 'CRITICAL' ? 'error' : 'log',
+    level,
+    severity_number: severityOf(level),
+    message: words.message ?? '',
+    span_id: words.span ?? null,
+    parent_event_id: words.parent ?? null,
+    log: {},
+  };
+}
+
+export function errorLog(words: LogWords): DebugEvent {
+  return log({ level: 'ERROR', ...words });
+}
+
+export function span(words: SpanWords): DebugEvent {
+  const name = words.name ?? words.id;
+  return {
+    ...base(words),
+    event_type: 'span',
+    level: words.failed ? 'ERROR' : 'INFO',
+    message: name,
+    name,
+    span_id: words.id,
+    parent_span_id: words.parent ?? null,
+    status: words.failed ? 'error' : 'unset',
+    duration_ms: words.took,
+    span: {
+      kind: words.kind ?? 'internal',
+      end_timestamp: formatNanos(at(words.ms + words.took)),
+      ...(words.reason !== undefined && { status_message: words.reason }),
+      events: [],
+      links: [],
+    },
+  };
+}
+
+/** An exception that a span recorded. */
+export function exception(words: LogWords & { trace: string; span: string }): DebugEvent {
+  const { log: _, ...event } = errorLog(words);
+  return { ...event, name: 'exception', severity_number: 0 };
+}
+
+export function snapshot(
+  words: Told & { state: JsonObject; checkpoint?: string; type?: Snapshot['snapshot_type'] },
+): Snapshot {
+  const { id, component_type, component_id, node_id, operation_id, correlation_id } = base(words);
+  return {
+    id,
+    component_type,
+    component_id,
+    node_id,
+    operation_id,
+    correlation_id,
+    checkpoint_name: words.checkpoint ?? null,
+    snapshot_type: words.type ?? 'full',
+    state_data: words.state,
+    time: at(words.ms),
+  };
+}
+
+export function windowOf(events: readonly DebugEvent[], more: Partial<WindowInput> = {}): Window {
+  return createWindow({ scope: { tenant: 'test' }, now: at(3_600_000), events, ...more });
+}
+
+/** A budget that never ends. */
+export const unbounded = { check() {} };
+
+function base({ ms, by, correlation, operation, trace, data }: Told): DebugEvent {
+  const [path, node = null] = by.split('@') as [string, string?];
+  const slash = path.indexOf('/');
+  const time = at(ms);
+  return {
+    id: eventId(time, told++),
+    event_type: 'log',
+    component_type: slash < 0 ? 'service' : path.slice(0, slash),
+    component_id: path.slice(slash + 1),
+    node_id: node,
+    correlation_id: correlation === undefined ? (trace ?? null) : correlation,
+    operation_id: operation ?? null,
+    parent_event_id: null,
+    trace_id: trace ?? null,
+    span_id: null,
+    parent_span_id: null,
+    level: null,
+    severity_number: 0,
+    message: '',
+    data: data ?? {},
+    resource: { attributes: {} },
+    scope: { name: '', version: '', attributes: {} },
+    template_id: null,
+    timestamp: formatNanos(time),
+    received_at: formatNanos(time),
+  };
+}
