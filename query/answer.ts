@@ -1,0 +1,107 @@
+/** What every answer of the service says about itself, whichever face gives it. */
+import type { FieldError } from '../base/errors.ts';
+import { DebugError } from '../base/errors.ts';
+import type { DebugEvent } from '../model/event.ts';
+import { formatNanos } from '../model/time.ts';
+import type { TierName } from '../storage/contract.ts';
+import type { EventQuery, EventReader } from '../storage/query.ts';
+import type { QueryNeeds } from './needs.ts';
+
+export interface Answer<T> {
+  data: T;
+  meta: AnswerMeta;
+}
+
+export interface AnswerMeta {
+  /** The time at which the answer holds, RFC 3339. */
+  as_of: string;
+  /** How many things `data` holds: the length of a list, else 1. */
+  count: number;
+  /** Asks for the next page; absent at the end. */
+  next_cursor?: string;
+  /** Whether there is more than was looked at or shown. */
+  truncated: boolean;
+  coverage: Coverage;
+  /** The tier that held the one event asked for. */
+  tier?: TierName;
+}
+
+/** What the answer could and could not see. */
+export interface Coverage {
+  /** The tiers that were read for events; empty where minutes and rows sufficed. */
+  tiers: TierName[];
+  /** Journal entries acknowledged but not yet readable: 0 unless the store is slow or away. */
+  pending: number;
+  /** Why a list is empty: nothing was ever stored, nothing matches, or the time asked for is no longer kept. */
+  empty?: 'no_data' | 'no_match' | 'out_of_retention';
+}
+
+export type MetaChange = Omit<Partial<AnswerMeta>, 'coverage'> & { coverage?: Partial<Coverage> };
+
+/** One request's view of the data: everything acknowledged before it, seen at one time. */
+export interface Reading {
+  /** Nanoseconds. */
+  now: bigint;
+  answer<T>(data: T, more?: MetaChange): Answer<T>;
+}
+
+export async function beginReading(needs: Pick<QueryNeeds, 'settled' | 'clock'>): Promise<Reading> {
+  const { pending } = await needs.settled();
+  const now = needs.clock.nowNanos();
+  return {
+    now,
+    answer: (data, { coverage, ...more } = {}) => ({
+      data,
+      meta: {
+        as_of: formatNanos(now),
+        count: Array.isArray(data) ? data.length : 1,
+        truncated: false,
+        ...more,
+        coverage: { tiers: [], pending, ...coverage },
+      },
+    }),
+  };
+}
+
+/** @param kind as in `EVENT_NOT_FOUND` */
+export function notFound(kind: string, what: string): DebugError {
+  return new DebugError('NOT_FOUND', `${what} does not exist, or is no longer kept`, { reason: `${kind}_NOT_FOUND` });
+}
+
+/** A question that cannot be read: names the parameter, or several. */
+export function malformed(field: string, message: string): DebugError;
+export function malformed(fields: readonly FieldError[]): DebugError;
+export function malformed(what: string | readonly FieldError[], message = ''): DebugError {
+  const fields = typeof what === 'string' ? [{ field: what, message }] : what;
+  return new DebugError('MALFORMED', inWords(fields), { fields });
+}
+
+/** A body that can be read but does not validate. */
+export function invalid(fields: readonly FieldError[]): DebugError {
+  return new DebugError('INVALID', inWords(fields), { fields });
+}
+
+function inWords(fields: readonly FieldError[]): string {
+  return fields.map(({ field, message }) => `${field}: ${message}`).join('; ');
+}
+
+/** Newest first, over as many pages as it takes; `truncated` when there are more than `max`. */
+export async function readAll(
+  reader: EventReader,
+  query: Omit<EventQuery, 'limit' | 'before'>,
+  max: number,
+): Promise<{ events: DebugEvent[]; truncated: boolean; tiers: TierName[] }> {
+  const events: DebugEvent[] = [];
+  const tiers = new Set<TierName>();
+  let before: string | null = null;
+  do {
+    const limit = Math.min(PAGE_EVENTS, max - events.length);
+    const page = await reader.events({ ...query, limit, ...(before !== null && { before }) });
+    for (const tier of page.tiers) tiers.add(tier);
+    events.push(...page.events);
+    before = page.next;
+  } while (before !== null && events.length < max);
+  return { events, truncated: before !== null, tiers: [...tiers] };
+}
+
+const PAGE_EVENTS = 1000;

@@ -1,0 +1,133 @@
+/**
+ * What a live reader wants to see. Most of it is decided on a block's columns, before anything is decoded; the rest on the decoded
+ * event, once for all readers that got so far.
+ */
+import type { BlockIndex } from '../model/block.ts';
+import { type DebugEvent, EVENT_TYPES, type EventType, LEVELS, type Level, levelOf } from '../model/event.ts';
+import type { Insight, Severity } from '../model/insight.ts';
+
+/** Types of live messages that carry telemetry. */
+export const MESSAGE_TYPES = [
+  'debug:event',
+  'debug:state_change',
+  'debug:metric_update',
+  'debug:insight',
+  'debug:alert',
+] as const;
+export type MessageType = (typeof MESSAGE_TYPES)[number];
+
+/** Conditions that hold together; an empty list is none. Insights have the level of their severity and no event type. */
+export interface LiveFilter {
+  level?: readonly Level[] | undefined;
+  min_level?: Level | undefined;
+  event_type?: readonly EventType[] | undefined;
+  message_type?: readonly MessageType[] | undefined;
+  component_type?: readonly string[] | undefined;
+  component_id?: string | undefined;
+  correlation_id?: string | undefined;
+  operation_id?: string | undefined;
+  trace_id?: string | undefined;
+  template_id?: string | undefined;
+  /** In any case: of the message, or of an insight's title and summary. */
+  q?: string | undefined;
+  /** Attribute keys and the text of their values. */
+  attributes?: Readonly<Record<string, string>> | undefined;
+}
+
+export interface CompiledFilter {
+  /**
+   * Whether the record may match, from the columns alone.
+   * @param correlations what it belongs to: its own, its trace's
+   */
+  record(index: BlockIndex, position: number, correlations: readonly (string | undefined)[]): boolean;
+  /** Whether an event that passed `record` matches. @param text its message in lower case */
+  event(event: DebugEvent, text: string): boolean;
+  insight(insight: Insight, type: MessageType): boolean;
+}
+
+export function compileFilter(filter: LiveFilter): CompiledFilter {
+  const levels = levelMask(filter);
+  const types = typeMask(filter);
+  const messages = filter.message_type?.length ? new Set(filter.message_type) : null;
+  const componentTypes = filter.component_type?.length ? new Set(filter.component_type) : null;
+  const { component_id, correlation_id, operation_id, trace_id, template_id } = filter;
+  const q = filter.q?.toLowerCase();
+  const attributes = Object.entries(filter.attributes ?? {});
+  const ofEvents = [filter.event_type?.[0], trace_id, template_id, filter.attributes];
+  const eventsOnly = ofEvents.some((condition) => condition !== undefined);
+
+  return {
+    record({ header, columns }, i, correlations) {
+      if ((levels & (1 << levelBit(columns.severity[i]!))) === 0 || (types & (1 << columns.type[i]!)) === 0)
+        return false;
+      const component = header.components[columns.component[i]!]!;
+      return (
+        (componentTypes === null || componentTypes.has(component.type)) &&
+        (component_id === undefined || component_id === component.id) &&
+        (correlation_id === undefined || correlations.includes(correlation_id)) &&
+        (operation_id === undefined || operation_id === header.operations[columns.operation[i]! - 1]) &&
+        (trace_id === undefined || trace_id === header.traces[columns.trace[i]! - 1]) &&
+        (template_id === undefined || template_id === header.templates[columns.template[i]! - 1])
+      );
+    },
+
+    event(event, text) {
+      return (
+        (q === undefined || text.includes(q)) && attributes.every(([key, value]) => attributeText(event, key) === value)
+      );
+    },
+
+    insight(insight, type) {
+      if (eventsOnly || (messages !== null && !messages.has(type))) return false;
+      if ((levels & (1 << (1 + LEVELS.indexOf(LEVEL_OF_SEVERITY[insight.severity])))) === 0) return false;
+      const components = insight.affected_components;
+      return (
+        (componentTypes === null || components.some((component) => componentTypes.has(component.type))) &&
+        (component_id === undefined || components.some((component) => component.id === component_id)) &&
+        (correlation_id === undefined || correlation_id === insight.correlation_id) &&
+        (operation_id === undefined || operation_id === insight.operation_id) &&
+        (q === undefined || `${insight.title}\n${insight.summary}`.toLowerCase().includes(q))
+      );
+    },
+  };
+}
+
+/** Which message an event becomes. */
+export function messageTypeOf(type: EventType): MessageType {
+  if (type === 'state_snapshot') return 'debug:state_change';
+  return type === 'metric' ? 'debug:metric_update' : 'debug:event';
+}
+
+const LEVEL_OF_SEVERITY: Record<Severity, Level> = { info: 'INFO', warning: 'WARNING', critical: 'CRITICAL' };
+
+/** Bit 0 is no level at all, which passes only where no level is asked for. */
+function levelMask({ level, min_level }: LiveFilter): number {
+  const listed = level?.length ? level : LEVELS;
+  const from = min_level === undefined ? 0 : LEVELS.indexOf(min_level);
+  let mask = level?.length || min_level !== undefined ? 0 : 1;
+  for (const each of listed) if (LEVELS.indexOf(each) >= from) mask |= 1 << (1 + LEVELS.indexOf(each));
+  return mask;
+}
+
+function levelBit(severity: number): number {
+  const level = levelOf(severity);
+  return level === null ? 0 : 1 + LEVELS.indexOf(level);
+}
+
+/** One bit for each event type that is asked for, directly or by the message that it becomes. */
+function typeMask({ event_type, message_type }: LiveFilter): number {
+  let mask = 0;
+  for (const [bit, type] of EVENT_TYPES.entries()) {
+    const asked = !event_type?.length || event_type.includes(type);
+    if (asked && (!message_type?.length || message_type.includes(messageTypeOf(type)))) mask |= 1 << bit;
+  }
+  return mask;
+}
+
+/** The record's own before its scope's before its resource's, as in paged queries. */
+function attributeText({ data, scope, resource }: DebugEvent, key: string): string | undefined {
+  const value = [data, scope.attributes, resource.attributes].find((attributes) => Object.hasOwn(attributes, key))?.[
+    key
+  ];
+  return typeof value === 'string' || value === undefined ? value : JSON.stringify(value);
+}

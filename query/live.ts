@@ -1,0 +1,287 @@
+/**
+ * The live hub: takes what was just stored from the feed and hands it to whoever listens, as the messages of CONTRACT section 5.
+ *
+ * Blocks are opened only when somebody listens, records decoded only when somebody's filter wants them, and each message is
+ * serialised once, however many readers it has. The last minutes of the feed are kept as they came, so that a reader who lost its
+ * connection resumes where it was. Messages go through one queue: they reach every reader in the order of the feed.
+ */
+import { randomUUID } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../base/clock.ts';
+import type { Part } from '../base/lifecycle.ts';
+import type { Logger } from '../base/log.ts';
+import type { Meter } from '../base/meter.ts';
+import { type BlockIndex, decodeIndex, decodePayload } from '../model/block.ts';
+import { type DebugEvent, EVENT_TYPES } from '../model/event.ts';
+import { parseEventId } from '../model/ids.ts';
+import type { Insight } from '../model/insight.ts';
+import { formatNanos } from '../model/time.ts';
+import { readBlock } from '../otlp/read.ts';
+import type { Feed, FeedMessage, RowStore } from '../storage/contract.ts';
+import { type Channel, ChannelIndex } from './live-channels.ts';
+import { type CompiledFilter, compileFilter, type LiveFilter, type MessageType, messageTypeOf } from './live-filter.ts';
+import { FeedRing } from './live-ring.ts';
+import { describeSnapshot } from './state.ts';
+
+export interface LiveNeeds {
+  feed: Pick<Feed, 'subscribe'>;
+  rows: Pick<RowStore, 'traceCorrelations' | 'snapshots'>;
+  clock: Clock;
+  log: Logger;
+  meter: Meter;
+}
+
+export interface Live extends Part {
+  /** Where the stream is now; opaque. */
+  cursor(): string;
+  /** @returns the function that ends it; nothing is delivered after it was called */
+  subscribe(subscription: Subscription): () => void;
+}
+
+export interface Subscription {
+  tenant: string;
+  channel: Channel;
+  filter: LiveFilter;
+  /** A cursor of an earlier message: what came after it is delivered first, as far as it is still kept. */
+  since?: string | undefined;
+  /** MUST NOT throw or block. */
+  deliver(message: LiveMessage): void;
+  /** Something was not delivered and cannot be: null where nobody can tell how much. */
+  gap(dropped: number | null): void;
+}
+
+export interface LiveMessage {
+  readonly type: MessageType;
+  /** The message as JSON for a channel; made once for each channel. */
+  text(channel: string): string;
+}
+
+export function createLive({ feed, rows, clock, log, meter }: LiveNeeds): Live {
+  const epoch = randomUUID().slice(0, 8);
+  const ring = new FeedRing(RING_MESSAGES_MAX, RING_BYTES_MAX);
+  const readers = new ChannelIndex<Reader>();
+  const correlations = new LRUCache<string, string>({ max: CORRELATIONS_MAX });
+  const failures = meter.counter('live_failures_total', 'Feed messages that could not be shown');
+  meter.gauge('live_subscriptions', 'Live subscriptions', () => readers.size);
+  let queue: Promise<void> = Promise.resolve();
+  let queued = 0;
+  /** The last message that went through the queue. */
+  let delivered = 0;
+  let unsubscribe: (() => void) | null = null;
+
+  function take(message: FeedMessage): void {
+    const sequence = ring.push(message);
+    if (queued === 0 && readers.size === 0) delivered = sequence;
+    else if (queued >= QUEUED_MAX) for (const reader of readers.all()) reader.lost = true;
+    else {
+      enqueue(async () => {
+        // Counted as passed before it is looked at: what fails once would fail again.
+        delivered = sequence;
+        await show(message, sequence, readers);
+      });
+    }
+  }
+
+  function enqueue(job: () => Promise<void>): void {
+    queued++;
+    queue = queue
+      .then(job)
+      .catch((error) => {
+        failures.inc();
+        log.error({ err: error }, 'a message of the live feed could not be shown');
+      })
+      .finally(() => queued--);
+  }
+
+  /** @param after the position within the message behind which to begin */
+  async function show(message: FeedMessage, sequence: number, to: ChannelIndex<Reader>, after = -1): Promise<void> {
+    for (const reader of to.all()) {
+      if (!reader.lost) continue;
+      reader.lost = false;
+      reader.gap(null);
+    }
+    if (message.kind === 'insight') showInsight(message, sequence, to);
+    else await showBlock(message, sequence, to, after);
+  }
+
+  function showInsight(message: FeedMessage & { kind: 'insight' }, sequence: number, to: ChannelIndex<Reader>): void {
+    const { tenant, change, insight } = message;
+    const components = insight.affected_components.map(({ id }) => id);
+    const types: MessageType[] = isAlert(insight, change) ? ['debug:insight', 'debug:alert'] : ['debug:insight'];
+    for (const type of types) {
+      const live = messageOf(type, sequence, 0, { ...insight, change });
+      for (const reader of to.matching(tenant, components, [insight.correlation_id ?? undefined])) {
+        if (reader.filter.insight(insight, type)) reader.deliver(live);
+      }
+    }
+  }
+
+  async function showBlock(
+    message: FeedMessage & { kind: 'block' },
+    sequence: number,
+    to: ChannelIndex<Reader>,
+    after: number,
+  ): Promise<void> {
+    const { tenant } = message;
+    const index = decodeIndex(message.index);
+    const { header, columns, count } = index;
+    if (!to.mayWant(tenant, header)) return;
+    const correlationOfTrace = await knownCorrelations(tenant, index);
+    let records: ReturnType<typeof readBlock> | undefined;
+    let described = 0;
+    for (let i = after + 1; i < count; i++) {
+      const component = header.components[columns.component[i]!]!.id;
+      const own = header.correlations[columns.correlation[i]! - 1];
+      const trace = header.traces[columns.trace[i]! - 1];
+      // As in paged queries: what it says itself, what its trace belongs to, and the trace.
+      const ids = [own, trace && correlationOfTrace(trace), trace];
+      let shown: { event: DebugEvent; text: string; live: LiveMessage } | undefined;
+      for (const reader of to.matching(tenant, [component], ids)) {
+        if (!reader.filter.record(index, i, ids)) continue;
+        if (shown === undefined) {
+          records ??= readBlock(index, decodePayload(message.payload));
+          const event = records.event(i, correlationOfTrace);
+          const type = messageTypeOf(EVENT_TYPES[columns.type[i]!]!);
+          const data =
+            type === 'debug:state_change' && described++ < DESCRIBED_MAX ? await withDiff(tenant, event) : event;
+          shown = { event, text: event.message.toLowerCase(), live: messageOf(type, sequence, i, data) };
+        }
+        if (reader.filter.event(shown.event, shown.text)) reader.deliver(shown.live);
+      }
+    }
+  }
+
+  /** What the traces of a block belong to, from the block itself, what was seen lately, or the store. */
+  async function knownCorrelations(
+    tenant: string,
+    { header }: BlockIndex,
+  ): Promise<(trace: string) => string | undefined> {
+    const unknown = header.traces.filter((trace) => !correlations.has(`${tenant}\0${trace}`));
+    if (unknown.length > 0) {
+      for (const { trace_id, correlation_id } of await rows.traceCorrelations(tenant, { traces: unknown })) {
+        correlations.set(`${tenant}\0${trace_id}`, correlation_id);
+      }
+    }
+    return (trace) => correlations.get(`${tenant}\0${trace}`);
+  }
+
+  /** A snapshot's event, and what the snapshot changed. */
+  async function withDiff(tenant: string, event: DebugEvent): Promise<object> {
+    const { time } = parseEventId(event.id)!;
+    const { component_type, component_id } = event;
+    const at = await rows.snapshots(tenant, {
+      component_type,
+      component_id,
+      start: time,
+      end: time,
+      limit: DESCRIBED_MAX,
+    });
+    const snapshot = at.find((candidate) => candidate.id === event.id);
+    return snapshot === undefined ? event : { ...event, ...(await describeSnapshot(rows, tenant, snapshot)) };
+  }
+
+  function messageOf(type: MessageType, sequence: number, position: number, data: object): LiveMessage {
+    const cursor = cursorOf(sequence, position);
+    const texts = new Map<string, string>();
+    let tail: string | undefined;
+    return {
+      type,
+      text(channel) {
+        let text = texts.get(channel);
+        if (text === undefined) {
+          tail ??= JSON.stringify({ timestamp: formatNanos(clock.nowNanos()), cursor, data }).slice(1);
+          text = `{"type":${JSON.stringify(type)},"channel":${JSON.stringify(channel)},${tail}`;
+          texts.set(channel, text);
+        }
+        return text;
+      },
+    };
+  }
+
+  function cursorOf(sequence: number, position: number): string {
+    return Buffer.from(`${epoch}.${sequence}.${position}`).toString('base64url');
+  }
+
+  async function replay(reader: Reader, since: string): Promise<void> {
+    const [theirs, sequenceText, positionText] = Buffer.from(since, 'base64url').toString().split('.');
+    const [sequence, position] = [Number(sequenceText), Number(positionText)];
+    const mine = theirs === epoch && Number.isSafeInteger(sequence) && Number.isSafeInteger(position);
+    if (!mine || sequence > delivered || !ring.holdsAfter(sequence, position === END)) {
+      reader.gap(null);
+      return;
+    }
+    const alone = new ChannelIndex<Reader>();
+    alone.add(reader);
+    for (const entry of ring.from(sequence)) {
+      if (entry.sequence > delivered || reader.ended) return;
+      await show(entry.message, entry.sequence, alone, entry.sequence === sequence ? position : -1);
+    }
+  }
+
+  return {
+    name: 'live',
+    async start() {
+      unsubscribe ??= feed.subscribe(take);
+    },
+    async stop() {
+      unsubscribe?.();
+      unsubscribe = null;
+      readers.clear();
+      ring.clear();
+      await queue;
+    },
+    cursor: () => cursorOf(delivered, END),
+    subscribe({ tenant, channel, filter, since, deliver, gap }) {
+      const reader: Reader = {
+        tenant,
+        channel,
+        filter: compileFilter(filter),
+        lost: false,
+        ended: false,
+        deliver: (message) => {
+          if (!reader.ended) deliver(message);
+        },
+        gap: (dropped) => {
+          if (!reader.ended) gap(dropped);
+        },
+      };
+      const join = async () => {
+        if (since !== undefined) await replay(reader, since);
+        if (!reader.ended) readers.add(reader);
+      };
+      // Behind what is being shown, so that a resumed reader misses nothing in between and gets nothing twice.
+      if (queued === 0 && since === undefined) readers.add(reader);
+      else enqueue(join);
+      return () => {
+        reader.ended = true;
+        readers.delete(reader);
+      };
+    },
+  };
+}
+
+interface Reader {
+  tenant: string;
+  channel: Channel;
+  filter: CompiledFilter;
+  /** Set when a message passed it by; told with the next one. */
+  lost: boolean;
+  ended: boolean;
+  deliver(message: LiveMessage): void;
+  gap(dropped: number | null): void;
+}
+
+// Some minutes of a busy feed: at 10,000 events a second 64 MB of blocks are about a minute, at 1,000 ten.
+const RING_MESSAGES_MAX = 10_000;
+const RING_BYTES_MAX = 64 << 20;
+// Blocks waiting to be shown: beyond them showing has fallen seconds behind, and skipping is what keeps live live.
+const QUEUED_MAX = 256;
+const CORRELATIONS_MAX = 50_000;
+// Each takes a look at the store; of more snapshots in one block the rest come without what they changed.
+const DESCRIBED_MAX = 32;
+/** The position behind the last record of any block. */
+const END = 0xffff_ffff;
+
+function isAlert({ severity }: Insight, change: string): boolean {
+  return severity !== 'info' && (change === 'opened' || change === 'regressed');
+}

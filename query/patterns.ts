@@ -1,0 +1,191 @@
+/** Log patterns: what is said, how often, by whom, and which of it is an error, from counts per template and minute. */
+import type { ComponentRef } from '../model/block.ts';
+import { type DebugEvent, type Level, levelOf, SEVERITY_ERROR } from '../model/event.ts';
+import type { TemplateMinute } from '../model/rollup.ts';
+import { formatNanos, minuteOf, NANOS_PER_DAY, parseNanos } from '../model/time.ts';
+import { type Answer, beginReading, readAll } from './answer.ts';
+import { COUNTED_TYPES } from './counts.ts';
+import type { QueryNeeds } from './needs.ts';
+import { parseWindow, type TimeRangeInput, type Window } from './params.ts';
+
+export interface PatternsRequest extends TimeRangeInput {
+  /** 1 to 1000. */
+  limit: number;
+}
+
+export interface TemplateView {
+  /** Null for failed spans and messages that are empty: there is no text to mine. */
+  template_id: string | null;
+  /** The constant part of the messages; a span's name where a span failed without a word; null for no text at all. */
+  template: string | null;
+  count: number;
+  /** The highest seen. */
+  level: Level | null;
+  first_seen: string;
+  last_seen: string;
+  components: ComponentRef[];
+  example_event_id: string;
+}
+
+export interface ErrorPattern extends TemplateView {
+  /** The later half of the window against the earlier one; `steady` unless the difference is beyond chance. */
+  trend: 'rising' | 'falling' | 'steady';
+  /** Not seen in the day before the window. */
+  new: boolean;
+}
+
+export interface PatternAnswers {
+  /** Most frequent first. */
+  templates(tenant: string, request: PatternsRequest): Promise<Answer<TemplateView[]>>;
+  errorPatterns(tenant: string, request: PatternsRequest): Promise<Answer<ErrorPattern[]>>;
+}
+
+export function createPatternAnswers(needs: QueryNeeds): PatternAnswers {
+  const { rows } = needs;
+  return {
+    async templates(tenant, request) {
+      const reading = await beginReading(needs);
+      const patterns = mostFrequent(await minedIn(tenant, parseWindow(request, reading.now)));
+      const shown = patterns.slice(0, request.limit);
+      await addTexts(tenant, shown);
+      return reading.answer(shown.map(viewOf), { truncated: patterns.length > shown.length });
+    },
+
+    async errorPatterns(tenant, request) {
+      const reading = await beginReading(needs);
+      const window = parseWindow(request, reading.now);
+      const mined = (await minedIn(tenant, window)).filter((pattern) => pattern.severity >= SEVERITY_ERROR);
+      const wordless = await wordlessErrors(tenant, window, mined);
+      const patterns = mostFrequent([...mined, ...wordless.patterns]);
+      const shown = patterns.slice(0, request.limit);
+      await addTexts(tenant, shown);
+      const middle = (window.start + (window.end < reading.now ? window.end : reading.now)) / 2n;
+      const views = shown.map(async (pattern): Promise<ErrorPattern> => {
+        return { ...viewOf(pattern), trend: trendOf(pattern, middle), new: await isNew(tenant, pattern, window) };
+      });
+      return reading.answer(await Promise.all(views), {
+        truncated: patterns.length > shown.length || wordless.truncated,
+        coverage: { tiers: wordless.tiers },
+      });
+    },
+  };
+
+  async function minedIn(tenant: string, window: Window): Promise<Pattern[]> {
+    const minutes = await rows.templateMinutes(tenant, { start: minuteOf(window.start), end: window.end });
+    const inside = minutes.filter((row) => row.last_time >= window.start && row.first_time <= window.end);
+    return [...Map.groupBy(inside, (row) => row.template_id)].map(([id, group]) => minedPattern(id, group));
+  }
+
+  /** Errors without a template: failed spans of traces where nothing else tells of the failure, and empty messages. */
+  async function wordlessErrors(tenant: string, window: Window, mined: readonly Pattern[]) {
+    const minutes = await rows.componentMinutes(tenant, { start: minuteOf(window.start), end: window.end });
+    const errors = minutes.reduce((sum, row) => sum + row.errors, 0);
+    const told = mined.reduce((sum, pattern) => sum + pattern.count, 0);
+    if (errors <= told) return { patterns: [], truncated: false, tiers: [] };
+    const query = { tenant, ...window, min_level: 'ERROR', event_types: COUNTED_TYPES } as const;
+    const { events, truncated, tiers } = await readAll(needs.events, query, WORDLESS_EVENTS_MAX);
+    const tellingTraces = new Set(events.filter((event) => event.template_id !== null).map((event) => event.trace_id));
+    tellingTraces.delete(null);
+    const wordless = events.filter(({ template_id, span, trace_id }) => {
+      return template_id === null && !(span !== undefined && tellingTraces.has(trace_id));
+    });
+    const patterns = [...Map.groupBy(wordless, (event) => event.message)].map(([text, group]) =>
+      eventPattern(text, group),
+    );
+    return { patterns, truncated, tiers };
+  }
+
+  async function addTexts(tenant: string, patterns: readonly Pattern[]): Promise<void> {
+    const ids = patterns.map((pattern) => pattern.template_id).filter((id) => id !== null);
+    const texts = new Map((await rows.templates(tenant, ids)).map(({ id, text }) => [id, text]));
+    for (const pattern of patterns)
+      if (pattern.template_id !== null) pattern.template = texts.get(pattern.template_id) ?? null;
+  }
+
+  async function isNew(tenant: string, pattern: Pattern, { start }: Window): Promise<boolean> {
+    const dayBefore = { start: start > NANOS_PER_DAY ? minuteOf(start - NANOS_PER_DAY) : 0n, end: start - 1n };
+    if (pattern.template_id === null) return false; // no counts are kept of them, so nothing is claimed
+    const before = await rows.templateMinutes(tenant, { ...dayBefore, template_id: pattern.template_id });
+    return !before.some((row) => row.first_time < start);
+  }
+}
+
+// They are looked for only where counts say that there are some; reading them takes some 20 ms.
+const WORDLESS_EVENTS_MAX = 2000;
+
+interface Pattern {
+  template_id: string | null;
+  template: string | null;
+  count: number;
+  severity: number;
+  first: bigint;
+  last: bigint;
+  components: Map<string, ComponentRef>;
+  example_event_id: string;
+  /** When, and how many. */
+  times: { time: bigint; count: number }[];
+}
+
+function minedPattern(template_id: string, rows: readonly TemplateMinute[]): Pattern {
+  const latest = rows.reduce((a, b) => (b.last_time > a.last_time ? b : a));
+  return {
+    template_id,
+    template: null,
+    count: rows.reduce((sum, row) => sum + row.count, 0),
+    severity: Math.max(...rows.map((row) => row.severity_max)),
+    first: rows.reduce((least, row) => (row.first_time < least ? row.first_time : least), rows[0]!.first_time),
+    last: latest.last_time,
+    components: componentsOf(rows),
+    example_event_id: latest.example_event_id,
+    times: rows.map((row) => ({ time: row.minute, count: row.count })),
+  };
+}
+
+/** @param events newest first, at least one */
+function eventPattern(text: string, events: readonly DebugEvent[]): Pattern {
+  const times = events.map((event) => ({ time: parseNanos(event.timestamp)!, count: 1 }));
+  return {
+    template_id: null,
+    template: text === '' ? null : text,
+    count: events.length,
+    severity: SEVERITY_ERROR,
+    first: times.at(-1)!.time,
+    last: times[0]!.time,
+    components: componentsOf(events),
+    example_event_id: events[0]!.id,
+    times,
+  };
+}
+
+function componentsOf(of: readonly { component_type: string; component_id: string }[]): Map<string, ComponentRef> {
+  return new Map(of.map(({ component_type: type, component_id: id }) => [`${type}\0${id}`, { type, id }]));
+}
+
+function mostFrequent(patterns: readonly Pattern[]): Pattern[] {
+  return patterns.toSorted((a, b) => b.count - a.count || (a.last < b.last ? 1 : a.last > b.last ? -1 : 0));
+}
+
+function viewOf(pattern: Pattern): TemplateView {
+  const { template_id, template, count, severity, first, last, components, example_event_id } = pattern;
+  return {
+    template_id,
+    template,
+    count,
+    level: levelOf(severity),
+    first_seen: formatNanos(first),
+    last_seen: formatNanos(last),
+    components: [...components.values()],
+    example_event_id,
+  };
+}
+
+/** Two Poisson counts over equal times, normal approximation (Przyborowski and Wilenski, 1940), two sigma. */
+function trendOf({ times }: Pattern, middle: bigint): ErrorPattern['trend'] {
+  let [earlier, later] = [0, 0];
+  for (const { time, count } of times) {
+    if (time < middle) earlier += count;
+    else later += count;
+  }
+  const sigmas = (later - earlier) / Math.sqrt(later + earlier);
+  return sigmas > 2 ? 'rising' : sigmas < -2 ? 'falling' : 'steady';
+}

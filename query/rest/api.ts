@@ -1,0 +1,64 @@
+/** The REST face: takes a request apart for its route, asks the service, and puts the answer into an envelope. */
+import { Router } from '@koa/router';
+import type { Context, Middleware } from 'koa';
+import { DebugError } from '../../base/errors.ts';
+import type { QueryService } from '../service.ts';
+import { readJson } from './body.ts';
+import type { Followers } from './follow.ts';
+import { Idempotency } from './idempotency.ts';
+import { readQuery } from './query-string.ts';
+import type { Route } from './route.ts';
+import { API_PREFIX, ROUTES } from './routes.ts';
+
+export interface ApiSettings {
+  service: QueryService;
+  /** Null where `DEBUG_STREAMING_ENABLED` is false. */
+  followers: Followers | null;
+  /** `DEBUG_SYSTEM_ENABLED`. */
+  enabled: boolean;
+  /** Whose request it is. @throws DebugError UNAUTHENTICATED */
+  tenantOf(ctx: Context): string;
+}
+
+/** Answers every path under {@link API_PREFIX}; failures are thrown as DebugErrors. */
+export function createApi({ service, followers, enabled, tenantOf }: ApiSettings): Middleware {
+  const idempotency = new Idempotency();
+  const router = new Router({ prefix: API_PREFIX });
+  for (const route of ROUTES) {
+    router[route.method](route.path.replace(/\{(\w+)\}/g, ':$1'), async (ctx) => {
+      await answer(route, ctx as unknown as Context & { params: Record<string, string> });
+    });
+  }
+  const routes = router.routes() as unknown as Middleware;
+  const methods = router.allowedMethods() as unknown as Middleware;
+
+  async function answer(route: Route, ctx: Context & { params: Record<string, string> }): Promise<void> {
+    const { tenant } = ctx.state;
+    const query = readQuery(ctx.querystring);
+    if (query.follow === 'true' && route.path === '/events' && route.method === 'get') {
+      if (followers === null)
+        throw new DebugError('DISABLED', 'streaming is switched off', { reason: 'STREAMING_DISABLED' });
+      return followers.follow(ctx, tenant, query);
+    }
+    const { value: body, text } = route.body === undefined ? NO_BODY : await readJson(ctx.req);
+    const key = route.status === 201 ? ctx.get('idempotency-key') || undefined : undefined;
+    const ask = () => route.answer({ service, tenant, params: ctx.params, query, body, key });
+    ctx.body = key === undefined ? await ask() : await idempotency.once(`${tenant} ${ctx.path}`, key, text, ask);
+    ctx.status = route.status;
+  }
+
+  return async (ctx, next) => {
+    if (ctx.path !== API_PREFIX && !ctx.path.startsWith(`${API_PREFIX}/`)) return next();
+    ctx.set('Cache-Control', 'no-store');
+    ctx.state.tenant = tenantOf(ctx);
+    if (!enabled) throw new DebugError('DISABLED', 'the debug system is switched off (DEBUG_SYSTEM_ENABLED)');
+    await routes(ctx, () => methods(ctx, async () => {}));
+    if (ctx.respond === false || ctx.body !== undefined || ctx.method === 'OPTIONS') return;
+    if (ctx.status === 405 || ctx.status === 501) {
+      throw new DebugError('UNSUPPORTED', `${ctx.method} is not for ${ctx.path}`, { reason: 'METHOD_NOT_ALLOWED' });
+    }
+    throw new DebugError('NOT_FOUND', `there is nothing at ${ctx.path}`);
+  };
+}
+
+const NO_BODY = { value: undefined, text: '' };

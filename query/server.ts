@@ -1,0 +1,279 @@
+/** The query port: REST, WebSocket, the dashboard, and what keeps a process looked after. */
+
+import { randomUUID } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import Koa, { type Context, type Middleware } from 'koa';
+import type { Clock } from '../base/clock.ts';
+import { DebugError } from '../base/errors.ts';
+import type { Part } from '../base/lifecycle.ts';
+import type { Logger } from '../base/log.ts';
+import type { Meter } from '../base/meter.ts';
+import type { Authenticate } from '../base/tokens.ts';
+import { checkHost, checkOrigin } from './guard.ts';
+import type { Live } from './live.ts';
+import { createApi } from './rest/api.ts';
+import { createFollowers } from './rest/follow.ts';
+import { openApi } from './rest/openapi.ts';
+import { problemOf } from './rest/problem.ts';
+import type { QueryService } from './service.ts';
+import { createStatic } from './static.ts';
+import { createSockets } from './ws/sockets.ts';
+
+export interface QueryServerSettings {
+  host: string;
+  /** 0 for any. */
+  port: number;
+  service: QueryService;
+  /** Null where `DEBUG_STREAMING_ENABLED` is false: streams answer 503. */
+  live: Live | null;
+  /** `DEBUG_SYSTEM_ENABLED`: false answers 503 to every question. */
+  enabled: boolean;
+  /** Whose data is asked for. */
+  tenant: string;
+  authenticate: Authenticate;
+  /** Why questions cannot be answered as they should just now; empty: they can. */
+  troubles(): Promise<readonly string[]>;
+  /** Of the product. */
+  version: string;
+  clock: Clock;
+  log: Logger;
+  meter: Meter;
+}
+
+export interface QueryServer extends Part {
+  /** Where it listens; null before it does. */
+  address(): { host: string; port: number } | null;
+}
+
+export function createQueryServer(settings: QueryServerSettings): QueryServer {
+  const { host, port, service, live, enabled, tenant, authenticate, clock, log, meter } = settings;
+  const tenantOf = (authorization: string | undefined) => {
+    authenticate(authorization);
+    return tenant;
+  };
+  const followers = live === null ? null : createFollowers(live, clock);
+  const sockets = live === null ? null : createSockets({ live, clock, tenantOf });
+  meter.gauge(
+    'live_clients',
+    'WebSocket connections and followed lists',
+    () => (sockets?.size ?? 0) + (followers?.size ?? 0),
+  );
+  const pages = createStatic(new URL('./dashboard/', import.meta.url));
+  let stopping = false;
+
+  const app = new Koa();
+  app.use(answerFailures(log));
+  app.use(measure(meter, clock));
+  app.use(async (ctx, next) => {
+    checkHost(ctx.req);
+    await next();
+  });
+  app.use(
+    createApi({ service, followers, enabled, tenantOf: (ctx) => tenantOf(ctx.get('authorization') || undefined) }),
+  );
+  app.use(administration({ ...settings, troubles: async () => (stopping ? ['stopping'] : await settings.troubles()) }));
+  app.use(pages.serve);
+  app.use((ctx) => {
+    throw new DebugError('NOT_FOUND', `there is nothing at ${ctx.path}`);
+  });
+
+  const server = createServer(TIMEOUTS, app.callback());
+  server.maxConnections = CONNECTIONS_MAX;
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on('error', () => socket.destroy());
+    try {
+      checkHost(request);
+      checkOrigin(request);
+      if (!enabled) throw new DebugError('DISABLED', 'the debug system is switched off (DEBUG_SYSTEM_ENABLED)');
+      if (sockets === null)
+        throw new DebugError('DISABLED', 'streaming is switched off', { reason: 'STREAMING_DISABLED' });
+      if (stopping) throw new DebugError('UNAVAILABLE', 'stopping');
+      sockets.upgrade(request, socket, head);
+    } catch (error) {
+      refuse(socket, error, request.url ?? '/');
+    }
+  });
+
+  let listening: { host: string; port: number } | null = null;
+  let starting: Promise<void> | undefined;
+  let stopped: Promise<void> | undefined;
+
+  async function start(): Promise<void> {
+    await pages.load();
+    listening = await listen(server, host, port);
+  }
+
+  async function stop(): Promise<void> {
+    stopping = true;
+    if (starting === undefined) return;
+    await starting.catch(() => {});
+    if (!server.listening) return;
+    followers?.stop();
+    const closed = new Promise((resolve) => server.close(resolve));
+    const deadline = setTimeout(() => server.closeAllConnections(), STOP_MS);
+    await sockets?.stop();
+    await closed;
+    clearTimeout(deadline);
+  }
+
+  return {
+    name: 'query',
+    address: () => listening,
+    start: () => (starting ??= start()),
+    stop: () => (stopped ??= stop()),
+  };
+}
+
+const TIMEOUTS = {
+  headersTimeout: 15_000,
+  // 10 MiB over a slow line; answers and streams are not bounded by it.
+  requestTimeout: 60_000,
+  keepAliveTimeout: 75_000,
+  connectionsCheckingInterval: 5_000,
+};
+const CONNECTIONS_MAX = 10_000;
+const STOP_MS = 5_000;
+
+/** @throws DebugError CONFLICT or INVALID, naming the setting that was wrong */
+function listen(server: Server, host: string, port: number): Promise<{ host: string; port: number }> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: NodeJS.ErrnoException) => {
+      const taken = error.code === 'EADDRINUSE';
+      const setting = taken || error.code === 'EACCES' ? 'DEBUG_HTTP_PORT' : 'DEBUG_HOST';
+      const why = taken ? 'the port is taken' : error.message;
+      const message = `the query server cannot listen on ${host}:${port}: ${why} (${setting})`;
+      reject(new DebugError(taken ? 'CONFLICT' : 'INVALID', message, { cause: error }));
+    };
+    server.once('error', failed);
+    server.listen({ host, port }, () => {
+      server.off('error', failed);
+      const { address, port } = server.address() as AddressInfo;
+      resolve({ host: address, port });
+    });
+  });
+}
+
+/** Outermost: every answer has its request id and the headers that browsers need, every failure becomes a problem. */
+function answerFailures(log: Logger): Middleware {
+  return async (ctx, next) => {
+    const given = ctx.get('x-request-id');
+    const requestId = REQUEST_ID.test(given) ? given : randomUUID();
+    ctx.set({ ...SECURITY_HEADERS, 'X-Request-Id': requestId });
+    try {
+      await next();
+    } catch (thrown) {
+      const error = asDebugError(thrown);
+      const { problem, headers } = problemOf(error, ctx.path, requestId);
+      if (problem.status === 500) log.error({ err: thrown, requestId, path: ctx.path }, 'a request failed');
+      ctx.set(headers);
+      // What has not been read of the body is not waited for.
+      if (problem.status === 413) ctx.set('Connection', 'close');
+      ctx.status = problem.status;
+      ctx.body = JSON.stringify(problem);
+      ctx.type = 'application/problem+json';
+    }
+  };
+}
+
+const REQUEST_ID = /^[\w.:=+/-]{1,128}$/;
+const SECURITY_HEADERS = {
+  'Content-Security-Policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Referrer-Policy': 'no-referrer',
+  'X-Content-Type-Options': 'nosniff',
+  'X-Frame-Options': 'DENY',
+};
+
+/** Clients that hang up and requests that Koa could not read are nobody's mistake here. */
+function asDebugError(thrown: unknown): unknown {
+  const { status, code } = thrown as { status?: unknown; code?: unknown };
+  if (thrown instanceof DebugError) return thrown;
+  if (code === 'ECONNRESET' || code === 'ERR_STREAM_PREMATURE_CLOSE')
+    return new DebugError('MALFORMED', 'the request ended early');
+  return typeof status === 'number' && status >= 400 && status < 500
+    ? new DebugError('MALFORMED', (thrown as Error).message)
+    : thrown;
+}
+
+function measure(meter: Meter, clock: Clock): Middleware {
+  const seconds = meter.histogram(
+    'http_request_seconds',
+    'Time to answer a question, streams left out',
+    [0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10],
+    ['route', 'method', 'status'],
+  );
+  return async (ctx, next) => {
+    const startMs = clock.monotonicMs();
+    let status = 500;
+    try {
+      await next();
+      status = ctx.status;
+    } catch (error) {
+      status = problemOf(asDebugError(error), '', '').problem.status;
+      throw error;
+    } finally {
+      // The pattern of the route, never the path: paths hold ids.
+      const route = (ctx as Context & { _matchedRoute?: unknown })._matchedRoute;
+      const labels = {
+        route: typeof route === 'string' ? route : 'other',
+        method: METHODS.has(ctx.method) ? ctx.method : 'other',
+        status,
+      };
+      if (ctx.respond !== false) seconds.observe(labels, (clock.monotonicMs() - startMs) / 1000);
+    }
+  };
+}
+
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']);
+
+function administration({ troubles, authenticate, meter, version }: QueryServerSettings): Middleware {
+  const document = openApi(version);
+  const paths: Record<string, (ctx: Context) => unknown> = {
+    '/healthz': () => ({ status: 'ok' }),
+    '/readyz': async (ctx) => {
+      const reasons = await troubles();
+      ctx.status = reasons.length === 0 ? 200 : 503;
+      return { status: reasons.length === 0 ? 'ready' : 'not_ready', reasons };
+    },
+    '/metrics': async (ctx) => {
+      authenticate(ctx.get('authorization') || undefined);
+      ctx.type = meter.registry.contentType;
+      return meter.registry.metrics();
+    },
+    '/openapi.json': () => document,
+    '/version': () => ({ name: 'ai-debug', version, node: process.version }),
+  };
+  return async (ctx, next) => {
+    const answer = Object.hasOwn(paths, ctx.path) ? paths[ctx.path] : undefined;
+    if (answer === undefined) return next();
+    allow(ctx, ['GET', 'HEAD']);
+    ctx.status = 200;
+    ctx.set('Cache-Control', 'no-store');
+    ctx.body = await answer(ctx);
+  };
+}
+
+/** @throws DebugError answered with 405 */
+function allow(ctx: Context, methods: readonly string[]): void {
+  if (methods.includes(ctx.method)) return;
+  ctx.set('Allow', methods.join(', '));
+  throw new DebugError('UNSUPPORTED', `${ctx.method} is not for ${ctx.path}`, { reason: 'METHOD_NOT_ALLOWED' });
+}
+
+/** Answers a request to upgrade that is not granted; there is no Koa behind it. */
+function refuse(socket: Duplex, thrown: unknown, url: string): void {
+  const { problem, headers } = problemOf(thrown, url.split('?')[0]!, randomUUID());
+  const body = JSON.stringify(problem);
+  const lines = [
+    `HTTP/1.1 ${problem.status} ${problem.title}`,
+    'Content-Type: application/problem+json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+  ];
+  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
+}

@@ -1,0 +1,229 @@
+/**
+ * The WebSocket face of the live feed (CONTRACT section 5).
+ *
+ * A connection begins unknown where tokens are asked for and its request carried none: then its first message must be `authenticate`.
+ * Once known it is told `connected` and may subscribe to channels; subscribing to a channel again replaces its filter.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type WebSocket, WebSocketServer } from 'ws';
+import type { Clock } from '../../base/clock.ts';
+import { DebugError } from '../../base/errors.ts';
+import { formatNanos } from '../../model/time.ts';
+import type { Live } from '../live.ts';
+import { parseChannel } from '../live-channels.ts';
+import type { LiveFilter } from '../live-filter.ts';
+import { createOutbox, type Outbox } from '../live-outbox.ts';
+import { type ClientMessage, parseClientMessage } from './client-messages.ts';
+
+export interface SocketSettings {
+  live: Live;
+  clock: Clock;
+  /** Whose data an `Authorization` header opens. @throws DebugError UNAUTHENTICATED */
+  tenantOf(authorization: string | undefined): string;
+}
+
+export interface Sockets {
+  /** Takes over a request to upgrade. @throws DebugError for one that cannot be taken; the socket is still the caller's then */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  readonly size: number;
+  /** Closes every connection with 1001, and ends those that do not answer in time. */
+  stop(): Promise<void>;
+}
+
+export function createSockets({ live, clock, tenantOf }: SocketSettings): Sockets {
+  const server = new WebSocketServer({ noServer: true, maxPayload: MESSAGE_BYTES_MAX, clientTracking: true });
+  const alive = new WeakSet<WebSocket>();
+  let heartbeat: NodeJS.Timeout | undefined;
+
+  function beat(): void {
+    for (const socket of server.clients) {
+      if (!alive.delete(socket)) socket.terminate();
+      else socket.ping();
+    }
+  }
+
+  function connect(socket: WebSocket, tenant: string | null, channel: string | null): void {
+    const connection = createConnection(socket, channel, { live, clock, tenantOf });
+    alive.add(socket);
+    socket.on('pong', () => alive.add(socket));
+    socket.on('message', (data, binary) => {
+      alive.add(socket);
+      connection.hear(binary ? null : String(data));
+    });
+    socket.on('close', connection.end);
+    // What ws could not read: it closes the socket itself, with the code that says why.
+    socket.on('error', () => {});
+    if (tenant !== null) connection.admit(tenant);
+    else connection.expectToken();
+    heartbeat ??= setInterval(beat, HEARTBEAT_MS);
+  }
+
+  return {
+    get size() {
+      return server.clients.size;
+    },
+
+    upgrade(request, socket, head) {
+      const channel = channelOfPath(request.url ?? '');
+      if (server.clients.size >= CLIENTS_MAX) {
+        throw new DebugError('UNAVAILABLE', `${CLIENTS_MAX} clients are listening already`, { retryAfterSeconds: 30 });
+      }
+      const { authorization } = request.headers;
+      const tenant = authorization === undefined ? tenantWithoutToken(tenantOf) : tenantOf(authorization);
+      server.handleUpgrade(request, socket, head, (ws) => connect(ws, tenant, channel));
+    },
+
+    async stop() {
+      clearInterval(heartbeat);
+      heartbeat = undefined;
+      const open = [...server.clients];
+      const closed = open.map((socket) => new Promise<void>((resolve) => socket.once('close', () => resolve())));
+      for (const socket of open) socket.close(GOING_AWAY, 'the server is stopping');
+      const deadline = setTimeout(() => {
+        for (const socket of open) socket.terminate();
+      }, CLOSE_MS);
+      await Promise.all(closed);
+      clearTimeout(deadline);
+    },
+  };
+}
+
+/** The channel that a path names, null for the bare one. @throws DebugError NOT_FOUND for another path */
+function channelOfPath(url: string): string | null {
+  const [path = ''] = url.split('?');
+  const match = /^\/ws\/debug(?:\/([^/]+))?\/?$/.exec(path);
+  if (match === null) throw new DebugError('NOT_FOUND', `there is nothing at ${path}`);
+  if (match[1] === undefined) return null;
+  try {
+    return `debug:${decodeURIComponent(match[1])}`;
+  } catch {
+    throw new DebugError('MALFORMED', 'the path is not percent-encoded as it should be');
+  }
+}
+
+function tenantWithoutToken(tenantOf: SocketSettings['tenantOf']): string | null {
+  try {
+    return tenantOf(undefined);
+  } catch {
+    return null;
+  }
+}
+
+// Clients only send filters; the default of ws is 100 MiB.
+const MESSAGE_BYTES_MAX = 64 * 1024;
+// Each may keep 4 MiB waiting: a ceiling in memory, above any number of people and agents that look at once.
+const CLIENTS_MAX = 2000;
+const CHANNELS_MAX = 100;
+const HEARTBEAT_MS = 30_000;
+const TOKEN_MS = 5_000;
+const CLOSE_MS = 1_000;
+const GOING_AWAY = 1001;
+const POLICY_VIOLATION = 1008;
+const TRY_AGAIN_LATER = 1013;
+
+interface Connection {
+  admit(tenant: string): void;
+  expectToken(): void;
+  /** @param text null for a binary message */
+  hear(text: string | null): void;
+  end(): void;
+}
+
+function createConnection(socket: WebSocket, firstChannel: string | null, settings: SocketSettings): Connection {
+  const { live, clock, tenantOf } = settings;
+  const channels = new Map<string, { leave: () => void; filter: LiveFilter }>();
+  let tenant: string | null = null;
+  let tokenDeadline: NodeJS.Timeout | undefined;
+
+  const outbox: Outbox = createOutbox({
+    clock,
+    write: (text, taken) => socket.send(text, taken),
+    gapText: (dropped) => messageText('gap', null, { dropped }),
+    giveUp: () => {
+      socket.close(TRY_AGAIN_LATER, 'too slow');
+      // A close frame waits behind what the client does not take.
+      setTimeout(() => socket.terminate(), CLOSE_MS).unref();
+    },
+  });
+
+  function messageText(type: string, channel: string | null, data: object): string {
+    return JSON.stringify({ type, channel, timestamp: formatNanos(clock.nowNanos()), cursor: live.cursor(), data });
+  }
+
+  function say(type: string, channel: string | null, data: object): void {
+    outbox.push(messageText(type, channel, data));
+  }
+
+  function admit(admitted: string): void {
+    tenant = admitted;
+    clearTimeout(tokenDeadline);
+    say('connected', firstChannel, { channels: firstChannel === null ? [] : [firstChannel] });
+    if (firstChannel !== null) subscribe(firstChannel, {}, undefined);
+  }
+
+  function subscribe(channel: string, filter: LiveFilter, since: string | undefined): void {
+    const parsed = parseChannel(channel);
+    if (parsed === null) {
+      throw new DebugError('INVALID', 'channel: must be debug:all, debug:<component_id> or debug:correlation:<id>', {
+        fields: [{ field: 'channel', message: 'must be debug:all, debug:<component_id> or debug:correlation:<id>' }],
+      });
+    }
+    if (!channels.has(channel) && channels.size >= CHANNELS_MAX) {
+      throw new DebugError('THROTTLED', `a connection takes at most ${CHANNELS_MAX} channels`);
+    }
+    channels.get(channel)?.leave();
+    // Said before the first message of the channel can come.
+    say('subscribed', channel, { filter, channels: [...new Set([...channels.keys(), channel])] });
+    const leave = live.subscribe({
+      tenant: tenant!,
+      channel: parsed,
+      filter,
+      since,
+      deliver: (message) => outbox.push(message.text(channel)),
+      gap: outbox.gap,
+    });
+    channels.set(channel, { leave, filter });
+  }
+
+  function obey(message: ClientMessage): void {
+    if (message.action === 'authenticate') {
+      const admitted = tenantOf(`Bearer ${message.token}`);
+      if (tenant === null) admit(admitted);
+      return;
+    }
+    if (tenant === null)
+      throw new DebugError('UNAUTHENTICATED', 'the first message must be authenticate, with a token');
+    if (message.action === 'ping') say('pong', null, {});
+    else if (message.action === 'subscribe')
+      subscribe(message.channel, message.filter ?? {}, message.since ?? undefined);
+    else {
+      channels.get(message.channel)?.leave();
+      channels.delete(message.channel);
+      say('unsubscribed', message.channel, { channels: [...channels.keys()] });
+    }
+  }
+
+  return {
+    admit,
+    expectToken() {
+      tokenDeadline = setTimeout(() => socket.close(POLICY_VIOLATION, 'no token came'), TOKEN_MS);
+    },
+    hear(text) {
+      try {
+        if (text === null) throw new DebugError('UNSUPPORTED', 'messages are JSON text, not binary');
+        obey(parseClientMessage(text));
+      } catch (error) {
+        if (!(error instanceof DebugError)) throw error;
+        const { code, message, fields, reason } = error;
+        say('error', null, { code: reason ?? code, message, errors: fields });
+        if (code === 'UNAUTHENTICATED') socket.close(POLICY_VIOLATION, message);
+      }
+    },
+    end() {
+      clearTimeout(tokenDeadline);
+      for (const { leave } of channels.values()) leave();
+      outbox.close();
+    },
+  };
+}
