@@ -8,9 +8,9 @@ export class ContentHash {
   #b = 0;
   #length = 0;
 
-  reset(seed = 0): this {
-    this.#a = seed | 0x9747b28c;
-    this.#b = seed ^ 0x3c6ef372;
+  reset(): this {
+    this.#a = 0x9747b28c | 0;
+    this.#b = 0x3c6ef372;
     this.#length = 0;
     return this;
   }

@@ -10,6 +10,7 @@ const VALUE_MIN = 1e-6;
 // 1% error over 15 decades needs 1,730 buckets; a minute of one component touches a few dozen.
 const BUCKET_MAX = 1024;
 const BUCKET_MIN = -700;
+const INT32_MAX = 0x7fff_ffff;
 
 export class Sketch {
   readonly #buckets = new Map<number, number>();
@@ -50,14 +51,17 @@ export class Sketch {
     return null;
   }
 
-  /** Zeros, then bucket and times in turn, ascending: what {@link Sketch.fromBytes} reads. */
+  /** Zeros, then bucket and times in turn, ascending: what {@link Sketch.fromBytes} reads. Times past 2^31 - 1 stay there. */
   toBytes(): Uint8Array {
     const sorted = [...this.#buckets].sort(([a], [b]) => a - b);
-    return new Uint8Array(Int32Array.from([this.#zeros, ...sorted.flat()]).buffer);
+    const numbers = [this.#zeros, ...sorted.flat()].map((number) => Math.min(number, INT32_MAX));
+    return new Uint8Array(Int32Array.from(numbers).buffer);
   }
 
+  /** @throws RangeError when the bytes are cut off */
   static fromBytes(bytes: Uint8Array): Sketch {
-    const numbers = new Int32Array(bytes.slice().buffer);
+    // A copy of its own: what drivers hand out may lie anywhere in a pool (and a Buffer's slice is none).
+    const numbers = new Int32Array(new Uint8Array(bytes).buffer);
     const sketch = new Sketch();
     sketch.#zeros = numbers[0] ?? 0;
     sketch.#count = sketch.#zeros;
