@@ -1,7 +1,7 @@
 /** The program: picks a command by name and gives it the process. The only reader of argv. */
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from './base/clock.ts';
+import { VERSION } from './base/version.ts';
 import { type Command, type CommandContext, EXIT, runCommand } from './commands/command.ts';
 import { demo } from './commands/demo.ts';
 import { replay } from './commands/replay.ts';
@@ -24,19 +24,8 @@ async function help(context: CommandContext): Promise<number> {
 }
 
 async function version(context: CommandContext): Promise<number> {
-  // Sources lie beside package.json, the built program one folder below it.
-  const path = ['./package.json', '../package.json'].map((path) => fileURLToPath(new URL(path, import.meta.url)));
-  const { version } = JSON.parse(path.map(readIfThere).find((text) => text !== null) ?? '{}') as { version?: string };
-  context.stdout.write(`${version}\n`);
+  context.stdout.write(`${VERSION}\n`);
   return EXIT.ok;
-}
-
-function readIfThere(path: string): string | null {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return null;
-  }
 }
 
 const [name = 'help', ...args] = process.argv.slice(2);

@@ -1,0 +1,120 @@
+/** What an engineer would ask after trouble, asked over the public REST API and nowhere else. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Order } from './shop.ts';
+
+export interface Answers {
+  /** Which component is unhealthy? The least healthy first. */
+  health: ComponentHealth[];
+  /** Why did this operation fail? Null when every order was placed. */
+  failure: Explanation | null;
+  /** Which node diverged? Of the last order. */
+  consistency: Insight | null;
+  /** What else is wrong? Warnings and worse, the worst first. */
+  insights: Insight[];
+}
+
+export interface ComponentHealth {
+  component_type: string;
+  component_id: string;
+  status: string;
+  health_score: number | null;
+  error_rate: number | null;
+}
+
+export interface Explanation {
+  operation_id: string;
+  description: string;
+  root_cause: ChainLink | null;
+  chain: ChainLink[];
+  suggestions: { action: string; why: string }[];
+  confidence: number;
+}
+
+interface ChainLink {
+  event_id: string;
+  component_type: string;
+  component_id: string;
+  message: string;
+  timestamp: string;
+}
+
+export interface Insight {
+  id: string;
+  insight_type: string;
+  severity: 'info' | 'warning' | 'critical';
+  title: string;
+  summary: string;
+  confidence_score: number;
+  affected_components: { type: string; id: string }[];
+  suggestions: { action: string; why: string }[];
+  evidence: { event_ids: string[]; numbers: Record<string, unknown> };
+}
+
+/**
+ * Asks about what happened between two times.
+ * @param api as `http://127.0.0.1:4319/api/debug`
+ * @param orders those of that time, in the order they were made
+ * @throws Error with the problem's own words, when a question is refused
+ */
+export async function askAbout(api: string, window: TimeWindow, orders: readonly Order[]): Promise<Answers> {
+  const inWindow = new URLSearchParams({ start: window.start, end: window.end });
+  // Analyzers first: what they find is part of every answer after it.
+  const insights = await post<Insight[]>(`${api}/insights/generate`, window);
+  const { by_component } = await get<{ by_component: ComponentHealth[] }>(`${api}/analytics/system-health?${inWindow}`);
+  const failed = orders.find((order) => !order.placed);
+  return {
+    health: by_component,
+    failure: failed === undefined ? null : await explain(api, failed),
+    consistency: await post<Insight>(`${api}/analytics/consistency`, { operation_id: orders.at(-1)!.id }),
+    insights: insights.filter(({ severity }) => severity !== 'info').sort(worstFirst),
+  };
+}
+
+/** RFC 3339, inclusive. */
+export interface TimeWindow {
+  start: string;
+  end: string;
+}
+
+/** Waits until the front's own span of an order can be read: it ends last of all. */
+export async function untilReadable(api: string, order: Order, signal: AbortSignal): Promise<void> {
+  const query = new URLSearchParams({ operation_id: order.id, component_id: 'front', event_type: 'span', limit: '1' });
+  for (const deadline = performance.now() + READABLE_MS; performance.now() < deadline; ) {
+    const spans = await get<unknown[]>(`${api}/events?${query}`);
+    if (spans.length > 0) return;
+    await sleep(100, undefined, { signal });
+  }
+  throw new Error(`order ${order.id} did not become readable within ${READABLE_MS / 1000} s`);
+}
+
+const READABLE_MS = 15_000;
+
+async function explain(api: string, order: Order): Promise<Explanation> {
+  const query = new URLSearchParams({ operation_id: order.id, min_level: 'ERROR', limit: '1' });
+  const [error] = await get<{ id: string }[]>(`${api}/events?${query}`);
+  if (error === undefined) throw new Error(`order ${order.id} failed, but the system knows of no error in it`);
+  return {
+    operation_id: order.id,
+    ...(await get<Omit<Explanation, 'operation_id'>>(`${api}/errors/${error.id}/explain`)),
+  };
+}
+
+function worstFirst(a: Insight, b: Insight): number {
+  const rank = ({ severity }: Insight) => (severity === 'critical' ? 1 : 0);
+  return rank(b) - rank(a) || b.confidence_score - a.confidence_score;
+}
+
+function get<T>(url: string): Promise<T> {
+  return ask(url, { method: 'GET' });
+}
+
+function post<T>(url: string, body: unknown): Promise<T> {
+  return ask(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+}
+
+async function ask<T>(url: string, request: RequestInit): Promise<T> {
+  const response = await fetch(url, { ...request, signal: AbortSignal.timeout(30_000) });
+  const answer = (await response.json()) as { data: T; detail?: string };
+  if (!response.ok) throw new Error(`${request.method} ${url} answered ${response.status}: ${answer.detail}`);
+  return answer.data;
+}
