@@ -139,10 +139,10 @@ export function settingsTable(): string {
   return ['| variable | flag | default | meaning |', '|---|---|---|---|', ...rows].join('\n');
 }
 
-/** Flags that take no value. */
-export function isSwitch(flag: string): boolean {
-  const name = NAMES.flag.get(flag);
-  return name !== undefined && typeof SETTINGS[name].default === 'boolean';
+/** Every flag, and whether it takes a value: the shape that `parseArgs` of node:util wants. */
+export function flagOptions(): Record<string, { type: 'boolean' | 'string' }> {
+  const typeOf = (name: Name) => (typeof SETTINGS[name].default === 'boolean' ? 'boolean' : 'string');
+  return Object.fromEntries([...NAMES.flag].map(([flag, name]) => [flag, { type: typeOf(name) }]));
 }
 
 export const archivePath = (config: Config): string => config.archiveUrl || `file:${join(config.dataDir, 'archive')}`;

@@ -4,11 +4,11 @@ import { DebugError } from '../base/errors.ts';
 import { createLogger } from '../base/log.ts';
 import { createMeter } from '../base/meter.ts';
 import { type Addresses, createCollector } from '../collector.ts';
-import { type Config, isSwitch, loadConfig, settingsHelp } from '../config.ts';
+import { type Config, flagOptions, loadConfig, settingsHelp } from '../config.ts';
 import { type CommandContext, EXIT, painter, UsageError } from './command.ts';
 
 export async function up(context: CommandContext, args: string[]): Promise<number> {
-  const { flags, help, json, file } = readFlags(args);
+  const { flags, help, json, file, extra } = readFlags(args);
   if (help) {
     context.stdout.write(
       `usage: ai-debug up [options]\n\n  --config FILE  settings from a JSON file\n  --json         say where it listens as one JSON line\n${settingsHelp()}\n`,
@@ -16,6 +16,7 @@ export async function up(context: CommandContext, args: string[]): Promise<numbe
     return EXIT.ok;
   }
   const config = configOf(flags, file);
+  if (extra !== undefined) throw new UsageError(`takes no argument '${extra}'`);
   const log = createLogger(config.logLevel);
   const collector = createCollector(config, { clock: context.clock, log, meter: createMeter() });
   const startedMs = context.clock.monotonicMs();
@@ -34,39 +35,25 @@ export async function up(context: CommandContext, args: string[]): Promise<numbe
 }
 
 function readFlags(args: string[]) {
-  const switches = args.filter((arg) => arg.startsWith('--') && isSwitch(arg.slice(2).replace(/^no-/, '')));
-  const options = Object.fromEntries(
-    switches.map((arg) => [arg.slice(2).replace(/^no-/, ''), { type: 'boolean' as const }]),
-  );
-  const { values, positionals, tokens } = parseArgs({
+  const { values, positionals } = parseArgs({
     args,
     options: {
-      ...options,
+      ...flagOptions(),
       help: { type: 'boolean', short: 'h' },
       json: { type: 'boolean' },
       config: { type: 'string' },
     },
     strict: false, // config.ts knows every setting and says which name was meant
+    allowPositionals: true,
     allowNegative: true,
-    tokens: true,
   });
-  if (positionals.length > 0) throw new UsageError(`takes no argument '${positionals[0]}'`);
   const { help = false, json = false, config: file, ...flags } = values;
-  for (const token of tokens) {
-    if (
-      token.kind === 'option' &&
-      token.rawName.startsWith('-') &&
-      !token.rawName.startsWith('--') &&
-      token.name !== 'help'
-    ) {
-      throw new UsageError(`unknown option ${token.rawName}`);
-    }
-  }
   return {
     flags: new Map(Object.entries(flags) as [string, string | boolean][]),
     help: help === true,
     json: json === true,
     file: typeof file === 'string' ? file : undefined,
+    extra: positionals[0],
   };
 }
 
