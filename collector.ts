@@ -95,16 +95,25 @@ export function createCollector(config: Config, shared: Shared): Collector {
     templateOf: createTemplateMiner().templateOf,
     recent: new RecentIds(RECENT_IDS),
     batchMs: config.batchSizeMs,
-    committed: ({ tenant, blocks }) => {
-      for (const { index, payload } of blocks) feed.publish({ kind: 'block', tenant, index, payload });
+    committed(flush) {
+      for (const { index, payload } of flush.blocks)
+        feed.publish({ kind: 'block', tenant: flush.tenant, index, payload });
+      engine.observe(flush);
     },
     ...shared,
   });
   const settled = async () => ({ pending: await pipeline.settled(BARRIER_MS) });
 
   const engine = createInsightEngine({
-    reader: { ...tiers.reader, ...warm },
+    reader: {
+      events: tiers.reader.events,
+      snapshots: warm.snapshots,
+      templateMinutes: warm.templateMinutes,
+      componentMinutes: warm.componentMinutes,
+    },
     insights: warm,
+    publish: feed.publish,
+    automatic: config.insightAutoGenerate,
     confidenceThreshold: config.insightConfidenceThreshold,
     retentionHours: config.insightRetentionHours,
     ...shared,
@@ -113,8 +122,10 @@ export function createCollector(config: Config, shared: Shared): Collector {
   const authenticate = createAuthenticate(config.apiTokens);
   const troubles = async () => [pipeline.trouble(), journalTrouble(journal)].filter((trouble) => trouble !== null);
 
-  const parts: Part[] = [warm, hot, cold, feed, journal, pipeline, retention];
-  const addresses: (() => Partial<Addresses>)[] = [];
+  const parts: Part[] = [warm, hot, cold, feed, journal, engine, pipeline, retention];
+  const listening: (() => Partial<Addresses>)[] = [];
+  const addresses = (): Addresses =>
+    Object.assign({ otlp_grpc: null, otlp_http: null, http: null }, ...listening.map((of) => of()));
 
   if (config.role !== 'receiver') {
     const live = config.streamingEnabled ? createLive({ feed, rows: warm, ...shared }) : null;
@@ -145,28 +156,33 @@ export function createCollector(config: Config, shared: Shared): Collector {
       authenticate,
       troubles,
       version: VERSION,
+      exporters: addresses,
       ...shared,
     });
     if (live !== null) parts.push(live);
     parts.push(server);
-    addresses.push(() => ({ http: urlOf(server.address()) }));
+    listening.push(() => ({ http: urlOf(server.address()) }));
   }
 
   if (config.role !== 'query') {
     const { requestBytesMax, inFlightBytesMax } = config;
     const admission = createAdmission({ requestBytesMax, inFlightBytesMax, meter: shared.meter });
-    const exporter = createExporter({ authenticate, admission, index, journal, enabled: config.systemEnabled, ...shared });
+    const exporter = createExporter({
+      authenticate,
+      admission,
+      index,
+      journal,
+      enabled: config.systemEnabled,
+      ...shared,
+    });
     const common = { host: config.host, export: exporter, tenant: DEFAULT_TENANT };
     const grpc = createGrpcReceiver({ ...common, port: config.otlpGrpcPort, requestBytesMax });
     const http = createHttpReceiver({ ...common, port: config.otlpHttpPort });
     parts.push(grpc, http);
-    addresses.push(() => ({ otlp_grpc: urlOf(grpc.address()), otlp_http: urlOf(http.address()) }));
+    listening.push(() => ({ otlp_grpc: urlOf(grpc.address()), otlp_http: urlOf(http.address()) }));
   }
 
-  return {
-    ...assemble('collector', parts),
-    addresses: () => Object.assign({ otlp_grpc: null, otlp_http: null, http: null }, ...addresses.map((of) => of())),
-  };
+  return { ...assemble('collector', parts), addresses };
 }
 
 /** What `/readyz` says of a journal that is about to refuse. */

@@ -59,6 +59,10 @@ describe('what is wrong is named', () => {
     [{ environment: { DEBUG_SYSTEM_ENABLED: 'yes' } }, 'DEBUG_SYSTEM_ENABLED: must be true or false'],
     [{ flags: new Map([['role', 'reciever']]) }, '--role: must be one of all, receiver, query'],
     [{ environment: { DEBUG_HTTP_PORT: '4317' } }, "DEBUG_HTTP_PORT: port 4317 is DEBUG_OTLP_GRPC_PORT's already"],
+    [
+      { environment: { DEBUG_JOURNAL_BYTES_MAX: '2000000' } },
+      'DEBUG_JOURNAL_BYTES_MAX: must be over DEBUG_REQUEST_BYTES_MAX',
+    ],
     [{ environment: { DEBUG_HOST: '0.0.0.0' } }, 'DEBUG_HOST: 0.0.0.0 is reachable from other machines'],
     [{ flags: new Map([['role', 'query']]) }, 'DEBUG_PG_URL: --role query needs a PostgreSQL'],
   ])('%j', (sources, message) => expect(complaint(sources)).toContain(message));

@@ -56,6 +56,7 @@ export const SETTINGS = {
   insightAutoGenerate: flag(true, 'Run the analyzers without being asked.'),
   insightConfidenceThreshold: number(0.7, 0, 1, '0 to 1', 'Insights below it are not stored.'),
   anomalyDetectionEnabled: flag(true, 'Run the anomaly analyzers.'),
+  aiQueryEnabled: flag(true, 'Questions in words; they come with a later version, until then this changes nothing.'),
   cacheTtlSeconds: number(300, 0, 86400, 'seconds', 'Age at which cached answers are computed again.'),
   cacheMaxSize: number(1000, 1, 1e6, 'entries', 'Answers kept in the cache.'),
   logLevel: choice(
@@ -289,6 +290,15 @@ function relations(config: Config): { field: string; message: string }[] {
       field: variableOf('redisUrl'),
       message: `--role ${config.role} needs a Redis that carries the live feed between the roles`,
     });
+  }
+  for (const name of ['inFlightBytesMax', 'journalBytesMax'] as const) {
+    // Else a request that is allowed could never be taken.
+    if (config[name] <= config.requestBytesMax) {
+      wrong.push({
+        field: variableOf(name),
+        message: `must be over ${variableOf('requestBytesMax')}, which is ${config.requestBytesMax}`,
+      });
+    }
   }
   const ports = (['otlpGrpcPort', 'otlpHttpPort', 'httpPort'] as const).filter((name) => config[name] !== 0);
   for (const [i, name] of ports.entries()) {

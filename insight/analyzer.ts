@@ -3,9 +3,6 @@
  * gives the same findings, and nothing is read or written while it runs, so the same function runs in the engine, in tests
  * and in the evaluation on labelled data.
  */
-import type { DebugEvent, EventType, Level } from '../model/event.ts';
-import type { ComponentMinute, Template, TemplateMinute } from '../model/rollup.ts';
-import type { Snapshot } from '../model/snapshot.ts';
 import type { Finding } from './finding.ts';
 import type { Window } from './window.ts';
 
@@ -32,53 +29,4 @@ export interface Budget {
 
 export class BudgetSpent extends Error {
   override name = 'BudgetSpent';
-}
-
-/** Which part of what happened is looked at. */
-export interface Scope {
-  tenant: string;
-  correlation_id?: string;
-  operation_id?: string;
-  component_type?: string;
-  component_id?: string;
-  /** Nanoseconds, inclusive. Absent: all that is retained. */
-  start?: bigint;
-  end?: bigint;
-}
-
-/** What the engine reads from. The collector joins it with the stores. */
-export interface Reader {
-  /** Newest first, each once; `next` continues as `before`. */
-  events(query: EventSelection): Promise<{ events: DebugEvent[]; next: string | null }>;
-  event(tenant: string, id: string): Promise<{ event: DebugEvent } | null>;
-  /** Newest first. */
-  snapshots(tenant: string, query: SnapshotSelection): Promise<Snapshot[]>;
-  templateMinutes(tenant: string, range: MinuteSelection): Promise<TemplateMinute[]>;
-  componentMinutes(tenant: string, range: MinuteSelection): Promise<ComponentMinute[]>;
-  templates(tenant: string, ids: readonly string[]): Promise<Template[]>;
-}
-
-export interface EventSelection extends Scope {
-  trace_id?: string;
-  event_types?: readonly EventType[];
-  min_level?: Level;
-  before?: string;
-  limit: number;
-}
-
-export interface SnapshotSelection {
-  component_type?: string;
-  component_id?: string;
-  operation_id?: string;
-  correlation_id?: string;
-  start?: bigint;
-  end?: bigint;
-  limit: number;
-}
-
-export interface MinuteSelection {
-  start: bigint;
-  end: bigint;
-  component_type?: string;
-  component_id?: string;
 }

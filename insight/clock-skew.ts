@@ -4,7 +4,12 @@
  * The rule is Jaeger's clock skew adjuster; work that is not waited for (consumers, spans longer than their parent) is only
  * kept from starting before its cause.
  */
-import type { TimedSpan } from './window.ts';
+import type { DebugEvent } from '../model/event.ts';
+import type { TraceSpan } from '../model/trace.ts';
+
+export interface TimedSpan extends TraceSpan {
+  event: DebugEvent;
+}
 
 /** @returns the spans in the order given, those that were moved as copies */
 export function alignClocks(spans: readonly TimedSpan[]): TimedSpan[] {

@@ -272,16 +272,28 @@ function largest(sets: ReadonlyMap<string, ReadonlySet<string>>): [key: string |
   return best;
 }
 
-/** `stock.a is 4 on n3, 5 on n1 and n2`. */
-function difference({ path, values, absentOn }: Difference): string {
+/** `stock.a is 4 on n3, 5 on the other 2`; all are named where nobody deviates from the rest. */
+function difference({ path, values, absentOn, deviating }: Difference): string {
+  const total = Object.keys(values).length + absentOn.length;
+  const isTorn = deviating.length === total;
   const holders = new Map<string, string[]>();
-  for (const [name, value] of Object.entries(values)) {
-    const text = brief(value);
-    holders.set(text, [...(holders.get(text) ?? []), name]);
-  }
-  const parts = [...holders].map(([text, who]) => `${text} on ${names(who)}`);
-  if (absentOn.length > 0) parts.push(`absent on ${names(absentOn)}`);
-  return `${path} is ${parts.join(', ')}`;
+  for (const [name, value] of Object.entries(values)) push(holders, brief(value), name);
+  for (const name of absentOn) push(holders, 'absent', name);
+  const parts = [...holders].map(([text, who]) => {
+    const isRest = !isTorn && who.every((name) => !deviating.includes(name));
+    return {
+      text: `${text} on ${isRest ? (who.length === 1 ? names(who) : `the other ${who.length}`) : names(who)}`,
+      isRest,
+    };
+  });
+  parts.sort((a, b) => Number(a.isRest) - Number(b.isRest));
+  return `${path} is ${parts.map(({ text }) => text).join(', ')}`;
+}
+
+function push(lists: Map<string, string[]>, key: string, value: string): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [value]);
+  else list.push(value);
 }
 
 function firstDivergence(differences: readonly Difference[]): string {

@@ -86,11 +86,13 @@ export function compareReplicas(replicas: readonly Replica[], now: bigint, budge
   if (replicas.length < 2) return { differences: [], missing: [], lags: [] };
   const groups = operationGroups(replicas);
   const rounds = roundsOf(active(replicas, groups), groups);
-  const differences = parted(rounds, budget).filter(
-    ({ since, confirmations }) => confirmations > 0 && now - since.time > LAG_NANOS_MAX,
+  const finals = new Map(replicas.map((replica) => [replica, replica.moments.at(-1)!]));
+  // Operations that overtake each other differ at each of them and agree when all are through.
+  const differences = parted(rounds, false, budget).filter(
+    ({ path, since, confirmations }) => confirmations > 0 && now - since.time > LAG_NANOS_MAX && !agree(finals, path),
   );
   const known = new Set(differences.map(({ path }) => path));
-  for (const lost of lostWrites(groups, now, budget)) {
+  for (const lost of lostWrites(groups, rounds, now, budget)) {
     if (!known.has(lost.path)) differences.push(lost);
     known.add(lost.path);
   }
@@ -114,7 +116,7 @@ export function compareOperation(
   const rounds = roundsOf(reported, groups);
   const earlier = rounds.filter(({ time, operation: of }) => time < until && of !== operation);
   const later = rounds.filter(({ time, operation: of }) => time > until && of !== operation);
-  const differences = parted([...earlier, { time: until, operation, moments: states }], budget).filter(
+  const differences = parted([...earlier, { time: until, operation, moments: states }], true, budget).filter(
     ({ path }) => !later.some(({ time, moments }) => time <= until + LAG_NANOS_MAX && agree(moments, path)),
   );
   const missing =
@@ -181,8 +183,8 @@ function active(replicas: readonly Replica[], groups: readonly Group[]): Replica
   return replicas.filter((replica) => recent.some(({ first }) => first.has(replica)));
 }
 
-/** Keys whose values differ in the last round, and since when. */
-function parted(rounds: readonly Round[], budget: Budget): Difference[] {
+/** Keys whose values differ in the last round, and since when. @param isAsked somebody wants to know: less history is enough */
+function parted(rounds: readonly Round[], isAsked: boolean, budget: Budget): Difference[] {
   const last = rounds.at(-1);
   if (last === undefined) return [];
   const differences: Difference[] = [];
@@ -199,15 +201,40 @@ function parted(rounds: readonly Round[], budget: Budget): Difference[] {
       before !== undefined &&
       !sameLeaf(before.get(replica)!.leaves.get(path), last.moments.get(replica)!.leaves.get(path));
     const values = new Map([...last.moments].map(([replica, { leaves }]) => [replica, leaves.get(path)]));
+    const deviating = whoDeviates(values, moved);
+    if (!isAsked && !isShared(rounds, agreed, path, deviating)) continue;
     differences.push({
       path,
       ...say(values),
-      deviating: whoDeviates(values, moved),
+      deviating,
       since: earliestOf(first.moments),
       confirmations: last.operation === null ? heardSince(rounds.slice(agreed + 1), path) : rounds.length - agreed - 2,
     });
   }
   return differences;
+}
+
+/**
+ * Whether a path is meant to be the same everywhere. Counters of each replica's own are equal at the start and by chance, and some
+ * count on one replica only; what is replicated was equal most of the time, and has changed in step: on those that do
+ * not deviate, or where there are no two of them, on all before they parted.
+ */
+function isShared(rounds: readonly Round[], agreed: number, path: string, deviating: readonly string[]): boolean {
+  const before = rounds.slice(0, agreed + 1);
+  const inStep = before.filter(({ moments }) => agree(moments, path));
+  if (inStep.length * 2 < before.length) return false;
+  const after = rounds
+    .slice(agreed + 1)
+    .map(({ moments }) => new Map([...moments].filter(([{ name }]) => !deviating.includes(name))));
+  const hasOthers = after.at(-1)!.size > 1;
+  const together = hasOthers ? after.filter((moments) => agree(moments, path)) : [];
+  if (hasOthers && together.length < after.length * TOGETHER_MIN) return false;
+  const values = new Set<string>();
+  for (const moments of [...inStep.map((round) => round.moments), ...together]) {
+    const [one] = moments.values();
+    values.add(JSON.stringify(one!.leaves.get(path) ?? null));
+  }
+  return values.size > 1 && (hasOthers || inStep.length > 2);
 }
 
 /**
@@ -262,8 +289,17 @@ function whoDeviates(values: ReadonlyMap<Replica, Json | undefined>, moved: (rep
 }
 
 /** An operation wrote a key on most replicas and not on one that also reported it, and that one did not come to agree later either. */
-function lostWrites(groups: readonly Group[], now: bigint, budget: Budget): Difference[] {
+function lostWrites(groups: readonly Group[], rounds: readonly Round[], now: bigint, budget: Budget): Difference[] {
   const lost: Difference[] = [];
+  const shared = new Map<string, boolean>();
+  const isReplicated = (path: string) => {
+    let known = shared.get(path);
+    if (known === undefined) {
+      known = isUsuallyEqual(rounds, path);
+      shared.set(path, known);
+    }
+    return known;
+  };
   for (const [at, group] of groups.entries()) {
     if (lost.length === DIFFERENCES_MAX) break;
     if (group.first.size < 2 || now - group.end <= LAG_NANOS_MAX) continue;
@@ -278,7 +314,7 @@ function lostWrites(groups: readonly Group[], now: bigint, budget: Budget): Diff
     const writers = new Map<string, number>();
     for (const { wrote } of reports) for (const path of wrote!) writers.set(path, (writers.get(path) ?? 0) + 1);
     for (const [path, count] of writers) {
-      if (count === reports.length || count * 2 < reports.length) continue;
+      if (count === reports.length || count * 2 < reports.length || !isReplicated(path)) continue;
       const writer = reports.find(({ wrote }) => wrote!.has(path))!;
       const value = writer.moment.leaves.get(path);
       const deviating = reports.filter(
@@ -300,6 +336,21 @@ function lostWrites(groups: readonly Group[], now: bigint, budget: Budget): Diff
   return lost;
 }
 
+/** Most replicas hold the same on the path most of the time, and it has changed on most of them. */
+function isUsuallyEqual(rounds: readonly Round[], path: string): boolean {
+  const values = new Set<string>();
+  let equal = 0;
+  for (const { moments } of rounds) {
+    const held = [...moments.values()].map(({ leaves }) => JSON.stringify(leaves.get(path) ?? null)).sort();
+    // Sorted, a majority always reaches the middle.
+    const middle = held[held.length >> 1]!;
+    if (held.filter((value) => value === middle).length * 2 <= held.length) continue;
+    equal++;
+    values.add(middle);
+  }
+  return equal >= rounds.length * TOGETHER_MIN && values.size > 1;
+}
+
 /** The paths that a replica's moment changed; null when nothing is known of before. */
 function written(replica: Replica, index: number): Set<string> | null {
   return index === 0 ? null : new Set(differingPaths([replica.moments[index - 1]!, replica.moments[index]!]));
@@ -319,6 +370,12 @@ function agreeSoon(one: Replica, other: Replica, path: string, groups: readonly 
     if (sameLeaf(one.moments[index]!.leaves.get(path), other.moments[otherIndex]!.leaves.get(path))) return true;
     metAgain = true;
   }
+  const ends = [one.moments.at(-1)!, other.moments.at(-1)!] as const;
+  if (
+    ends.every(({ snapshot }) => snapshot.time <= deadline) &&
+    sameLeaf(ends[0].leaves.get(path), ends[1].leaves.get(path))
+  )
+    return true;
   if (metAgain) return false;
   const held = new Map<Replica, Json | undefined>();
   for (const { replica, moment } of merge([one, other])) {

@@ -36,9 +36,10 @@ test('messages that differ in values only share an id, which depends on nothing 
 
 test('any text has a template, and what follows the first 2,000 characters does not change it', () => {
   const miner = createTemplateMiner();
-  fc.assert(
-    fc.property(fc.string({ unit: 'binary', maxLength: 60 }), (message) => miner.templateOf(message).id.length === 16),
-  );
+  const anything = fc
+    .array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 60 })
+    .map((codes) => String.fromCharCode(...codes));
+  fc.assert(fc.property(anything, (message) => miner.templateOf(message).id.length === 16));
   expect(templateText(`${'x '.repeat(1500)}1`)).toBe(templateText(`${'x '.repeat(1500)}b`));
 });
 

@@ -7,9 +7,9 @@ import type { DebugEvent } from '../model/event.ts';
 import type { TemplateMinute } from '../model/rollup.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { parseNanos } from '../model/time.ts';
-import { type TraceNode, type TraceSpan, type TraceTree, traceTree } from '../model/trace.ts';
-import type { Scope } from './analyzer.ts';
-import { alignClocks } from './clock-skew.ts';
+import { type TraceNode, type TraceTree, traceTree } from '../model/trace.ts';
+import { alignClocks, type TimedSpan } from './clock-skew.ts';
+import type { Scope } from './reader.ts';
 
 /** What was read. Lists in any order; metric points are not among the events. */
 export interface WindowInput {
@@ -23,8 +23,6 @@ export interface WindowInput {
   /** Spans from before the window. */
   baseline?: readonly DebugEvent[];
   templateMinutes?: readonly TemplateMinute[];
-  /** Texts of the templates in `templateMinutes`. */
-  templateTexts?: ReadonlyMap<string, string>;
 }
 
 export interface Window {
@@ -37,7 +35,6 @@ export interface Window {
   /** By time, then id. */
   readonly snapshots: readonly Snapshot[];
   readonly templateMinutes: readonly TemplateMinute[];
-  readonly templateTexts: ReadonlyMap<string, string>;
   /** Events that carry one, or are in a trace that does, in order of their first event. */
   readonly correlations: readonly Correlation[];
   /** Traces from before the window; those that the window also saw are left out. */
@@ -58,10 +55,6 @@ export interface Trace {
   readonly byId: ReadonlyMap<string, SpanNode>;
 }
 
-export interface TimedSpan extends TraceSpan {
-  event: DebugEvent;
-}
-
 export type SpanNode = TraceNode<TimedSpan>;
 
 export function createWindow(input: WindowInput): Window {
@@ -76,7 +69,6 @@ export function createWindow(input: WindowInput): Window {
     coverage: input.coverage ?? 1,
     snapshots: [...(input.snapshots ?? [])].sort((a, b) => compare(a.time, b.time) || compare(a.id, b.id)),
     templateMinutes: input.templateMinutes ?? [],
-    templateTexts: input.templateTexts ?? new Map(),
     get correlations() {
       return (correlations ??= correlate(events, input.scope.correlation_id));
     },

@@ -28,7 +28,10 @@ function tell({
   lag = () => undefined,
 }: Story): Snapshot[] {
   let random = seed * 7919;
-  const next = (below: number) => (random = (Math.imul(random, 1664525) + 1013904223) >>> 0) % below;
+  const next = (below: number) => {
+    random = (Math.imul(random, 1664525) + 1013904223) >>> 0;
+    return Math.floor((random / 2 ** 32) * below);
+  };
   const wanted = Array.from({ length: operations }, (_, i) => ({
     item: `sku${next(5)}`,
     ms: i * every,
@@ -37,6 +40,7 @@ function tell({
   return NODES.flatMap((node) => {
     const stock: Record<string, number> = { sku0: 500, sku1: 500, sku2: 500, sku3: 500, sku4: 500 };
     let served = 0;
+    let collected = 0;
     const arrivals = wanted.map((operation, i) => ({
       ...operation,
       i,
@@ -48,13 +52,15 @@ function tell({
         const what = fate(i, node);
         if (what !== 'unapplied') stock[item] = writes === 'counter' ? stock[item]! - 1 : value;
         served += 1 + next(3);
+        // Work that only one of them does.
+        if (node === 'n3') collected += next(2);
         if (what === 'unreported') return [];
         return [
           snapshot({
             ms: time,
             by: `stock@${node}`,
             operation: `op${i}`,
-            state: { stock: { ...stock }, node: { name: node, served } },
+            state: { stock: { ...stock }, node: { name: node, served, collected } },
           }),
         ];
       });
@@ -89,7 +95,7 @@ describe('a replica that misses a write', () => {
       find(
         tell({
           writes: 'value',
-          every: 3000,
+          every: 8000,
           fate: (i, node) => (i === 30 && node === 'n3' ? 'unapplied' : 'applied'),
         }),
       ),
@@ -174,4 +180,20 @@ describe('quiet', () => {
     );
     expect(find(own)).toEqual([]);
   });
+});
+
+test('components of one type are compared when their operation is asked for and their states are alike', () => {
+  const agents = (a: Record<string, number>, b: Record<string, number>) =>
+    Object.entries({ a, b }).map(([id, state]) => snapshot({ ms: 0, by: `agent/${id}`, operation: 'op', state }));
+  const asked = (snapshots: Snapshot[], operation_id: string | undefined) =>
+    stateConsistency.analyze(
+      windowOf([], { snapshots, scope: { tenant: 'test', ...(operation_id !== undefined && { operation_id }) } }),
+      unbounded,
+    );
+  expect(asked(agents({ x: 1, y: 2 }, { x: 1, y: 3 }), 'op')).toMatchObject([
+    { severity: 'warning', operation_id: 'op' },
+  ]);
+  expect(asked(agents({ x: 1, y: 2 }, { x: 1, y: 2 }), 'op')).toEqual([]);
+  expect(asked(agents({ x: 1, y: 2 }, { plan: 1, goal: 3 }), 'op')).toEqual([]);
+  expect(asked(agents({ x: 1, y: 2 }, { x: 1, y: 3 }), undefined)).toEqual([]);
 });

@@ -1,14 +1,14 @@
 /**
- * Replicas that should be equal and are not: one that diverged, one that is missing, one that lags. Replicas are the nodes of one component;
- * components of one type are compared only when somebody asks (consistency.ts). What counts as a difference, and
- * what is healthy lag, stands in replicas.ts.
+ * Replicas that should be equal and are not: one that diverged, one that is missing, one that lags. Replicas are the nodes of one
+ * component. Components of one type are compared only when their operation is asked for and their states are built alike. What
+ * counts as a difference, and what is healthy lag, stands in replicas.ts.
  */
 import type { Snapshot } from '../../model/snapshot.ts';
-import type { Analyzer } from '../analyzer.ts';
-import { CONSISTENCY, describeComparison } from '../consistency.ts';
+import type { Analyzer, Budget } from '../analyzer.ts';
+import { CONSISTENCY, checkOperation, describeComparison } from '../consistency.ts';
 import type { Finding } from '../finding.ts';
 import { compareReplicas, replicasOf } from '../replicas.ts';
-import { componentKey } from '../window.ts';
+import { componentKey, type Window } from '../window.ts';
 
 export const stateConsistency: Analyzer = {
   name: CONSISTENCY,
@@ -31,6 +31,40 @@ export const stateConsistency: Analyzer = {
         ...describeComparison(compareReplicas(replicas, window.asOf, budget), replicas, replicas[0]!.component),
       );
     }
-    return findings;
+    return [...findings, ...alikeInOperation(window, budget)];
   },
 };
+
+/** Share of the keys that two states must have in common to be taken for states of the same thing. */
+const ALIKE_MIN = 0.5;
+
+function alikeInOperation({ scope, snapshots }: Window, budget: Budget): Finding[] {
+  const { tenant, operation_id } = scope;
+  if (operation_id === undefined) return [];
+  const byType = new Map<string, Snapshot[]>();
+  for (const snapshot of snapshots) {
+    if (snapshot.node_id !== null || snapshot.operation_id !== operation_id) continue;
+    const group = byType.get(snapshot.component_type);
+    if (group === undefined) byType.set(snapshot.component_type, [snapshot]);
+    else group.push(snapshot);
+  }
+  const findings: Finding[] = [];
+  for (const [component_type, group] of byType) {
+    const ids = new Set(group.map(({ component_id }) => component_id));
+    if (ids.size < 2 || !group.every((snapshot) => isAlike(snapshot, group[0]!))) continue;
+    const finding = checkOperation(
+      { tenant, operation_id, component_type, component_ids: [...ids] },
+      snapshots,
+      budget,
+    );
+    if (finding !== null && finding.severity !== 'info') findings.push(finding);
+  }
+  return findings;
+}
+
+function isAlike(one: Snapshot, other: Snapshot): boolean {
+  const keys = Object.keys(one.state_data);
+  const others = Object.keys(other.state_data);
+  const common = keys.filter((key) => Object.hasOwn(other.state_data, key)).length;
+  return common >= ALIKE_MIN * new Set([...keys, ...others]).size;
+}

@@ -1,0 +1,118 @@
+/**
+ * Looks without being asked: soon after errors came in, and once a minute while anything comes in. It looks at the last minutes as they
+ * were ten seconds ago, when the records of one trace have arrived from all who took part: a half-known trace blames the wrong
+ * one. One run at a time; what is seen twice is the same insight.
+ */
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import type { Meter } from '../base/meter.ts';
+import { NANOS_PER_MINUTE, NANOS_PER_MS } from '../model/time.ts';
+import type { Scope } from './reader.ts';
+
+/** The part of a flush that tells where to look. */
+export interface Flushed {
+  tenant: string;
+  componentMinutes: readonly { minute: bigint; errors: number }[];
+}
+
+export interface AutomaticRuns {
+  observe(flush: Flushed): void;
+  start(): Promise<void>;
+  /** Waits for the run under way. */
+  stop(): Promise<void>;
+}
+
+export function createAutomaticRuns(options: {
+  generate: (scope: Scope) => Promise<unknown>;
+  clock: Clock;
+  log: Logger;
+  meter: Meter;
+}): AutomaticRuns {
+  const { generate, clock, log, meter } = options;
+  const dropped = meter.counter(
+    'insight_automatic_dropped_total',
+    'Flushes not looked at because too many tenants wait',
+  );
+  const failed = meter.counter('insight_automatic_failed_total', 'Automatic runs that failed');
+  const seen = new Map<string, Seen>();
+  const lastRunMs = new Map<string, number>();
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<void> | undefined;
+
+  function observe({ tenant, componentMinutes }: Flushed): void {
+    if (componentMinutes.length === 0) return;
+    const known = seen.get(tenant);
+    if (known === undefined && seen.size >= TENANTS_MAX) {
+      dropped.inc();
+      return;
+    }
+    const heardMs = clock.monotonicMs();
+    const now = known ?? { from: componentMinutes[0]!.minute, until: 0n, heardMs, errorMs: Number.NEGATIVE_INFINITY };
+    now.heardMs = heardMs;
+    for (const { minute, errors } of componentMinutes) {
+      if (minute < now.from) now.from = minute;
+      if (minute > now.until) now.until = minute;
+      if (errors > 0) now.errorMs = heardMs;
+    }
+    seen.set(tenant, now);
+  }
+
+  async function runDue(): Promise<void> {
+    for (const [tenant, what] of seen) {
+      const nowMs = clock.monotonicMs();
+      const lastMs = lastRunMs.get(tenant) ?? Number.NEGATIVE_INFINITY;
+      const hasNewErrors = what.errorMs > lastMs - SETTLE_MS;
+      if (nowMs - lastMs < (hasNewErrors ? ERROR_RUN_MS : QUIET_RUN_MS)) continue;
+      lastRunMs.set(tenant, nowMs);
+      const settled = clock.nowNanos() - BigInt(SETTLE_MS) * NANOS_PER_MS;
+      const until = what.until + NANOS_PER_MINUTE;
+      // What came in during the last seconds is looked at again when it has settled.
+      if (nowMs - what.heardMs > SETTLE_MS) seen.delete(tenant);
+      else seen.set(tenant, { ...what, from: what.until });
+      try {
+        await generate({
+          tenant,
+          start: what.from > CONTEXT_NANOS ? what.from - CONTEXT_NANOS : 0n,
+          end: until < settled ? until : settled,
+        });
+      } catch (error) {
+        failed.inc();
+        log.debug({ err: error, tenant }, 'an automatic look for insights failed');
+      }
+    }
+    if (lastRunMs.size > TENANTS_MAX) lastRunMs.clear();
+  }
+
+  return {
+    observe,
+    async start() {
+      timer ??= setInterval(() => {
+        running ??= runDue().finally(() => {
+          running = undefined;
+        });
+      }, TICK_MS).unref();
+    },
+    async stop() {
+      clearInterval(timer);
+      timer = undefined;
+      await running;
+    },
+  };
+}
+
+interface Seen {
+  /** First and last minute of the records. */
+  from: bigint;
+  until: bigint;
+  /** When the last of it, and the last error in it, came in. */
+  heardMs: number;
+  errorMs: number;
+}
+
+const TENANTS_MAX = 1000;
+const TICK_MS = 5000;
+const ERROR_RUN_MS = 10_000;
+const QUIET_RUN_MS = 60_000;
+const SETTLE_MS = 10_000;
+// Enough samples to compare with, and operations that began before.
+const CONTEXT_NANOS = 5n * NANOS_PER_MINUTE;

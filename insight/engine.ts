@@ -1,0 +1,266 @@
+/**
+ * Runs the analyzers and keeps what they find. One that fails or takes too long costs its own findings and is counted. What is
+ * found again updates what is known; what is below the threshold is not stored.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Clock } from '../base/clock.ts';
+import type { Part } from '../base/lifecycle.ts';
+import type { Logger } from '../base/log.ts';
+import type { Meter } from '../base/meter.ts';
+import type { ComponentRef } from '../model/block.ts';
+import type { DebugEvent } from '../model/event.ts';
+import type { Insight, InsightState, InsightType } from '../model/insight.ts';
+import { type Analyzer, type Budget, BudgetSpent, type Need } from './analyzer.ts';
+import { createAutomaticRuns, type Flushed } from './automatic.ts';
+import { type ConsistencyRequest, checkOperation } from './consistency.ts';
+import { type ErrorExplanation, explainError } from './explain.ts';
+import { type Finding, familyOf, fingerprintOf, insightId, mergeInsight, toInsight } from './finding.ts';
+import { readCorrelation, readWindow, withHistory } from './read-window.ts';
+import type { Reader, Scope } from './reader.ts';
+import { STANDARD_ANALYZERS } from './standard.ts';
+import { suggestionsFor } from './suggestions.ts';
+import { componentKey, createWindow, type Window } from './window.ts';
+
+export interface InsightEngine extends Part {
+  /**
+   * Looks into the scope, stores what it finds and returns it as stored: the gravest first, each once however often it is asked.
+   * @throws what the reader throws when the events themselves cannot be read
+   */
+  generate(scope: Scope): Promise<Insight[]>;
+  /** Compares what the replicas of an operation reported; null when nobody did. Stored when something is wrong. */
+  consistency(request: ConsistencyRequest): Promise<Insight | null>;
+  /** What is behind an error, as far as the evidence goes now. Stores nothing. */
+  explain(tenant: string, event: DebugEvent): Promise<ErrorExplanation>;
+  /** Told of each flush, so that it can look on its own when `automatic` is set. Never waits, never throws. */
+  observe(flush: Flushed): void;
+}
+
+export interface InsightEngineOptions {
+  reader: Reader;
+  insights: InsightStore;
+  clock: Clock;
+  /** 0 to 1; findings below it are not stored. */
+  confidenceThreshold: number;
+  /** How long an insight stays after it was last seen. */
+  retentionHours: number;
+  log: Logger;
+  meter: Meter;
+  /** Tells the live feed. Must not throw. */
+  publish?: (message: InsightChange) => void;
+  /** Whether to look at what {@link InsightEngine.observe} tells of; absent: not. */
+  automatic?: boolean;
+  analyzers?: readonly Analyzer[];
+}
+
+export interface InsightStore {
+  /** Atomic; null stores nothing. `change` is pure and may run again. */
+  changeInsight(
+    tenant: string,
+    id: string,
+    change: (current: Insight | null) => Insight | null,
+  ): Promise<Insight | null>;
+  /** Newest `last_seen` first. */
+  insights(
+    tenant: string,
+    query: { insight_type?: InsightType; states?: readonly InsightState[]; limit: number },
+  ): Promise<Insight[]>;
+}
+
+export interface InsightChange {
+  kind: 'insight';
+  tenant: string;
+  change: 'opened' | 'updated' | 'regressed';
+  insight: Insight;
+}
+
+export function createInsightEngine(options: InsightEngineOptions): InsightEngine {
+  const { reader, insights, clock, confidenceThreshold, log, meter, publish, analyzers = STANDARD_ANALYZERS } = options;
+  const retentionNanos = BigInt(Math.round(options.retentionHours * 3600)) * 1_000_000_000n;
+  const needs = new Set<Need>(analyzers.flatMap((analyzer) => analyzer.needs));
+  const runs = meter.counter('insight_analyzer_runs_total', 'Runs of analyzers by outcome', ['analyzer', 'outcome']);
+  const unread = meter.counter('insight_unread_total', 'Inputs of analyzers that could not be read', ['need']);
+  const weak = meter.counter('insight_below_threshold_total', 'Findings not stored for want of confidence', [
+    'analyzer',
+  ]);
+  const changes = meter.counter('insight_changes_total', 'Insights opened, updated and regressed', ['change']);
+  const complained = new Set<string>();
+
+  async function generate(scope: Scope): Promise<Insight[]> {
+    const now = clock.nowNanos();
+    const { window, failed } = await readWindow(reader, scope, needs, now);
+    for (const [need, error] of failed) {
+      unread.inc({ need });
+      complain(`read ${need}`, error, `insights: ${need} could not be read; analyzers that need it are left out`);
+    }
+    const findings = await analyze(window, (analyzer) => analyzer.needs.every((need) => !failed.has(need)));
+    return store(
+      scope.tenant,
+      findings.filter((finding) => touches(finding, scope)),
+      now,
+    );
+  }
+
+  async function analyze(window: Window, isReady: (analyzer: Analyzer) => boolean): Promise<Finding[]> {
+    const findings: Finding[] = [];
+    for (const analyzer of analyzers) {
+      if (!isReady(analyzer)) {
+        runs.inc({ analyzer: analyzer.name, outcome: 'left_out' });
+        continue;
+      }
+      // Between two analyzers requests get their turn.
+      await nextTurn();
+      try {
+        findings.push(...analyzer.analyze(window, budgetUntil(clock, clock.monotonicMs() + ANALYZER_MS)));
+        runs.inc({ analyzer: analyzer.name, outcome: 'done' });
+      } catch (error) {
+        runs.inc({ analyzer: analyzer.name, outcome: error instanceof BudgetSpent ? 'out_of_time' : 'failed' });
+        complain(analyzer.name, error, `analyzer ${analyzer.name} gave up`);
+      }
+    }
+    return findings;
+  }
+
+  async function store(tenant: string, findings: readonly Finding[], now: bigint): Promise<Insight[]> {
+    const known = knownInsights(tenant);
+    const stored = new Map<string, Insight>();
+    for (const finding of findings) {
+      if (finding.confidence < confidenceThreshold) {
+        weak.inc({ analyzer: finding.analyzer });
+        continue;
+      }
+      const insight = await keep(tenant, finding, known, now);
+      if (insight !== null) stored.set(insight.id, insight);
+    }
+    return [...stored.values()].sort(gravestFirst);
+  }
+
+  async function keep(tenant: string, finding: Finding, known: KnownInsights, now: bigint): Promise<Insight | null> {
+    const fingerprint = (finding.spreads && (await known.spreadFrom(finding))) || fingerprintOf(finding);
+    const suggestions = suggestionsFor(finding, await known.resolved(finding.insight_type));
+    const fresh = toInsight(finding, fingerprint, suggestions, now, now + retentionNanos);
+    let change: InsightChange['change'] | null = null;
+    let unchanged: Insight | null = null;
+    const stored = await insights.changeInsight(tenant, insightId(fingerprint), (current) => {
+      const next = current === null ? fresh : mergeInsight(current, fresh, finding.times);
+      unchanged = next === null ? current : null;
+      change = next === null ? null : changeFrom(current, next);
+      return next;
+    });
+    if (change !== null && stored !== null) {
+      changes.inc({ change });
+      // Whoever ignored it has asked to hear no more of it.
+      if (stored.state !== 'ignored') publish?.({ kind: 'insight', tenant, change, insight: stored });
+    }
+    return unchanged ?? stored;
+  }
+
+  /** Insights that findings are compared with, each list read once and only when needed. */
+  function knownInsights(tenant: string): KnownInsights {
+    const lists = new Map<string, Promise<Insight[]>>();
+    const list = (insight_type: InsightType, states: readonly InsightState[]) => {
+      const key = `${insight_type} ${states}`;
+      let found = lists.get(key);
+      if (found === undefined) {
+        found = insights.insights(tenant, { insight_type, states, limit: KNOWN_MAX });
+        lists.set(key, found);
+      }
+      return found;
+    };
+    return {
+      resolved: (type) => list(type, ['resolved', 'regressed']),
+      async spreadFrom(finding) {
+        const family = `${familyOf(finding)}|`;
+        const places = new Set(finding.components.map(componentKey));
+        const earlier = await list(finding.insight_type, ['open', 'regressed', 'resolved', 'ignored']);
+        return earlier.find(
+          ({ fingerprint, affected_components }) =>
+            fingerprint.startsWith(family) &&
+            affected_components.some((component) => places.has(componentKey(component))),
+        )?.fingerprint;
+      },
+    };
+  }
+
+  async function consistency(request: ConsistencyRequest): Promise<Insight | null> {
+    const { tenant, operation_id } = request;
+    const now = clock.nowNanos();
+    const reported = await reader.snapshots(tenant, { operation_id, limit: REPORTED_MAX });
+    if (reported.length === 0) return null;
+    const snapshots = await withHistory(reader, tenant, reported);
+    const finding = checkOperation(request, snapshots, budgetUntil(clock, clock.monotonicMs() + ANALYZER_MS));
+    if (finding === null) return null;
+    if (finding.severity !== 'info') {
+      const [insight] = await store(tenant, [finding], now);
+      if (insight !== undefined) return insight;
+    }
+    return toInsight(finding, fingerprintOf(finding), suggestionsFor(finding, []), now, now + retentionNanos);
+  }
+
+  async function explain(tenant: string, event: DebugEvent): Promise<ErrorExplanation> {
+    const now = clock.nowNanos();
+    const { correlation_id } = event;
+    const events = correlation_id === null ? [event] : await readCorrelation(reader, tenant, correlation_id);
+    const window = createWindow({ scope: { tenant, ...(correlation_id !== null && { correlation_id }) }, now, events });
+    const findings = await analyze(window, (analyzer) => analyzer.needs.includes('events'));
+    const known = knownInsights(tenant);
+    return explainError(event, window, findings, async (finding) => {
+      const suggestions = suggestionsFor(finding, await known.resolved(finding.insight_type));
+      return toInsight(finding, fingerprintOf(finding), suggestions, now, now + retentionNanos);
+    });
+  }
+
+  const automatic = createAutomaticRuns({ generate, clock, log, meter });
+
+  return {
+    name: 'insight engine',
+    generate,
+    consistency,
+    explain,
+    observe: options.automatic ? automatic.observe : () => {},
+    start: options.automatic ? automatic.start : async () => {},
+    stop: automatic.stop,
+  };
+
+  /** The first time to the log, after that only counted: a broken analyzer would fill the disk. */
+  function complain(about: string, error: unknown, message: string): void {
+    if (complained.has(about)) return;
+    complained.add(about);
+    log.warn({ err: error }, message);
+  }
+}
+
+interface KnownInsights {
+  resolved(type: InsightType): Promise<Insight[]>;
+  /** The fingerprint of the finding that this one is, seen elsewhere before. */
+  spreadFrom(finding: Finding): Promise<string | undefined>;
+}
+
+// Ten times what the largest window has taken; a whole run stays under two seconds when all but one behave.
+const ANALYZER_MS = 1000;
+const KNOWN_MAX = 500;
+const REPORTED_MAX = 2000;
+
+function budgetUntil(clock: Clock, deadlineMs: number): Budget {
+  return {
+    check() {
+      if (clock.monotonicMs() > deadlineMs) throw new BudgetSpent('an analyzer took too long');
+    },
+  };
+}
+
+/** Of a window that was asked for by component, only what has to do with it. */
+function touches({ components }: Finding, { component_type, component_id }: Scope): boolean {
+  const fits = ({ type, id }: ComponentRef) => (component_type ?? type) === type && (component_id ?? id) === id;
+  return components.some(fits);
+}
+
+function changeFrom(current: Insight | null, next: Insight): InsightChange['change'] {
+  if (current === null || current.expires_at <= next.generated_at) return 'opened';
+  return next.state === 'regressed' && current.state === 'resolved' ? 'regressed' : 'updated';
+}
+
+const GRAVITY = { critical: 2, warning: 1, info: 0 } as const;
+
+function gravestFirst(a: Insight, b: Insight): number {
+  return GRAVITY[b.severity] - GRAVITY[a.severity] || b.confidence_score - a.confidence_score || (a.id < b.id ? -1 : 1);
+}

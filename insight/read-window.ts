@@ -1,0 +1,224 @@
+/**
+ * Reads what analyzers need of a scope, within bounds. Errors come before the rest, whatever failed is read whole, and when not all fits,
+ * the share that was read is said. A need that cannot be read costs the analyzers that need it, not the others.
+ */
+import type { DebugEvent, EventType } from '../model/event.ts';
+import type { Snapshot } from '../model/snapshot.ts';
+import { NANOS_PER_MINUTE, parseNanos } from '../model/time.ts';
+import type { Need } from './analyzer.ts';
+import { isError } from './event-facts.ts';
+import type { EventSelection, Reader, Scope } from './reader.ts';
+import { createWindow, timeOf, type Window } from './window.ts';
+
+export interface ReadWindow {
+  window: Window;
+  /** What could not be read, and why. */
+  failed: ReadonlyMap<Need, unknown>;
+}
+
+/** @param needs what to read; events are always read, everything else hangs on them */
+export async function readWindow(
+  reader: Reader,
+  scope: Scope,
+  needs: ReadonlySet<Need>,
+  now: bigint,
+): Promise<ReadWindow> {
+  const failed = new Map<Need, unknown>();
+  const attempt = async <T>(need: Need, read: () => Promise<T>, otherwise: T): Promise<T> => {
+    if (!needs.has(need)) return otherwise;
+    try {
+      return await read();
+    } catch (error) {
+      failed.set(need, error);
+      return otherwise;
+    }
+  };
+  const { events, truncated } = await readEvents(reader, scope);
+  const start = scope.start ?? earliest(events) ?? now;
+  const isWindow = scope.correlation_id === undefined && scope.operation_id === undefined;
+  const minutes = { start, end: scope.end ?? now };
+  const [snapshots, baseline, templateMinutes, coverage] = await Promise.all([
+    attempt('snapshots', () => readSnapshots(reader, scope), []),
+    attempt('baseline', () => readBaseline(reader, scope.tenant, start), []),
+    attempt('templates', async () => (truncated && isWindow ? reader.templateMinutes(scope.tenant, minutes) : []), []),
+    truncated && isWindow ? coverageOf(reader, scope.tenant, minutes, events.length) : truncated ? 0.5 : 1,
+  ]);
+  return { window: createWindow({ scope, now, events, coverage, snapshots, baseline, templateMinutes }), failed };
+}
+
+/** Everything of one correlation, up to a bound. */
+export async function readCorrelation(reader: Reader, tenant: string, correlation_id: string): Promise<DebugEvent[]> {
+  return (await page(reader, { tenant, correlation_id, event_types: EVENT_TYPES_READ, limit: CORRELATION_EVENTS_MAX }))
+    .events;
+}
+
+// Ten thousand events are analyzed in under 200 ms; reading them costs about as much again.
+const EVENTS_MAX = 10_000;
+const ERRORS_MAX = 2000;
+const PAGE_EVENTS = 5000;
+const CORRELATION_EVENTS_MAX = 5000;
+/** Failed operations of which everything is read, the newest first: enough of each kind of failure to see where it began. */
+const WHOLE_CORRELATIONS_MAX = 20;
+const SNAPSHOTS_MAX = 2000;
+const SNAPSHOT_COMPONENTS_MAX = 20;
+const LOOKBACK_NANOS = 60n * NANOS_PER_MINUTE;
+/** The hour before, most of it from just before: spans until then minutes ago, and how many. */
+const BASELINE_SLICES: readonly { untilMinutes: bigint; spans: number }[] = [
+  { untilMinutes: 0n, spans: 2000 },
+  { untilMinutes: 10n, spans: 1000 },
+  { untilMinutes: 30n, spans: 1000 },
+];
+// Metric points are counted in millions and are no part of what these analyzers look at.
+const EVENT_TYPES_READ: readonly EventType[] = ['log', 'span', 'state_snapshot', 'error', 'system'];
+
+async function readEvents(reader: Reader, scope: Scope): Promise<{ events: DebugEvent[]; truncated: boolean }> {
+  const { tenant, correlation_id, operation_id, component_type, component_id, start, end } = scope;
+  const range = {
+    tenant,
+    ...(start !== undefined && { start }),
+    ...(end !== undefined && { end }),
+    event_types: EVENT_TYPES_READ,
+  };
+  const byId = new Map<string, DebugEvent>();
+  const add = (events: readonly DebugEvent[]) => {
+    for (const event of events) byId.set(event.id, event);
+  };
+  let truncated = false;
+  const read = async (selection: EventSelection) => {
+    const found = await page(reader, selection);
+    add(found.events);
+    truncated ||= found.truncated;
+    return found.events;
+  };
+
+  if (correlation_id !== undefined) {
+    await read({ ...range, correlation_id, limit: EVENTS_MAX });
+    return { events: [...byId.values()], truncated };
+  }
+  const component = {
+    ...(component_type !== undefined && { component_type }),
+    ...(component_id !== undefined && { component_id }),
+  };
+  if (operation_id !== undefined) {
+    await read({ ...range, operation_id, limit: EVENTS_MAX });
+  } else {
+    // A component alone does not tell whether it was slow or waited: what the others did belongs to it. Of its own, spans torn
+    // from their traces would only mislead.
+    await read({ ...range, limit: EVENTS_MAX });
+    if (component_id !== undefined && truncated)
+      await read({
+        ...range,
+        ...component,
+        event_types: ['log', 'state_snapshot', 'error', 'system'],
+        limit: ERRORS_MAX,
+      });
+    if (truncated) add((await page(reader, { ...range, ...component, min_level: 'ERROR', limit: ERRORS_MAX })).events);
+  }
+  if (truncated || operation_id !== undefined) {
+    for (const id of failedCorrelations([...byId.values()], operation_id !== undefined))
+      add(await readCorrelation(reader, tenant, id));
+  }
+  return { events: [...byId.values()], truncated };
+}
+
+async function page(reader: Reader, selection: EventSelection): Promise<{ events: DebugEvent[]; truncated: boolean }> {
+  const events: DebugEvent[] = [];
+  let before: string | undefined;
+  for (;;) {
+    const limit = Math.min(PAGE_EVENTS, selection.limit - events.length);
+    const found = await reader.events({ ...selection, limit, ...(before !== undefined && { before }) });
+    events.push(...found.events);
+    if (found.next === null) return { events, truncated: false };
+    if (events.length >= selection.limit) return { events, truncated: true };
+    before = found.next;
+  }
+}
+
+/** The newest that have an error, or all of an operation's. */
+function failedCorrelations(events: readonly DebugEvent[], all: boolean): string[] {
+  const ids = new Set<string>();
+  for (const event of [...events].sort((a, b) => (a.timestamp < b.timestamp ? 1 : -1))) {
+    if (event.correlation_id !== null && (all || isError(event))) ids.add(event.correlation_id);
+    if (ids.size === WHOLE_CORRELATIONS_MAX) break;
+  }
+  return [...ids];
+}
+
+async function readSnapshots(reader: Reader, { tenant, ...scope }: Scope): Promise<Snapshot[]> {
+  const { correlation_id, operation_id, component_type, component_id, start, end } = scope;
+  const seen = await reader.snapshots(tenant, {
+    ...(correlation_id !== undefined && { correlation_id }),
+    ...(operation_id !== undefined && { operation_id }),
+    ...(component_type !== undefined && { component_type }),
+    ...(component_id !== undefined && { component_id }),
+    ...(start !== undefined && { start }),
+    ...(end !== undefined && { end }),
+    limit: SNAPSHOTS_MAX,
+  });
+  return withHistory(reader, tenant, seen);
+}
+
+/** The snapshots, and what their components reported before: what was equal for long tells what should be. */
+export async function withHistory(reader: Reader, tenant: string, seen: readonly Snapshot[]): Promise<Snapshot[]> {
+  const byId = new Map(seen.map((snapshot) => [snapshot.id, snapshot]));
+  const components = new Map<string, { component_type: string; component_id: string; start: bigint; end: bigint }>();
+  for (const { component_type, component_id, time } of seen) {
+    const key = `${component_type}/${component_id}`;
+    const known = components.get(key);
+    if (known === undefined) {
+      if (components.size < SNAPSHOT_COMPONENTS_MAX)
+        components.set(key, { component_type, component_id, start: time, end: time });
+      continue;
+    }
+    if (time < known.start) known.start = time;
+    if (time > known.end) known.end = time;
+  }
+  for (const { start, end, ...component } of components.values()) {
+    const range = { start: start > LOOKBACK_NANOS ? start - LOOKBACK_NANOS : 0n, end: end + NANOS_PER_MINUTE };
+    for (const snapshot of await reader.snapshots(tenant, { ...component, ...range, limit: SNAPSHOTS_MAX }))
+      byId.set(snapshot.id, snapshot);
+  }
+  return [...byId.values()];
+}
+
+/** Whole traces from before a time. One that runs on past the end of its slice would look as if it had nothing below it. */
+async function readBaseline(reader: Reader, tenant: string, start: bigint): Promise<DebugEvent[]> {
+  const baseline: DebugEvent[] = [];
+  for (const [i, { untilMinutes, spans }] of BASELINE_SLICES.entries()) {
+    const end = start - untilMinutes * NANOS_PER_MINUTE - 1n;
+    const from = start - (BASELINE_SLICES[i + 1]?.untilMinutes ?? 60n) * NANOS_PER_MINUTE;
+    if (from <= 0n) break;
+    const { events } = await reader.events({ tenant, start: from, end, event_types: ['span'], limit: spans });
+    const cut = new Set<string | null>();
+    for (const event of events) {
+      if (timeOf(event) + BigInt(Math.round((event.duration_ms ?? 0) * 1e6)) > end) cut.add(event.trace_id);
+    }
+    for (const event of events) if (!cut.has(event.trace_id)) baseline.push(event);
+    // Nothing in a slice: nothing much before it.
+    if (events.length === 0) break;
+  }
+  return baseline;
+}
+
+async function coverageOf(
+  reader: Reader,
+  tenant: string,
+  range: { start: bigint; end: bigint },
+  read: number,
+): Promise<number> {
+  try {
+    const minutes = await reader.componentMinutes(tenant, range);
+    const total = minutes.reduce((sum, minute) => sum + minute.total, 0);
+    return Math.min(read / Math.max(total, read + 1), 1);
+  } catch {
+    return 0.5;
+  }
+}
+
+function earliest(events: readonly DebugEvent[]): bigint | null {
+  const first = events.reduce<DebugEvent | null>(
+    (min, event) => (min === null || event.timestamp < min.timestamp ? event : min),
+    null,
+  );
+  return first === null ? null : parseNanos(first.timestamp);
+}
