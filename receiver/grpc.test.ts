@@ -89,19 +89,16 @@ describe('the gRPC receiver', () => {
   });
 
   it('R37 gives up on what does not end by its deadline', async () => {
-    let reached = () => {};
-    const underWay = new Promise<void>((resolve) => {
-      reached = resolve;
-    });
+    const underWay = Promise.withResolvers<void>();
     const [receiver, client] = await start(
       () => {
-        reached();
+        underWay.resolve();
         return new Promise(() => {});
       },
       { stopMs: 100 },
     );
     const answered = call(client);
-    await underWay;
+    await underWay.promise;
     await receiver.stop();
     expect(await answered).toBeOneOf([status.UNAVAILABLE, status.CANCELLED]);
   });

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -547,12 +548,14 @@ describe('F12 two writers', () => {
 
 describe('stop', () => {
   it('commits what was appended, refuses what comes after, and can be asked twice', async () => {
-    const journal = await openJournal();
+    const openFile = filesWith({ datasync: async (file) => sleep(100).then(() => file.datasync()) });
+    const journal = await openJournal({ openFile });
+    await journal.append(entry('before'));
     const appended = ['a', 'b', 'c'].map((text) => journal.append(entry(text)));
     await Promise.all([journal.stop(), journal.stop()]);
     await Promise.all(appended);
     await expect(journal.append(entry('d'))).rejects.toMatchObject({ code: 'UNAVAILABLE' });
-    expect(textsOf(await drain(await openJournal()))).toEqual(['a', 'b', 'c']);
+    expect(textsOf(await drain(await openJournal()))).toEqual(['before', 'a', 'b', 'c']);
   });
 
   it('does nothing when it was never started', async () => {

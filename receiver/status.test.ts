@@ -6,7 +6,7 @@ import { BadRequestSchema, RetryInfoSchema } from '../proto/gen/google/rpc/error
 import { StatusSchema } from '../proto/gen/google/rpc/status_pb.js';
 import { failureOf, shorten, statusJson, statusProtobuf, statusTrailers } from './status.ts';
 
-describe('failureOf', () => {
+describe('R17 R18 R19 R20 failureOf', () => {
   // OTLP: what an exporter retries, over HTTP and over gRPC (RESOURCE_EXHAUSTED only with a RetryInfo).
   const RETRYABLE_HTTP = [429, 502, 503, 504];
   const RETRYABLE_GRPC = [1, 4, 10, 11, 14, 15];
@@ -49,7 +49,7 @@ describe('failureOf', () => {
   });
 });
 
-describe('google.rpc.Status', () => {
+describe('R15 R16 R21 google.rpc.Status', () => {
   const malformed = failureOf(
     new DebugError('INVALID', 'two fields', {
       fields: [

@@ -29,6 +29,7 @@ export async function startServer(): Promise<Server> {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const ended = new Promise<number | null>((resolve) => child.once('close', (code) => resolve(code)));
+  const removed = ended.then(() => rm(dataDir, { recursive: true, force: true }));
   const { otlp_grpc, otlp_http, http } = await firstLine(child);
 
   async function ask<Data>(path: string): Promise<Data> {
@@ -53,7 +54,7 @@ export async function startServer(): Promise<Server> {
     async stop() {
       child.kill('SIGTERM');
       const status = await ended;
-      await rm(dataDir, { recursive: true, force: true });
+      await removed;
       if (status !== 0) throw new Error(`the server ended with status ${status}`);
     },
   };

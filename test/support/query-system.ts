@@ -7,6 +7,8 @@ import { assemble } from '../../base/lifecycle.ts';
 import { createLogger } from '../../base/log.ts';
 import { createMeter, type Meter } from '../../base/meter.ts';
 import { createAuthenticate } from '../../base/tokens.ts';
+import { createInsightEngine } from '../../insight/engine.ts';
+import { createTemplateMiner } from '../../insight/templates.ts';
 import type { Signal } from '../../model/block.ts';
 import { DEFAULT_KEYS } from '../../otlp/keys.ts';
 import { indexRequest } from '../../otlp/walk.ts';
@@ -48,14 +50,19 @@ export async function startQuerySystem(options: QuerySystemOptions = {}): Promis
   const hot = createMemoryHotStore({ bytesMax: 64 << 20, ttlMs: 3_600_000, clock: shared.clock });
   const tiers = createTiers({ hot, warm, cold: null, ...shared });
   const feed = createMemoryFeed();
-  const journal = createJournal({ directory: join(directory, 'journal'), bytesMax: 1 << 30, segmentBytes: 64 << 20, ...shared });
+  const journal = createJournal({
+    directory: join(directory, 'journal'),
+    bytesMax: 1 << 30,
+    segmentBytes: 64 << 20,
+    ...shared,
+  });
   const retentionNanos = 168n * 3_600_000_000_000n;
   const pipeline = createPipeline({
     journal,
     sink: { commit: tiers.commit, committedPosition: warm.committedPosition, recall: async () => {} },
     index: indexRequest,
     retentionNanos,
-    templateOf: (text) => ({ id: text.slice(0, 16), text }),
+    templateOf: createTemplateMiner().templateOf,
     recent: new RecentIds(1 << 16),
     batchMs: 10,
     committed: ({ tenant, blocks }) => {
@@ -68,14 +75,18 @@ export async function startQuerySystem(options: QuerySystemOptions = {}): Promis
     await journal.append({ signal, tenant: 'default', receivedAt, body, index: indexRequest(signal, body) });
   };
   const settled = async () => ({ pending: await pipeline.settled(1000) });
+  const engine = createInsightEngine({
+    reader: { ...tiers.reader, ...warm },
+    insights: warm,
+    confidenceThreshold: 0.7,
+    retentionHours: 720,
+    publish: feed.publish,
+    ...shared,
+  });
   const needs: QueryNeeds = {
     events: tiers.reader,
     rows: warm,
-    engine: options.engine ?? {
-      generate: async () => [],
-      consistency: async () => null,
-      explain: async (_tenant, event) => ({ insight: null, chain: [event], affected_components: [] }),
-    },
+    engine: options.engine ?? engine,
     publish: feed.publish,
     ingest: async (_tenant, exports) => {
       for (const body of exports) await send('log', body);
@@ -97,6 +108,7 @@ export async function startQuerySystem(options: QuerySystemOptions = {}): Promis
     authenticate: createAuthenticate(options.tokens ?? []),
     troubles: options.troubles ?? (async () => []),
     version: '0.0.0-test',
+    exporters: () => ({ otlp_grpc: null, otlp_http: 'http://127.0.0.1:4318' }),
     ...shared,
   });
   const parts = assemble('query system', [warm, hot, feed, journal, pipeline, live, server]);

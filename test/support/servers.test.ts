@@ -1,15 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import pg from 'pg';
-import { afterEach, describe, expect, inject, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, inject, it, vi } from 'vitest';
 import { startLocalServer } from './local-server.ts';
 import { createDatabase } from './postgres.ts';
 import { startRedis } from './redis.ts';
-
-afterEach(() => vi.unstubAllEnvs());
 
 describe('the PostgreSQL of the run', () => {
   it('gives each test file an empty database of its own, durable and in UTF-8', async () => {
@@ -52,19 +51,25 @@ describe('the Redis of the run', () => {
 });
 
 describe('a server of our own', () => {
+  // Other test runs on this machine leave and take files too.
+  beforeEach(() => vi.stubEnv('TMPDIR', mkdtempSync(join(tmpdir(), 'ai-debug-servers-test-'))));
+  afterEach(() => {
+    rmSync(tmpdir(), { recursive: true, force: true });
+    vi.unstubAllEnvs();
+    vi.restoreAllMocks();
+  });
+
   it('is a second one beside that of the run; stopping it twice leaves neither process nor files', async () => {
     vi.stubEnv('DEBUG_TEST_REDIS_URL', undefined);
-    const before = leftovers();
     const server = await startRedis();
     expect(server.url).not.toBe(inject('redisUrl'));
     expect(await answers(server.url)).toBe(true);
     await Promise.all([server.stop(), server.stop()]);
     expect(await answers(server.url)).toBe(false);
-    expect(leftovers()).toEqual(before);
+    expect(readdirSync(tmpdir())).toEqual([]);
   });
 
   it('ends with its owner, also when that is killed', async () => {
-    const before = leftovers();
     const script = `
       const { startRedis } = await import(${JSON.stringify(new URL('redis.ts', import.meta.url).href)});
       console.log((await startRedis()).url);
@@ -77,7 +82,7 @@ describe('a server of our own', () => {
     expect(await answers(String(url).trim())).toBe(true);
     owner.kill('SIGKILL');
     await vi.waitFor(async () => expect(await answers(String(url).trim())).toBe(false), 10_000);
-    await vi.waitFor(() => expect(leftovers()).toEqual(before), 10_000);
+    await vi.waitFor(() => expect(readdirSync(tmpdir())).toEqual([]), 10_000);
   });
 
   it('is not started when a variable names one', async () => {
@@ -132,8 +137,4 @@ async function answers(url: string): Promise<boolean> {
   } finally {
     redis.disconnect();
   }
-}
-
-function leftovers(): string[] {
-  return readdirSync(tmpdir()).filter((name) => name.startsWith('ai-debug-redis-server-'));
 }
