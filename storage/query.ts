@@ -136,13 +136,34 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
         fields: [{ field: 'before', message: 'must be 32 hex digits' }],
       });
     }
-    if (query.correlation_id === undefined) return { ...query, traces: [], older: before };
-    const known = await rows.traceCorrelations(query.tenant, { correlations: [query.correlation_id] });
-    if (known.length > TRACES_MAX) known.sort((a, b) => (a.time < b.time ? 1 : -1)).length = TRACES_MAX;
-    const traces = known.map(({ trace_id }) => trace_id);
-    // Records that nobody gave a correlation have their trace's id for one.
-    if (/^[0-9a-f]{32}$/.test(query.correlation_id)) traces.push(query.correlation_id);
+    const { tenant, correlation_id } = query;
+    const traces = correlation_id === undefined ? [] : await tracesOf(tenant, correlation_id);
     return { ...query, traces, older: before };
+  }
+
+  /**
+   * The traces that a correlation touches: those that it names, those whose records carry it beside another, and itself, since
+   * records that nobody gave a correlation have their trace's id for one.
+   */
+  async function tracesOf(tenant: string, correlation: string): Promise<string[]> {
+    const known = await rows.traceCorrelations(tenant, { correlations: [correlation] });
+    known.sort((a, b) => (a.time < b.time ? 1 : -1));
+    const traces = new Set(known.slice(0, TRACES_MAX).map(({ trace_id }) => trace_id));
+    if (/^[0-9a-f]{32}$/.test(correlation)) traces.add(correlation);
+    const pause = createPause();
+    let blocksLeft = CARRIERS_MAX;
+    for await (const block of blocks({ tenant, keys: [blockKey('correlation', correlation)] })) {
+      if (blocksLeft-- === 0 || traces.size >= TRACES_MAX) break;
+      await pause();
+      const { header, columns, count } = opened.index(tenant, block);
+      const carried = header.correlations.indexOf(correlation) + 1;
+      if (carried === 0) continue; // another correlation of the same hash
+      for (let i = 0; i < count; i++) {
+        if (columns.correlation[i] === carried && columns.trace[i] !== 0)
+          traces.add(header.traces[columns.trace[i]! - 1]!);
+      }
+    }
+    return [...traces];
   }
 
   /** Events of the hits, in their order. */
@@ -171,8 +192,10 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
   }
 }
 
-// A correlation of a day's session may touch more; of those the newest are followed, the rest only where they name it themselves.
+// A correlation is one operation and lies in a few blocks. One that is a day's session may touch more: then the newest of its traces
+// are followed, and of the older ones only the records that carry it themselves are found.
 const TRACES_MAX = 10_000;
+const CARRIERS_MAX = 256;
 
 function selectorOf(scope: Scope): BlockSelector {
   const { tenant, start, older } = scope;

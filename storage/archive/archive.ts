@@ -1,265 +1,301 @@
 /**
- * The cold tier: immutable files, by tenant, day and hour, in a folder.
- *
- *   tenant=default/date=2026-03-01/hour=07/<run>.jsonl.zst     OTLP JSON lines, one zstd frame a block (lines.ts)
- *                                          <run>.index         the blocks' indexes, back to back
- *                                          <run>.manifest.json which blocks, when, under which keys, where in the two others
- *
- * The manifest is written last, so a run that dies leaves nothing that is read. Runs never touch each other's files; a block
- * that two of them wrote is handed out once. A reader looks at manifests first and opens files only for blocks that match.
+ * The cold tier in a folder: immutable files per tenant, day and hour, OTLP JSON lines that outlive the product, found by the same
+ * headers and keys as in the other tiers. A file is there when its manifest is; until then there is nothing.
  */
-import { randomBytes } from 'node:crypto';
-import { type FileHandle, glob, mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { constants } from 'node:fs';
+import { access, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import { zstdCompress, zstdDecompress } from 'node:zlib';
-import { LRUCache } from 'lru-cache';
+import { zstdDecompressSync } from 'node:zlib';
 import type { Clock } from '../../base/clock.ts';
 import { DebugError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Meter } from '../../base/meter.ts';
-import { decodeIndex, keysOf } from '../../model/block.ts';
-import { formatNanos } from '../../model/time.ts';
+import { type BlockHeader, decodeIndex, encodePayload } from '../../model/block.ts';
+import { dayOf, formatNanos } from '../../model/time.ts';
 import type { BlockSelector, ColdStore, FoundBlock } from '../contract.ts';
-import { linesOf, payloadOf } from './lines.ts';
+import { Heap } from '../heap.ts';
+import { Catalog, dayFolder, INDEX, LINES, type Manifest, type Place } from './catalog.ts';
+import { type DirectoryEntry, decodeDirectory } from './directory.ts';
+import { filterBlock, mayHold } from './filter.ts';
+import { fromLines } from './lines.ts';
+import { ArchiveWriter, GROWING, hashOf } from './writer.ts';
 
 export interface ArchiveOptions {
-  /** `file:` and a folder, absolute or relative to the working directory; made when it is missing. */
+  /** `file:` and a folder, absolute or relative to the working directory. */
   url: string;
   clock: Clock;
   log: Logger;
   meter: Meter;
 }
 
-/** `start` throws a DebugError that names DEBUG_ARCHIVE_URL when the URL is no `file:` or its folder cannot be made. */
-export function createArchive({ url, log, meter }: ArchiveOptions): ColdStore {
-  const written = meter.counter('archive_blocks_written_total', 'Blocks written to the archive');
-  const opened = meter.counter('archive_files_opened_total', 'Archive files opened to answer questions');
-  const manifests = new LRUCache<string, Manifest>({ max: 4096 });
-  const pending = new Map<string, PendingFile>();
-  const pendingIds = new Set<string>();
-  let root = '';
+const SETTING = 'DEBUG_ARCHIVE_URL';
 
-  async function manifestAt(path: string): Promise<Manifest> {
-    let manifest = manifests.get(path);
-    if (manifest === undefined) {
-      manifest = JSON.parse(await readFile(join(root, path), 'utf8')) as Manifest;
-      manifests.set(path, manifest);
-    }
-    return manifest;
-  }
+export function createArchive({ url, clock, log, meter }: ArchiveOptions): ColdStore {
+  const unreadable = meter.counter(
+    'archive_unreadable_total',
+    'Manifests and files of the archive that could not be read.',
+  );
+  const opened = meter.counter(
+    'archive_files_opened_total',
+    'Files of the archive whose directory a look-up has read.',
+  );
+  const root = folderOf(url);
+  const catalog = new Catalog(root ?? '', clock, log, unreadable);
+  /** By folder and hour; each becomes a file at the next seal. */
+  const growing = new Map<string, ArchiveWriter>();
+  /** Ids of the sealed files of the days that are being added to. */
+  const sealed = new Map<string, Set<string>>();
+  let starting: Promise<void> | undefined;
+  let isOpen = false;
+  let last: Promise<unknown> = Promise.resolve();
 
-  /** Every block that is sealed under a folder pattern, with the file it lies in. */
-  async function* entries(pattern: string): AsyncGenerator<{ path: string; entry: Entry }> {
-    for await (const path of glob(`${pattern}/*.manifest.json`, { cwd: root })) {
-      for (const entry of (await manifestAt(path)).blocks) yield { path: path.slice(0, -MANIFEST.length), entry };
-    }
-  }
-
-  async function has(folder: string, id: string): Promise<boolean> {
-    for await (const { entry } of entries(folder)) if (entry.id === id) return true;
-    return false;
-  }
-
-  async function read(path: string, [offset, length]: Range): Promise<Buffer> {
-    opened.inc();
-    const file = await open(join(root, path));
+  async function start(): Promise<void> {
+    if (root === null) throw refused('must be file: and a folder');
     try {
-      const { buffer } = await file.read(Buffer.alloc(length), 0, length, offset);
-      return buffer;
-    } finally {
-      await file.close();
+      await mkdir(root, { recursive: true });
+      await access(root, constants.W_OK);
+      await removeAbandoned(join(root, GROWING), clock);
+    } catch (error) {
+      throw refused((error as Error).message);
     }
+    isOpen = true;
+  }
+
+  /** One change after the other. */
+  function inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const turn = last.then(() => {
+      mustBeOpen();
+      return change().catch((error) => {
+        throw asDebugError(error);
+      });
+    });
+    last = turn.catch(() => {});
+    return turn;
+  }
+
+  function mustBeOpen(): void {
+    if (!isOpen) throw new DebugError('UNAVAILABLE', 'the archive is not open', { retryAfterSeconds: 2 });
+  }
+
+  async function put(block: FoundBlock): Promise<void> {
+    const index = decodeIndex(block.index);
+    const { tenant, day, id } = index.header;
+    const folder = dayFolder(root!, tenant, day);
+    if ((await sealedIds(folder, tenant, day)).has(id)) return;
+    const hour = hourOf(index.header);
+    const name = join(folder, hour);
+    let writer = growing.get(name);
+    if (writer === undefined) {
+      writer = await ArchiveWriter.open(root!, tenant, day, hour);
+      growing.set(name, writer);
+    }
+    if (!writer.has(id)) await writer.add(index, await block.payload());
+  }
+
+  async function sealedIds(folder: string, tenant: string, day: string): Promise<Set<string>> {
+    let ids = sealed.get(folder);
+    if (ids === undefined) {
+      ids = new Set();
+      for (const manifest of await catalog.ofDay(tenant, day)) {
+        for (const entry of await readDirectory(manifest)) ids.add(entry.id);
+      }
+      sealed.set(folder, ids);
+    }
+    return ids;
+  }
+
+  async function seal(): Promise<void> {
+    sealed.clear();
+    for (const [name, writer] of growing) {
+      growing.delete(name);
+      await writer.commit().catch(async (error) => {
+        // Whoever copies drops nothing after this, and comes again with all its blocks.
+        await writer.discard();
+        throw error;
+      });
+    }
+  }
+
+  async function* blocks(selector: BlockSelector): AsyncGenerator<FoundBlock> {
+    mustBeOpen();
+    const { tenant, start = 0n, end } = selector;
+    const keys = selector.keys?.map((key) => BigInt.asUintN(64, key));
+    const files = (await catalog.ofTenant(tenant))
+      .filter(({ id_max, time_min }) => timeOf(id_max) >= start && (end === undefined || BigInt(time_min) <= end))
+      .sort((a, b) => (a.id_max < b.id_max ? 1 : -1));
+    const found = new Heap<{ manifest: Manifest; entry: DirectoryEntry }>((a, b) => a.entry.id > b.entry.id);
+    let yielded: string | undefined;
+    for (let next = 0; ; ) {
+      // A file is opened when a block of its could be the next.
+      while (next < files.length && (found.top === undefined || files[next]!.id_max >= found.top.entry.id)) {
+        const manifest = files[next++]!;
+        for (const entry of await matching(manifest, keys)) {
+          const inRange = timeOf(entry.id) >= start && (end === undefined || entry.timeMin <= end);
+          if (inRange) found.push({ manifest, entry });
+        }
+      }
+      const newest = found.pop();
+      if (newest === undefined) return;
+      const { manifest, entry } = newest;
+      // The same block in two files: of two processes that archived the same day.
+      if (entry.id === yielded) continue;
+      yielded = entry.id;
+      const indexBytes = await readable(manifest, () => read(manifest, INDEX, entry.indexOffset, entry.indexLength));
+      if (indexBytes !== null) yield foundBlock(manifest, entry, indexBytes);
+    }
+  }
+
+  /** Entries that hold one of the keys; none, after a look at 64 bytes a key, of most files. */
+  async function matching(manifest: Manifest, keys: bigint[] | undefined): Promise<DirectoryEntry[]> {
+    if (keys === undefined) return (await readable(manifest, () => readDirectory(manifest))) ?? [];
+    const hits = await readable(manifest, () => filterHits(manifest, keys));
+    if (hits === null || hits.length === 0) return [];
+    const wanted = new Set(hits);
+    const entries = (await readable(manifest, () => readDirectory(manifest))) ?? [];
+    return entries.filter((entry) => entry.keys.some((key) => wanted.has(key)));
+  }
+
+  async function filterHits(manifest: Manifest, keys: readonly bigint[]): Promise<bigint[]> {
+    const { offset, length } = manifest.filter;
+    const places = keys.map((key): Place => {
+      const block = filterBlock(key, length);
+      return { offset: offset + block.offset, length: block.length };
+    });
+    const bytes = await readPlaces(pathOf(manifest, INDEX), places);
+    return keys.filter((key, i) => mayHold(bytes[i]!, key));
+  }
+
+  async function readDirectory(manifest: Manifest): Promise<DirectoryEntry[]> {
+    opened.inc();
+    return decodeDirectory(await read(manifest, INDEX, manifest.directory.offset, manifest.directory.length));
+  }
+
+  function foundBlock(manifest: Manifest, entry: DirectoryEntry, index: Uint8Array): FoundBlock {
+    return {
+      id: entry.id,
+      timeMin: entry.timeMin,
+      timeMax: timeOf(entry.id),
+      index,
+      async payload() {
+        const [frame, exceptions] = await Promise.all([
+          read(manifest, LINES, entry.frameOffset, entry.frameLength),
+          read(manifest, INDEX, entry.indexOffset + entry.indexLength, entry.exceptionsLength),
+        ]).catch((error) => {
+          throw asDebugError(error);
+        });
+        const lines = zstdDecompressSync(frame);
+        const payload = fromLines(decodeIndex(index), { lines, exceptions }, entry.payloadLength);
+        if (hashOf(payload) !== entry.payloadHash) {
+          throw new DebugError('INTERNAL', `block ${entry.id} in ${pathOf(manifest, LINES)} is damaged`);
+        }
+        return encodePayload(payload);
+      },
+    };
+  }
+
+  /** Null, counted and told once, for a file that is damaged or gone: the others still answer. */
+  async function readable<T>(manifest: Manifest, what: () => Promise<T>): Promise<T | null> {
+    try {
+      return await what();
+    } catch (error) {
+      unreadable.inc();
+      if (!told.has(manifest.name))
+        log.error({ file: pathOf(manifest, INDEX), err: error }, 'an archived file cannot be read');
+      told.add(manifest.name);
+      return null;
+    }
+  }
+  const told = new Set<string>();
+
+  function read(manifest: Manifest, kind: string, offset: number, length: number): Promise<Uint8Array> {
+    return readPlaces(pathOf(manifest, kind), [{ offset, length }]).then(([bytes]) => bytes!);
+  }
+
+  function pathOf({ tenant, day, name }: Manifest, kind: string): string {
+    return join(dayFolder(root!, tenant, day), name + kind);
   }
 
   return {
     name: 'archive',
     tier: 'cold',
-
-    async start() {
-      root = folderOf(url);
-      await mkdir(root, { recursive: true }).catch((error) => {
-        throw new DebugError('INVALID', `DEBUG_ARCHIVE_URL: ${error.message}`, { cause: error });
-      });
-    },
-
+    start: () =>
+      (starting ??= start().catch((error) => {
+        starting = undefined;
+        throw error;
+      })),
     async stop() {
-      // Not sealed is not promised: the warm tier has it still.
-      for (const file of pending.values()) await file.discard();
-      pending.clear();
-      pendingIds.clear();
+      await starting?.catch(() => {});
+      await last;
+      starting = undefined;
+      isOpen = false;
+      for (const writer of growing.values()) await writer.discard();
+      growing.clear();
+      sealed.clear();
     },
-
-    async put(block) {
-      const { header } = decodeIndex(block.index);
-      const folder = folderFor(header.tenant, header.day, header.timeMax);
-      if (pendingIds.has(`${folder}/${block.id}`) || (await has(folder, block.id))) return;
-      let file = pending.get(folder);
-      if (file === undefined) {
-        file = await PendingFile.create(root, folder);
-        pending.set(folder, file);
-      }
-      const { lines, index } = linesOf(block.index, await block.payload());
-      await file.add({
-        id: block.id,
-        time_min: String(header.timeMin),
-        time_max: String(header.timeMax),
-        keys: packKeys(keysOf(header)),
-        frame: await compress(lines),
-        index,
-      });
-      pendingIds.add(`${folder}/${block.id}`);
-    },
-
-    async seal() {
-      for (const [folder, file] of pending) {
-        await file.seal();
-        written.inc(file.count);
-        pending.delete(folder);
-      }
-      if (pendingIds.size > 0) log.info({ blocks: pendingIds.size }, 'archive sealed');
-      pendingIds.clear();
-    },
-
-    async *blocks(selector) {
-      const found = new Map<string, { path: string; entry: Entry }>();
-      for await (const each of entries(`${tenantFolder(selector.tenant)}/date=*/hour=*`)) {
-        if (!found.has(each.entry.id) && matches(each.entry, selector)) found.set(each.entry.id, each);
-      }
-      for (const { path, entry } of [...found.values()].sort(newestFirst)) {
-        yield {
-          id: entry.id,
-          timeMin: BigInt(entry.time_min),
-          timeMax: BigInt(entry.time_max),
-          index: await read(`${path}${INDEX}`, entry.index),
-          payload: async () => payloadOf((await decompress(await read(`${path}${LINES}`, entry.lines))).toString()),
-        } satisfies FoundBlock;
-      }
-    },
+    put: (block) => inTurn(() => put(block)),
+    seal: () => inTurn(seal),
+    blocks,
   };
 }
 
-interface Manifest {
-  blocks: Entry[];
+/** Null for what is no `file:` URL. Relative folders are no URLs by the letter, and what everybody writes. */
+function folderOf(url: string): string | null {
+  if (!url.startsWith('file:') || url.length === 'file:'.length) return null;
+  return url.startsWith('file://') ? fileURLToPath(url) : resolve(url.slice('file:'.length));
 }
 
-type Range = [offset: number, length: number];
-
-interface Entry {
-  id: string;
-  /** Nanoseconds, decimal. */
-  time_min: string;
-  time_max: string;
-  /** The block's keys as little-endian 64-bit integers, base64. */
-  keys: string;
-  /** In the `.index` file. */
-  index: Range;
-  /** In the `.jsonl.zst` file: one frame. */
-  lines: Range;
+/** The hour of its newest record, or of its arrival where the block is not on its own day. */
+function hourOf({ timeMax, receivedAt, day }: BlockHeader): string {
+  const time = dayOf(timeMax) === day ? timeMax : receivedAt;
+  return formatNanos(time).slice(11, 13);
 }
 
-const LINES = '.jsonl.zst';
-const INDEX = '.index';
-const MANIFEST = '.manifest.json';
-const compress = promisify(zstdCompress);
-const decompress = promisify(zstdDecompress);
+function timeOf(id: string): bigint {
+  return BigInt(`0x${id.slice(0, 16)}`);
+}
 
-/** The three files of one run in one folder, under names that no reader looks at until they are sealed. */
-class PendingFile {
-  readonly #base: string;
-  readonly #lines: FileHandle;
-  readonly #index: FileHandle;
-  readonly #entries: Entry[] = [];
-  #linesSize = 0;
-  #indexSize = 0;
-
-  static async create(root: string, folder: string): Promise<PendingFile> {
-    await mkdir(join(root, folder), { recursive: true });
-    const base = join(root, folder, randomBytes(8).toString('hex'));
-    return new PendingFile(base, await open(`${base}${LINES}`, 'wx'), await open(`${base}${INDEX}`, 'wx'));
-  }
-
-  private constructor(base: string, lines: FileHandle, index: FileHandle) {
-    this.#base = base;
-    this.#lines = lines;
-    this.#index = index;
-  }
-
-  get count(): number {
-    return this.#entries.length;
-  }
-
-  async add({
-    frame,
-    index,
-    ...entry
-  }: Omit<Entry, 'index' | 'lines'> & { frame: Uint8Array; index: Uint8Array }): Promise<void> {
-    await this.#lines.appendFile(frame);
-    await this.#index.appendFile(index);
-    this.#entries.push({ ...entry, index: [this.#indexSize, index.length], lines: [this.#linesSize, frame.length] });
-    this.#linesSize += frame.length;
-    this.#indexSize += index.length;
-  }
-
-  async seal(): Promise<void> {
-    for (const file of [this.#lines, this.#index]) {
-      await file.datasync();
-      await file.close();
+async function readPlaces(path: string, places: readonly Place[]): Promise<Uint8Array[]> {
+  const file = await open(path, 'r');
+  try {
+    const read: Uint8Array[] = [];
+    for (const { offset, length } of places) {
+      const bytes = new Uint8Array(length);
+      const { bytesRead } = await file.read(bytes, 0, length, offset);
+      if (bytesRead < length) throw new Error(`${path} ends at ${offset + bytesRead}, before ${offset + length}`);
+      read.push(bytes);
     }
-    const draft = await open(`${this.#base}.draft`, 'wx');
-    await draft.writeFile(JSON.stringify({ blocks: this.#entries } satisfies Manifest));
-    await draft.datasync();
-    await draft.close();
-    await rename(`${this.#base}.draft`, `${this.#base}${MANIFEST}`);
-    const folder = await open(dirname(this.#base), 'r');
-    await folder.sync();
-    await folder.close();
-  }
-
-  async discard(): Promise<void> {
-    await this.#lines.close();
-    await this.#index.close();
-    await unlink(`${this.#base}${LINES}`);
-    await unlink(`${this.#base}${INDEX}`);
+    return read;
+  } finally {
+    await file.close();
   }
 }
 
-function folderOf(url: string): string {
-  if (url.startsWith('file://')) return fileURLToPath(url);
-  if (url.startsWith('file:') && url.length > 'file:'.length) return url.slice('file:'.length);
-  throw new DebugError(
-    'INVALID',
-    `DEBUG_ARCHIVE_URL: ${url} is no 'file:' with a folder; other places are not supported yet`,
-  );
+/** Growing files of processes that died; younger ones may be another process's. */
+async function removeAbandoned(folder: string, clock: Clock): Promise<void> {
+  const nowMs = Number(clock.nowNanos() / 1_000_000n);
+  for (const name of await readdir(folder).catch(() => [])) {
+    const path = join(folder, name);
+    const changedMs = await stat(path).then(
+      (stats) => stats.mtimeMs,
+      () => nowMs,
+    );
+    if (nowMs - changedMs > ABANDONED_MS) await rm(path, { force: true });
+  }
 }
 
-/** Paths are made of what we checked or encoded ourselves: a tenant's name cannot climb out of its folder. */
-function folderFor(tenant: string, day: string, timeMax: bigint): string {
-  const time = formatNanos(timeMax);
-  // A record whose clock lies outside what is retained is kept under its day of arrival, which has no hour of it.
-  const hour = time.startsWith(day) ? time.slice(11, 13) : '00';
-  return `${tenantFolder(tenant)}/date=${day}/hour=${hour}`;
+const ABANDONED_MS = 86_400_000;
+
+function asDebugError(error: unknown): Error {
+  const { code, message } = error as { code?: string; message: string };
+  if (error instanceof DebugError || code === undefined) return error as Error;
+  // A full disk, too many open files, an I/O error: all may pass.
+  return new DebugError('UNAVAILABLE', `the archive is unavailable: ${message}`, {
+    retryAfterSeconds: 30,
+    cause: error,
+  });
 }
 
-function tenantFolder(tenant: string): string {
-  return `tenant=${encodeURIComponent(tenant.toWellFormed()).replace(/[.*'()!~[\]{}]/g, (c) => `%${c.charCodeAt(0).toString(16)}`)}`;
-}
-
-function matches({ time_min, time_max, keys }: Entry, selector: BlockSelector): boolean {
-  if (selector.start !== undefined && BigInt(time_max) < selector.start) return false;
-  if (selector.end !== undefined && BigInt(time_min) > selector.end) return false;
-  if (selector.keys === undefined) return true;
-  const held = new BigUint64Array(Uint8Array.fromBase64(keys).buffer);
-  return selector.keys.some((key) => held.includes(key));
-}
-
-function packKeys(keys: readonly bigint[]): string {
-  return new Uint8Array(BigUint64Array.from(keys).buffer).toBase64();
-}
-
-function newestFirst(a: { entry: Entry }, b: { entry: Entry }): number {
-  const difference = BigInt(b.entry.time_max) - BigInt(a.entry.time_max);
-  if (difference !== 0n) return difference > 0n ? 1 : -1;
-  return a.entry.id < b.entry.id ? 1 : -1;
+function refused(message: string): DebugError {
+  return new DebugError('INVALID', `${SETTING}: ${message}`, { fields: [{ field: SETTING, message }] });
 }

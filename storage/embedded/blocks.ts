@@ -7,6 +7,7 @@ import type { BlockSelector, FoundBlock } from '../contract.ts';
 import { Heap } from '../heap.ts';
 import { rowTime } from '../text.ts';
 import type { Database } from './database.ts';
+import { signedKey } from './keys.ts';
 
 /**
  * How far a block of each class reaches back from its newest record, in nanoseconds. A look-up for a moment asks each class for
@@ -22,19 +23,32 @@ export function writeBlocks(database: Database, blocks: readonly Block[]): void 
     const { changes, lastInsertRowid } = database.run(
       `INSERT INTO block (tenant, shard, day, id, width, time_min, records, block_index, payload)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-      ...[written.tenant, written.shard, written.day, idBytes(written.id), widthOf(written), rowTime(written.timeMin)],
-      ...[written.count, written.index, written.payload],
+      [
+        written.tenant,
+        written.shard,
+        written.day,
+        idBytes(written.id),
+        widthOf(written),
+        rowTime(written.timeMin),
+        written.count,
+        written.index,
+        written.payload,
+      ],
     );
     if (changes === 0n) continue;
-    for (const key of written.keys) keys.push({ key: BigInt.asIntN(64, key), block: lastInsertRowid, written });
+    for (const key of written.keys) keys.push({ key: signedKey(key), block: lastInsertRowid, written });
   }
   // In the order of the tree: neighbours share a page, and a flush of many blocks visits each page once.
   keys.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
   for (const { key, block, written } of keys) {
-    database.run(
-      'INSERT INTO block_key (tenant, key, width, id, time_min, block) VALUES (?, ?, ?, ?, ?, ?)',
-      ...[written.tenant, key, widthOf(written), idBytes(written.id), rowTime(written.timeMin), block],
-    );
+    database.run('INSERT INTO block_key (tenant, key, width, id, time_min, block) VALUES (?, ?, ?, ?, ?, ?)', [
+      written.tenant,
+      key,
+      widthOf(written),
+      idBytes(written.id),
+      rowTime(written.timeMin),
+      block,
+    ]);
   }
 }
 
@@ -43,17 +57,20 @@ export async function* findBlocks(database: Database, selector: BlockSelector): 
   const { tenant, keys, start = 0n, end = UINT64_MAX } = selector;
   if (start > end || end < 0n || start > UINT64_MAX) return;
   const widths = [...WIDTHS.keys(), WIDTH_ANY].filter(
-    (width) => database.get('SELECT 1 FROM block WHERE tenant = ? AND width = ? LIMIT 1', tenant, width) !== undefined,
+    (width) =>
+      database.get('SELECT 1 FROM block WHERE tenant = ? AND width = ? LIMIT 1', [tenant, width]) !== undefined,
   );
+  // All of this is done without waiting: a long read must let others have their turn.
+  let steps = 0;
   const runs = new Heap<Run>((a, b) => a.head!.id > b.head!.id);
   for (const key of keys === undefined ? [undefined] : new Set(keys)) {
     for (const width of widths) {
       const run = new Run(database, selector, width, key);
       if (run.head !== undefined) runs.push(run);
+      if (++steps % TURN_RUNS === 0) await nextTurn();
     }
   }
   let last = '';
-  let read = 0;
   for (let run = runs.top; run !== undefined; run = runs.top) {
     const head = run.head!;
     run.next();
@@ -64,22 +81,23 @@ export async function* findBlocks(database: Database, selector: BlockSelector): 
     const found = readFound(database, head);
     if (found === undefined) continue; // dropped since its id was read
     yield found;
-    // All of this is done without waiting: a long read must let others have their turn.
-    if (++read % TURN_BLOCKS === 0) await nextTurn();
+    if (++steps % TURN_BLOCKS === 0) await nextTurn();
   }
 }
 
+// About a millisecond each.
 const TURN_BLOCKS = 32;
+const TURN_RUNS = 256;
 
 export async function* findBlocksOfDay(database: Database, tenant: string, day: string): AsyncGenerator<FoundBlock> {
   for (let last = 0n; ; ) {
     const heads = database.all<{ block: bigint; id: Uint8Array }>(
       'SELECT block, id FROM block WHERE day = ? AND tenant = ? AND block > ? ORDER BY block LIMIT ?',
-      ...[day, tenant, last, TURN_BLOCKS],
+      [day, tenant, last, TURN_BLOCKS],
     );
     for (const { block, id } of heads) {
       last = block;
-      const found = readFound(database, { block, id: hexOf(id) });
+      const found = readFound(database, { block, id: id.toHex() });
       if (found !== undefined) yield found;
     }
     if (heads.length < TURN_BLOCKS) return;
@@ -118,16 +136,18 @@ function dropSome(database: Database, day: string): number {
     id: Uint8Array;
     width: bigint;
     block_index: Uint8Array;
-  }>('SELECT block, tenant, id, width, block_index FROM block WHERE day = ? LIMIT ?', ...[day, TURN_BLOCKS]);
+  }>('SELECT block, tenant, id, width, block_index FROM block WHERE day = ? LIMIT ?', [day, TURN_BLOCKS]);
   for (const { block, tenant, id, width, block_index } of blocks) {
     // The block says its keys itself: an index from block to keys would double their price.
     for (const key of keysOf(decodeIndex(block_index).header)) {
-      database.run(
-        'DELETE FROM block_key WHERE tenant = ? AND key = ? AND width = ? AND id = ?',
-        ...[tenant, BigInt.asIntN(64, key), width, id],
-      );
+      database.run('DELETE FROM block_key WHERE tenant = ? AND key = ? AND width = ? AND id = ?', [
+        tenant,
+        signedKey(key),
+        width,
+        id,
+      ]);
     }
-    database.run('DELETE FROM block WHERE block = ?', block);
+    database.run('DELETE FROM block WHERE block = ?', [block]);
   }
   return blocks.length;
 }
@@ -154,7 +174,7 @@ class Run {
     const { tenant, start = 0n, end = UINT64_MAX } = selector;
     this.#database = database;
     this.#sql = key === undefined ? OF_TENANT : OF_KEY;
-    this.#values = key === undefined ? [tenant, width] : [tenant, width, BigInt.asIntN(64, key)];
+    this.#values = key === undefined ? [tenant, width] : [tenant, width, signedKey(key)];
     this.#oldest = idFrom(start);
     this.#before = width === WIDTH_ANY ? AFTER_ALL : idFrom(end + WIDTHS[width]! + 1n);
     this.#end = rowTime(end);
@@ -171,14 +191,17 @@ class Run {
   }
 
   #read(): void {
-    const rows = this.#database.all<{ block: bigint; id: Uint8Array }>(
-      this.#sql,
-      ...[...this.#values, this.#oldest, this.#before, this.#end, this.#limit],
-    );
+    const rows = this.#database.all<{ block: bigint; id: Uint8Array }>(this.#sql, [
+      ...this.#values,
+      this.#oldest,
+      this.#before,
+      this.#end,
+      this.#limit,
+    ]);
     this.#done = rows.length < this.#limit;
     this.#limit = Math.min(this.#limit * 4, 512);
     if (rows.length > 0) this.#before = rows.at(-1)!.id;
-    this.#ahead = rows.map(({ block, id }) => ({ block, id: hexOf(id) })).reverse();
+    this.#ahead = rows.map(({ block, id }) => ({ block, id: id.toHex() })).reverse();
   }
 }
 
@@ -193,7 +216,7 @@ function readFound(database: Database, { block, id }: Head): FoundBlock | undefi
   // Numbers of dropped blocks are given again, so that the id must be the same too.
   const row = database.get<{ time_min: bigint; block_index: Uint8Array }>(
     'SELECT time_min, block_index FROM block WHERE block = ? AND id = ?',
-    ...[block, idBytes(id)],
+    [block, idBytes(id)],
   );
   if (row === undefined) return undefined;
   return {
@@ -202,10 +225,10 @@ function readFound(database: Database, { block, id }: Head): FoundBlock | undefi
     timeMax: parseEventId(id)!.time,
     index: row.block_index,
     async payload() {
-      const read = database.get<{ payload: Uint8Array }>(
-        'SELECT payload FROM block WHERE block = ? AND id = ?',
-        ...[block, idBytes(id)],
-      );
+      const read = database.get<{ payload: Uint8Array }>('SELECT payload FROM block WHERE block = ? AND id = ?', [
+        block,
+        idBytes(id),
+      ]);
       if (read === undefined) {
         throw new DebugError('UNAVAILABLE', `block ${id} left the warm tier while it was read`, {
           retryAfterSeconds: 1,
@@ -226,14 +249,10 @@ function widthOf({ timeMin, timeMax }: Block): number {
 }
 
 function idBytes(id: string): Uint8Array {
-  return Buffer.from(id, 'hex');
+  return Uint8Array.fromHex(id);
 }
 
 /** The smallest id of a time and those after it. */
 function idFrom(time: bigint): Uint8Array {
   return time > UINT64_MAX ? AFTER_ALL : idBytes(hex64(time > 0n ? time : 0n) + '0'.repeat(16));
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return bytes.toHex();
 }

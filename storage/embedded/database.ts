@@ -15,10 +15,10 @@ export type Row = Record<string, SQLOutputValue>;
 
 export interface Database {
   /** Rows of a statement; integers come as bigint. @throws DebugError */
-  all<R extends object = Row>(sql: string, ...values: SQLInputValue[]): R[];
-  get<R extends object = Row>(sql: string, ...values: SQLInputValue[]): R | undefined;
+  all<R extends object = Row>(sql: string, values?: SQLInputValue[]): R[];
+  get<R extends object = Row>(sql: string, values?: SQLInputValue[]): R | undefined;
   /** @returns how many rows changed, and the number of the row inserted last */
-  run(sql: string, ...values: SQLInputValue[]): { changes: bigint; lastInsertRowid: bigint };
+  run(sql: string, values?: SQLInputValue[]): { changes: bigint; lastInsertRowid: bigint };
   /**
    * Runs `work` as one durable step that nothing can come between, here or in another process. What it throws undoes it;
    * it runs again after another process was in the way.
@@ -102,7 +102,7 @@ function createDatabase(sqlite: DatabaseSync): Database {
       throw asDebugError(error);
     }
   }
-  const run: Database['run'] = (sql, ...values) =>
+  const run: Database['run'] = (sql, values = []) =>
     ask(sql, (statement) => statement.run(...values)) as { changes: bigint; lastInsertRowid: bigint };
 
   // From BEGIN to COMMIT without a pause: all callers share the connection.
@@ -122,8 +122,8 @@ function createDatabase(sqlite: DatabaseSync): Database {
     ask(`PRAGMA ${pragma}`, (statement) => Number((statement.get() as Row)[pragma]));
 
   return {
-    all: <R>(sql: string, ...values: SQLInputValue[]) => ask(sql, (statement) => statement.all(...values)) as R[],
-    get: <R>(sql: string, ...values: SQLInputValue[]) =>
+    all: <R>(sql: string, values: SQLInputValue[] = []) => ask(sql, (statement) => statement.all(...values)) as R[],
+    get: <R>(sql: string, values: SQLInputValue[] = []) =>
       ask(sql, (statement) => statement.get(...values)) as R | undefined,
     run,
     transaction,

@@ -134,7 +134,7 @@ CREATE TABLE template_minute (
   severity_max   INTEGER NOT NULL,
   first_time     INTEGER NOT NULL,
   last_time      INTEGER NOT NULL,
-  example        TEXT    NOT NULL, -- event id, the newest seen
+  example_event_id TEXT  NOT NULL, -- the newest seen
   PRIMARY KEY (tenant, minute, template_id, component_key)
 ) STRICT, WITHOUT ROWID;
 

@@ -3,7 +3,7 @@ import { type Clock, systemClock } from '../../base/clock.ts';
 import { DebugError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Meter } from '../../base/meter.ts';
-import type { WarmStore } from '../contract.ts';
+import type { LedgerLine, WarmStore } from '../contract.ts';
 import { daysWithBlocks, dropBlocksOfDay, findBlocks, findBlocksOfDay, writeBlocks } from './blocks.ts';
 import { type Database, openDatabase } from './database.ts';
 import { createRowStore, writeRows } from './rows.ts';
@@ -53,15 +53,16 @@ export function createEmbeddedStore(options: EmbeddedOptions): WarmStore {
 
     async commit(flush) {
       const start = clock.monotonicMs();
-      await database().transaction(() => {
-        if (flush.ledger !== null && !advance(database(), flush.ledger.journal, flush.ledger.position)) return;
-        writeBlocks(database(), flush.blocks);
-        writeRows(database(), flush);
+      const open = database();
+      await open.transaction(() => {
+        if (flush.ledger !== null && !advance(open, flush.ledger)) return;
+        writeBlocks(open, flush.blocks);
+        writeRows(open, flush);
       });
       commitSeconds.observe((clock.monotonicMs() - start) / 1000);
     },
     async committedPosition(journal) {
-      const row = database().get<{ position: bigint }>('SELECT position FROM ledger WHERE journal = ?', journal);
+      const row = database().get<{ position: bigint }>('SELECT position FROM ledger WHERE journal = ?', [journal]);
       return row?.position ?? 0n;
     },
 
@@ -82,11 +83,11 @@ export function createEmbeddedStore(options: EmbeddedOptions): WarmStore {
 }
 
 /** @returns whether the position is past the stored one */
-function advance(database: Database, journal: string, position: bigint): boolean {
+function advance(database: Database, { journal, position }: LedgerLine): boolean {
   const { changes } = database.run(
     `INSERT INTO ledger (journal, position) VALUES (?, ?)
      ON CONFLICT DO UPDATE SET position = excluded.position WHERE position < excluded.position`,
-    ...[journal, position],
+    [journal, position],
   );
   return changes > 0n;
 }

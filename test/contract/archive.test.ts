@@ -1,20 +1,25 @@
+/** The cold tier in a folder. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pino } from 'pino';
 import { systemClock } from '../../base/clock.ts';
-import { createLogger } from '../../base/log.ts';
 import { createMeter } from '../../base/meter.ts';
 import { createArchive } from '../../storage/archive/archive.ts';
 import { describeColdStore } from './cold-store.suite.ts';
 
 describeColdStore('archive', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'archive-'));
+  const folder = await mkdtemp(join(tmpdir(), 'ai-debug-archive-'));
   return {
     async open() {
-      const shared = { clock: systemClock(), log: createLogger('silent'), meter: createMeter() };
-      const store = createArchive({ url: `file:${folder}`, ...shared });
-      await store.start();
-      return store;
+      const archive = createArchive({
+        url: `file:${folder}`,
+        clock: systemClock(),
+        log: pino({ level: 'silent' }),
+        meter: createMeter(),
+      });
+      await archive.start();
+      return archive;
     },
     drop: () => rm(folder, { recursive: true }),
   };

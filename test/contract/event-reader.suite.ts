@@ -93,7 +93,8 @@ export function describeEventReader(name: string, make: () => Promise<TiersHarne
             correlationsOf([...stored.values()]).map((known) => [known.trace_id, known.correlation_id]),
           );
           for (const { limit, ...asked } of queries) {
-            const expected = [...stored].filter(([, log]) => matches(log, asked, correlations)).map(([id]) => id);
+            const traces = touchedBy(asked.correlation_id, [...stored.values()]);
+            const expected = [...stored].filter(([, log]) => matches(log, asked, traces)).map(([id]) => id);
             expected.sort(descending);
             const paged: string[] = [];
             let cursor: string | undefined;
@@ -124,7 +125,7 @@ export function describeEventReader(name: string, make: () => Promise<TiersHarne
             await tiers.reader.scan({ tenant, ...columns }, ({ columns: { time, hash } }, i) =>
               scanned.push(eventId(time[i]!, hash[i]!)),
             );
-            const byColumns = [...stored].filter(([, log]) => matches(log, columns, correlations)).map(([id]) => id);
+            const byColumns = [...stored].filter(([, log]) => matches(log, columns, traces)).map(([id]) => id);
             expect(scanned.sort()).toEqual(byColumns.sort());
           }
           for (const [i, id] of ids.entries()) {
@@ -184,6 +185,24 @@ export function describeEventReader(name: string, make: () => Promise<TiersHarne
       const { events } = await page({ trace_id: touched });
       expect(new Set(events.map(({ correlation_id }) => correlation_id))).toEqual(new Set(['order-1']));
       expect((await page({ trace_id: other })).events[0]!.correlation_id).toBe(other);
+    });
+
+    it('takes a trace for each correlation that touches it, and calls it by the first', async () => {
+      const trace = 'a'.repeat(32);
+      const logs = [
+        { time: NOON + 2n, correlation: 'request-9', trace, message: 'request' },
+        { time: NOON + 1n, correlation: 'order-1', trace, message: 'order' },
+        { time: NOON, trace, message: 'neither' },
+      ];
+      await place('default', logBlock(logs), ['warm'], correlationsOf(logs));
+      for (const correlation_id of ['request-9', 'order-1']) {
+        const { events } = await page({ correlation_id });
+        expect(events.map((event) => [event.message, event.correlation_id])).toEqual([
+          ['request', 'request-9'],
+          ['order', 'order-1'],
+          ['neither', 'order-1'],
+        ]);
+      }
     });
 
     it('reads text without regard to case, attributes by record, scope, resource', async () => {
@@ -332,10 +351,16 @@ function correlationsOf(logs: readonly LogSpec[]): TraceCorrelation[] {
   return [...known.values()];
 }
 
+function touchedBy(correlation: string | undefined, logs: readonly LogSpec[]): string[] {
+  if (correlation === undefined) return [];
+  const carrying = logs.filter((log) => log.correlation === correlation && log.trace !== undefined);
+  return [correlation, ...carrying.map(({ trace }) => trace!)];
+}
+
 /** The query in plain words, against what was sent. */
-function matches(log: LogSpec, asked: Asked, correlations: ReadonlyMap<string, string>): boolean {
+function matches(log: LogSpec, asked: Asked, traces: readonly string[]): boolean {
   const severity = log.severity!;
-  const touched = log.trace !== undefined && [correlations.get(log.trace), log.trace].includes(asked.correlation_id);
+  const touched = log.trace !== undefined && traces.includes(log.trace);
   return (
     (asked.component_type ?? log.component!.type) === log.component!.type &&
     (asked.component_id ?? log.component!.id) === log.component!.id &&

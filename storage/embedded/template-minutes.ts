@@ -1,0 +1,68 @@
+/** Log templates, and their counts per component and minute. */
+import type { Template, TemplateMinute } from '../../model/rollup.ts';
+import type { MinuteRange } from '../contract.ts';
+import { rowText, rowTime } from '../text.ts';
+import { inMinutes } from './component-minutes.ts';
+import type { Database } from './database.ts';
+import { rowKey } from './keys.ts';
+
+/** Adds to the minute that is there. The newest example stays: it is kept the longest. */
+export function writeTemplateMinute(database: Database, tenant: string, row: TemplateMinute): void {
+  database.run(
+    `INSERT INTO template_minute
+       (tenant, minute, template_id, component_key, component_type, component_id,
+        count, severity_max, first_time, last_time, example_event_id)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT DO UPDATE SET
+       count = count + excluded.count,
+       severity_max = max(severity_max, excluded.severity_max),
+       first_time = min(first_time, excluded.first_time),
+       last_time = max(last_time, excluded.last_time),
+       example_event_id = max(example_event_id, excluded.example_event_id)`,
+    [
+      tenant,
+      rowTime(row.minute),
+      row.template_id,
+      rowKey('component', row.component_type, row.component_id),
+      rowText(row.component_type),
+      rowText(row.component_id),
+      row.count,
+      row.severity_max,
+      rowTime(row.first_time),
+      rowTime(row.last_time),
+      row.example_event_id,
+    ],
+  );
+}
+
+type TemplateMinuteRow = Omit<TemplateMinute, 'count' | 'severity_max'> & { count: bigint; severity_max: bigint };
+
+export function readTemplateMinutes(
+  database: Database,
+  tenant: string,
+  range: MinuteRange & { template_id?: string },
+): TemplateMinute[] {
+  const where = inMinutes(tenant, range).equal('template_id', range.template_id);
+  const rows = database.all<TemplateMinuteRow>(
+    `SELECT minute, template_id, component_type, component_id, count, severity_max, first_time, last_time, example_event_id
+     FROM template_minute ${where} ORDER BY minute, template_id, component_key`,
+    where.values,
+  );
+  return rows.map((row) => ({ ...row, count: Number(row.count), severity_max: Number(row.severity_max) }));
+}
+
+/** The id is a hash of the text: what is there already is the same. */
+export function writeTemplate(database: Database, tenant: string, { id, text }: Template): void {
+  database.run('INSERT INTO template (tenant, id, text) VALUES (?, ?, ?) ON CONFLICT DO NOTHING', [
+    tenant,
+    id,
+    rowText(text),
+  ]);
+}
+
+export function readTemplates(database: Database, tenant: string, ids: readonly string[]): Template[] {
+  return database.all<Template>(
+    'SELECT id, text FROM template WHERE tenant = ? AND id IN (SELECT value FROM json_each(?))',
+    [tenant, JSON.stringify(ids)],
+  );
+}
