@@ -59,7 +59,10 @@ async function run(context: CommandContext, options: DemoOptions, undo: (() => P
   undo.push(repair);
   say('fault', FAULTS[fault].story);
   const start = new Date().toISOString();
-  const troubled = await shop.sell(phaseMs, context.signal);
+  const [troubled] = await Promise.all([
+    shop.sell(phaseMs, context.signal),
+    sleep(phaseMs, undefined, { signal: context.signal }).then(repair),
+  ]);
   const end = new Date().toISOString();
   say('after', orderCount(troubled));
 
@@ -194,8 +197,13 @@ function report(paint: Paint, fault: Fault, answers: Answers, verdict: Verdict):
   }
 
   const named = verdict.culprit === null ? 'nobody' : `${verdict.culprit.node_id ?? verdict.culprit.component_id}`;
-  const truth = verdict.expected === null ? 'nobody' : `${verdict.expected.node_id}, for ${FAULTS[fault].story}`;
-  lines.push('', `${paint('bold', 'Blamed:')} ${named}`, `${paint('bold', 'True:')}   ${truth}`, '');
+  const truth = verdict.expected === null ? 'nobody' : verdict.expected.node_id;
+  lines.push(
+    '',
+    `${paint('bold', 'Blamed:')} ${named}`,
+    `${paint('bold', 'True:')}   ${truth} (${FAULTS[fault].story})`,
+    '',
+  );
   return lines.join('\n');
 }
 

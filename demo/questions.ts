@@ -13,12 +13,17 @@ export interface Answers {
   insights: Insight[];
 }
 
-export interface ComponentHealth {
+interface ComponentRef {
   component_type: string;
   component_id: string;
+}
+
+export interface ComponentHealth extends ComponentRef {
   status: string;
   health_score: number | null;
   error_rate: number | null;
+  /** Its own that are open. */
+  insights: { severity: string; title: string }[];
 }
 
 export interface Explanation {
@@ -30,10 +35,8 @@ export interface Explanation {
   confidence: number;
 }
 
-interface ChainLink {
+interface ChainLink extends ComponentRef {
   event_id: string;
-  component_type: string;
-  component_id: string;
   message: string;
   timestamp: string;
 }
@@ -60,10 +63,14 @@ export async function askAbout(api: string, window: TimeWindow, orders: readonly
   const inWindow = new URLSearchParams({ start: window.start, end: window.end });
   // Analyzers first: what they find is part of every answer after it.
   const insights = await post<Insight[]>(`${api}/insights/generate`, window);
-  const { by_component } = await get<{ by_component: ComponentHealth[] }>(`${api}/analytics/system-health?${inWindow}`);
+  const { by_component } = await get<{ by_component: ComponentRef[] }>(`${api}/analytics/system-health?${inWindow}`);
   const failed = orders.find((order) => !order.placed);
   return {
-    health: by_component,
+    health: await Promise.all(
+      by_component.map(({ component_type, component_id }) =>
+        post<ComponentHealth>(`${api}/analytics/component-health`, { component_type, component_id, ...window }),
+      ),
+    ),
     failure: failed === undefined ? null : await explain(api, failed),
     consistency: await post<Insight>(`${api}/analytics/consistency`, { operation_id: orders.at(-1)!.id }),
     insights: insights.filter(({ severity }) => severity !== 'info').sort(worstFirst),
@@ -90,7 +97,8 @@ export async function untilReadable(api: string, order: Order, signal: AbortSign
 const READABLE_MS = 15_000;
 
 async function explain(api: string, order: Order): Promise<Explanation> {
-  const query = new URLSearchParams({ operation_id: order.id, min_level: 'ERROR', limit: '1' });
+  // What the customer was told: the front's own error.
+  const query = new URLSearchParams({ operation_id: order.id, component_id: 'front', min_level: 'ERROR', limit: '1' });
   const [error] = await get<{ id: string }[]>(`${api}/events?${query}`);
   if (error === undefined) throw new Error(`order ${order.id} failed, but the system knows of no error in it`);
   return {

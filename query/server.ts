@@ -37,6 +37,8 @@ export interface QueryServerSettings {
   troubles(): Promise<readonly string[]>;
   /** Of the product. */
   version: string;
+  /** Where exporters are to be pointed; null for what this process does not receive. Asked when somebody wants to know. */
+  exporters(): { otlp_grpc: string | null; otlp_http: string | null };
   clock: Clock;
   log: Logger;
   meter: Meter;
@@ -230,7 +232,7 @@ function measure(meter: Meter, clock: Clock): Middleware {
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']);
 
-function administration({ troubles, authenticate, meter, version }: QueryServerSettings): Middleware {
+function administration({ troubles, authenticate, meter, version, exporters }: QueryServerSettings): Middleware {
   const document = openApi(version);
   const paths: Record<string, (ctx: Context) => unknown> = {
     '/healthz': () => ({ status: 'ok' }),
@@ -245,7 +247,7 @@ function administration({ troubles, authenticate, meter, version }: QueryServerS
       return meter.registry.metrics();
     },
     '/openapi.json': () => document,
-    '/version': () => ({ name: 'ai-debug', version, node: process.version }),
+    '/version': () => ({ name: 'ai-debug', version, node: process.version, ...exporters() }),
   };
   return async (ctx, next) => {
     const answer = Object.hasOwn(paths, ctx.path) ? paths[ctx.path] : undefined;

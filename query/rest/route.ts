@@ -80,14 +80,22 @@ export function parseBody<B extends z.ZodType>(schema: B, body: unknown): z.outp
   throw invalid(fieldErrors(parsed.error));
 }
 
-/** Fields by their JSON path, `events[2].level`; an unknown key is an error of that key. */
+/** Fields by their JSON path, `events[2].level`, each once; an unknown key is an error of that key. */
 export function fieldErrors(error: z.ZodError): FieldError[] {
-  return error.issues.flatMap((issue) =>
-    issue.code === 'unrecognized_keys'
-      ? issue.keys.map((key) => ({ field: pathOf([...issue.path, key]), message: 'is not known here' }))
-      : [{ field: pathOf(issue.path), message: issue.message }],
-  );
+  const errors = new Map<string, FieldError>();
+  for (const issue of error.issues) {
+    const unknown = issue.code === 'unrecognized_keys' ? issue.keys : null;
+    for (const path of unknown?.map((key) => [...issue.path, key]) ?? [issue.path]) {
+      const field = pathOf(path);
+      const message = unknown === null ? issue.message : 'is not known here';
+      if (!errors.has(field) && errors.size < ERRORS_MAX) errors.set(field, { field, message });
+    }
+  }
+  return [...errors.values()];
 }
+
+// Nobody reads more, and a body may hold a million keys.
+const ERRORS_MAX = 100;
 
 function pathOf(path: readonly PropertyKey[]): string {
   if (path.length === 0) return 'body';

@@ -69,7 +69,6 @@ describe('the demo', () => {
       for (const { affected_components } of told.insights) expect(affected_components[0]!.id).toBe('inventory');
       expect(told.consistency!.severity).not.toBe('info');
       expect(told.consistency!.summary).toContain('inventory-2');
-      expect(told.consistency!.summary).not.toMatch(/inventory-[13]/);
       expect(told.failure).toBeNull();
     } finally {
       await system.stop();
@@ -102,7 +101,7 @@ describe('the demo', () => {
     const { code, stdout } = await runProgram('demo', '--fault', 'exception', '--seconds', '6', ...NOWHERE);
     expect(code).toBe(0);
     expect(stdout).toMatch(/Which component is unhealthy\?.*Why did this order fail\?.*Which node diverged\?/s);
-    expect(stdout).toMatch(/Blamed: inventory-1\nTrue: {3}inventory-1/);
+    expect(stdout).toMatch(/Blamed: inventory-1\nTrue: {3}inventory-1 \(somebody/);
   });
 });
 
