@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { settingsTable } from '../config.ts';
 
 const path = join(import.meta.dirname, '../README.md');
-const SECTION = /(<!-- settings:[^>]*-->\n)[^]*?(<!-- \/settings -->)/;
+const SECTION = /(<!-- settings:[^>]*-->\n)[\s\S]*?(<!-- \/settings -->)/;
 
 test('the table of settings is that of config.ts', () => {
   const readme = readFileSync(path, 'utf8');
