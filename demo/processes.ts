@@ -19,6 +19,7 @@ export interface Program {
 export interface RunningProgram {
   /** The line that said that it is ready, as matched. */
   readonly said: RegExpExecArray;
+  readonly pid: number;
   /** SIGTERM, and SIGKILL when it has not ended after five seconds. Idempotent. */
   stop(): Promise<void>;
 }
@@ -32,10 +33,12 @@ export async function startProgram({ name, args, cwd, environment, hide, ready }
     // Nothing is written to its stdin: that it closes tells the child that its owner is gone.
     stdio: ['pipe', 'pipe', 'pipe'],
   });
+  // A child that ends with its end of the pipe unread resets it; 'exit' tells the same.
+  child.stdin.on('error', () => {});
   const printed = new Tail();
   child.stderr.setEncoding('utf8').on('data', (text: string) => printed.add(text));
   try {
-    return { said: await readiness(child, ready), stop: () => stop(child) };
+    return { said: await readiness(child, ready), pid: child.pid!, stop: () => stop(child) };
   } catch (error) {
     await stop(child);
     throw new Error(`${name} ${(error as Error).message}\n${printed.text}`.trim());

@@ -532,7 +532,7 @@ class RequestWalk {
   }
 
   #component(type: string, id: string): ComponentRef {
-    const key = `${type}\0${id}`;
+    const key = `${type.length} ${type}${id}`; // senders choose both halves: no separator would tell them apart
     let component = this.#components.get(key);
     if (component === undefined) {
       component = { type, id };

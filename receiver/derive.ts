@@ -109,7 +109,7 @@ class Minutes {
   count(record: IndexedRecord): void {
     const minute = minuteOf(record.time);
     const { type, id } = record.component;
-    const key = `${minute} ${type}\0${id}`;
+    const key = `${minute} ${type.length} ${type}${id}`;
     let row = this.#components.get(key);
     if (row === undefined) {
       row = { minute, component_type: type, component_id: id, total: 0, errors: 0, critical: 0, latency: new Sketch() };
@@ -119,7 +119,7 @@ class Minutes {
     if (record.severity >= SEVERITY_ERROR) row.errors++;
     if (record.severity >= SEVERITY_CRITICAL) row.critical++;
     if (record.durationMs >= 0) row.latency.add(record.durationMs);
-    if (record.template !== null) this.#countTemplate(`${key}\0${record.template}`, minute, record, record.template);
+    if (record.template !== null) this.#countTemplate(`${record.template} ${key}`, minute, record, record.template);
   }
 
   rows(): { componentMinutes: ComponentMinute[]; templateMinutes: TemplateMinute[] } {

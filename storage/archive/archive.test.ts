@@ -39,7 +39,7 @@ const ids = async (archive: ColdStore, keys?: bigint[]) =>
   (await collect(archive.blocks({ tenant: 'default', ...(keys && { keys }) }))).map(({ id }) => id);
 
 const HOUR = 60n * MINUTE;
-const day = `${'archive'}/tenant=default/day=2026-01-15`;
+const day = `${'archive'}/tenant=default/date=2026-01-15`;
 const three = [2n, 1n, 0n].map((hour) => logBlock([{ time: NOON + hour * HOUR, correlation: `c${hour}` }]));
 
 it('lies in a folder per tenant and day, a file per hour, for text tools to read', async () => {
@@ -64,7 +64,7 @@ describe('interrupted', () => {
   it('after each file that it puts in place it has lost nothing and doubled nothing', async () => {
     const whole = await openArchive(`file:${folder}/whole`);
     await archiveAll(whole, three);
-    const source = join(folder, 'whole/tenant=default/day=2026-01-15');
+    const source = join(folder, 'whole/tenant=default/date=2026-01-15');
     // In the order in which they were put: lines, index, manifest of each hour.
     const suffixes = ['.otlp.jsonl.zst', '.index', '.json'];
     const order = (await readdir(source)).sort(
@@ -76,7 +76,7 @@ describe('interrupted', () => {
     for (let done = 0; done <= order.length; done++) {
       const name = `step-${done}`;
       for (const file of order.slice(0, done)) {
-        await cp(join(source, file), join(folder, name, 'tenant=default/day=2026-01-15', file));
+        await cp(join(source, file), join(folder, name, 'tenant=default/date=2026-01-15', file));
       }
       const archive = await openArchive(`file:${folder}/${name}`);
       expect(await ids(archive)).toHaveLength(Math.floor(done / 3));
@@ -84,7 +84,7 @@ describe('interrupted', () => {
       const back = await collect(archive.blocks({ tenant: 'default' }));
       expect(back.map(({ id }) => id)).toEqual(three.map(({ id }) => id));
       for (const [i, block] of back.entries()) expect(await eventsOf(block)).toEqual(await eventsOf(found(three[i]!)));
-      expect((await readdir(join(folder, name, 'tenant=default/day=2026-01-15'))).length).toBe(9);
+      expect((await readdir(join(folder, name, 'tenant=default/date=2026-01-15'))).length).toBe(9);
     }
   });
 
@@ -107,16 +107,17 @@ describe('interrupted', () => {
   });
 });
 
-it('shared by two processes that archive the same day holds each block once', async () => {
-  const [one, two] = [await openArchive(), await openArchive()];
-  const more = logBlock([{ time: NOON + MINUTE }]);
-  await Promise.all([archiveAll(one, three), archiveAll(two, [...three, more])]);
-  const expected = [...three, more]
-    .map(({ id }) => id)
-    .sort()
-    .reverse();
-  expect(await ids(one)).toEqual(expected);
-  expect(await ids(two)).toEqual(expected);
+it('shared by processes that archive the same day at once holds each block once, whatever their order', async () => {
+  const blocks = Array.from({ length: 12 }, (_, i) => logBlock([{ time: NOON + BigInt(i), message: `${i}` }]));
+  const several = await Promise.all([openArchive(), openArchive(), openArchive(), openArchive()]);
+  const orders = [blocks, blocks, blocks.toReversed(), blocks.slice(3)];
+  await Promise.all(several.map((archive, i) => archiveAll(archive, orders[i]!)));
+  for (const archive of several) {
+    const back = await collect(archive.blocks({ tenant: 'default' }));
+    expect(back.map(({ id }) => id)).toEqual(blocks.map(({ id }) => id).reverse());
+    for (const [i, block] of back.entries())
+      expect(await eventsOf(block)).toEqual(await eventsOf(found(blocks[11 - i]!)));
+  }
 });
 
 describe('damaged', () => {
@@ -127,6 +128,17 @@ describe('damaged', () => {
     const meter = createMeter();
     expect(await ids(await openArchive(undefined, meter))).toEqual([three[0]!.id, three[2]!.id]);
     expect((await meter.registry.getSingleMetric('ai_debug_archive_unreadable_total')!.get()).values[0]!.value).toBe(1);
+  });
+
+  it.each(['.index', '.json', '.otlp.jsonl.zst'])('in one %s it takes the blocks again', async (suffix) => {
+    await archiveAll(await openArchive(), three);
+    const file = (await readdir(join(folder, day))).find((name) => name.startsWith('13') && name.endsWith(suffix))!;
+    await truncate(join(folder, day, file), 10);
+    const archive = await openArchive();
+    await archiveAll(archive, three);
+    const back = await collect(archive.blocks({ tenant: 'default' }));
+    expect(back.map(({ id }) => id)).toEqual(three.map(({ id }) => id));
+    for (const [i, block] of back.entries()) expect(await eventsOf(block)).toEqual(await eventsOf(found(three[i]!)));
   });
 
   it('in its lines it says so, and gives no wrong bytes', async () => {
@@ -159,7 +171,7 @@ it('opens only files that may hold what is looked for', async () => {
   expect((await opened()) - before).toBeLessThanOrEqual(5);
 });
 
-it.each(['..', '../../escape', '/etc', 'a\0b', 'tenant=x', 'ünï %2e'])(
+it.each(['..', '../../escape', '/etc', 'a\0b', '\ud800', 'tenant=x', 'ünï %2e'])(
   'tenant %j stays in its own folder',
   async (tenant) => {
     const archive = await openArchive();

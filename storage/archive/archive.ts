@@ -46,6 +46,8 @@ export function createArchive({ url, clock, log, meter }: ArchiveOptions): ColdS
   const growing = new Map<string, ArchiveWriter>();
   /** Ids of the sealed files of the days that are being added to. */
   const sealed = new Map<string, Set<string>>();
+  /** Files whose damage is in the log. */
+  const told = new Set<string>();
   let starting: Promise<void> | undefined;
   let isOpen = false;
   let last: Promise<unknown> = Promise.resolve();
@@ -90,7 +92,7 @@ export function createArchive({ url, clock, log, meter }: ArchiveOptions): ColdS
       writer = await ArchiveWriter.open(root!, tenant, day, hour);
       growing.set(name, writer);
     }
-    if (!writer.has(id)) await writer.add(index, await block.payload());
+    if (!writer.has(id)) await writer.add(index, block.index, await block.payload());
   }
 
   async function sealedIds(folder: string, tenant: string, day: string): Promise<Set<string>> {
@@ -98,7 +100,12 @@ export function createArchive({ url, clock, log, meter }: ArchiveOptions): ColdS
     if (ids === undefined) {
       ids = new Set();
       for (const manifest of await catalog.ofDay(tenant, day)) {
-        for (const entry of await readDirectory(manifest)) ids.add(entry.id);
+        // What is damaged counts as not there: its blocks are still in the warm tier, and are put again.
+        const entries = await readable(manifest, async () => {
+          await mustBeWhole(manifest);
+          return readDirectory(manifest);
+        });
+        for (const { id } of entries ?? []) ids.add(id);
       }
       sealed.set(folder, ids);
     }
@@ -123,7 +130,7 @@ export function createArchive({ url, clock, log, meter }: ArchiveOptions): ColdS
     const keys = selector.keys?.map((key) => BigInt.asUintN(64, key));
     const files = (await catalog.ofTenant(tenant))
       .filter(({ id_max, time_min }) => timeOf(id_max) >= start && (end === undefined || BigInt(time_min) <= end))
-      .sort((a, b) => (a.id_max < b.id_max ? 1 : -1));
+      .sort((a, b) => (a.id_max < b.id_max ? 1 : a.id_max > b.id_max ? -1 : 0));
     const found = new Heap<{ manifest: Manifest; entry: DirectoryEntry }>((a, b) => a.entry.id > b.entry.id);
     let yielded: string | undefined;
     for (let next = 0; ; ) {
@@ -178,14 +185,13 @@ export function createArchive({ url, clock, log, meter }: ArchiveOptions): ColdS
       timeMax: timeOf(entry.id),
       index,
       async payload() {
-        const [frame, exceptions] = await Promise.all([
+        const [frame, patch] = await Promise.all([
           read(manifest, LINES, entry.frameOffset, entry.frameLength),
-          read(manifest, INDEX, entry.indexOffset + entry.indexLength, entry.exceptionsLength),
+          read(manifest, INDEX, entry.indexOffset + entry.indexLength, entry.patchLength),
         ]).catch((error) => {
           throw asDebugError(error);
         });
-        const lines = zstdDecompressSync(frame);
-        const payload = fromLines(decodeIndex(index), { lines, exceptions }, entry.payloadLength);
+        const payload = fromLines({ lines: zstdDecompressSync(frame), patch });
         if (hashOf(payload) !== entry.payloadHash) {
           throw new DebugError('INTERNAL', `block ${entry.id} in ${pathOf(manifest, LINES)} is damaged`);
         }
@@ -206,10 +212,15 @@ export function createArchive({ url, clock, log, meter }: ArchiveOptions): ColdS
       return null;
     }
   }
-  const told = new Set<string>();
-
   function read(manifest: Manifest, kind: string, offset: number, length: number): Promise<Uint8Array> {
     return readPlaces(pathOf(manifest, kind), [{ offset, length }]).then(([bytes]) => bytes!);
+  }
+
+  async function mustBeWhole(manifest: Manifest): Promise<void> {
+    for (const [kind, { bytes }] of [[LINES, manifest.lines] as const, [INDEX, manifest.index] as const]) {
+      const { size } = await stat(pathOf(manifest, kind));
+      if (size !== bytes) throw new Error(`${pathOf(manifest, kind)} has ${size} bytes, not ${bytes}`);
+    }
   }
 
   function pathOf({ tenant, day, name }: Manifest, kind: string): string {

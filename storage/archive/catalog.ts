@@ -2,8 +2,8 @@
  * Which files there are: the manifests in the folders of a tenant, one folder a day. A file is what its manifest says; without one it
  * was never finished and is nobody's.
  *
- *   tenant=default/day=2026-01-15/12-9f86d081884c7d65.otlp.jsonl.zst    zstd frames of OTLP JSON lines, one frame a block
- *                                 12-9f86d081884c7d65.index             indexes and exceptions, directory, filter
+ *   tenant=default/date=2026-01-15/12-9f86d081884c7d65.otlp.jsonl.zst    zstd frames of OTLP JSON lines, one frame a block
+ *                                 12-9f86d081884c7d65.index             indexes and patches, directory, filter
  *                                 12-9f86d081884c7d65.json              the manifest, committed last
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
@@ -17,7 +17,7 @@ export interface Manifest {
   format: 1;
   tenant: string;
   day: string;
-  /** `HH-` and a hash of the ids within: the same blocks make the same file. */
+  /** `HH-` and a hash of the content: two files of one name are the same, so that either may take the other's place. */
   name: string;
   blocks: number;
   records: number;
@@ -49,7 +49,7 @@ export const MANIFEST = '.json';
 /** The folder of a tenant's day. Names come from outside: encoded, and behind a prefix, they are never a path. */
 export function dayFolder(root: string, tenant: string, day: string): string {
   assert(/^\d{4}-\d\d-\d\d$/.test(day), `no day: ${day}`);
-  return join(tenantFolder(root, tenant), `day=${day}`);
+  return join(tenantFolder(root, tenant), `date=${day}`);
 }
 
 export class Catalog {
@@ -69,7 +69,7 @@ export class Catalog {
   /** All manifests of a tenant, any order. */
   async ofTenant(tenant: string): Promise<Manifest[]> {
     const folder = tenantFolder(this.#root, tenant);
-    const days = (await entriesOf(folder)).filter((name) => name.startsWith('day='));
+    const days = (await entriesOf(folder)).filter((name) => name.startsWith('date='));
     const manifests = await Promise.all(days.map((day) => this.#ofFolder(join(folder, day))));
     return manifests.flat().filter((manifest) => manifest.tenant === tenant);
   }
@@ -123,7 +123,7 @@ interface Folder {
 const MTIME_STEP_MS = 2_000;
 
 function tenantFolder(root: string, tenant: string): string {
-  return join(root, `tenant=${encodeURIComponent(tenant)}`);
+  return join(root, `tenant=${encodeURIComponent(tenant.toWellFormed())}`);
 }
 
 async function entriesOf(folder: string): Promise<string[]> {

@@ -10,10 +10,9 @@ const entry = fc.record({
   timeMin: uint64,
   indexOffset: place,
   indexLength: place,
-  exceptionsLength: place,
+  patchLength: place,
   frameOffset: place,
   frameLength: place,
-  payloadLength: place,
   payloadHash: uint64,
   keys: fc.array(uint64, { maxLength: 20 }),
 });

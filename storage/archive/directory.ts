@@ -1,6 +1,6 @@
 /**
  * What lies where in a file of the archive: per block its id, time range and keys, and the places of its index, its lines and its
- * exceptions. About a byte an event, most of it keys.
+ * patch. About a byte an event, most of it keys.
  */
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { hex64 } from '../../model/ids.ts';
@@ -13,12 +13,11 @@ export interface DirectoryEntry {
   indexOffset: number;
   indexLength: number;
   /** In the index file, after the index. */
-  exceptionsLength: number;
+  patchLength: number;
   /** A zstd frame in the lines file. */
   frameOffset: number;
   frameLength: number;
-  /** Of the block's payload, decompressed, and a hash of it: what is read back must be it. */
-  payloadLength: number;
+  /** Of the payload, decompressed: what is read back must be it. */
   payloadHash: bigint;
   keys: bigint[];
 }
@@ -35,10 +34,9 @@ export function encodeDirectory(entries: readonly DirectoryEntry[]): Uint8Array 
       entry.timeMin,
       BigInt(entry.indexOffset),
       BigInt(entry.indexLength),
-      BigInt(entry.exceptionsLength),
+      BigInt(entry.patchLength),
       BigInt(entry.frameOffset),
       BigInt(entry.frameLength),
-      BigInt(entry.payloadLength),
       entry.payloadHash,
       BigInt(entry.keys.length),
     ]) {
@@ -58,22 +56,21 @@ export function decodeDirectory(bytes: Uint8Array): DirectoryEntry[] {
   for (let i = 0; i < count; i++) {
     const at = 1 + i * WORDS;
     const number = (column: number) => Number(words[at + column]);
-    const keys = [...words.subarray(keysAt, keysAt + number(10))];
+    const keys = [...words.subarray(keysAt, keysAt + number(9))];
     keysAt += keys.length;
     entries.push({
       id: hex64(words[at]!) + hex64(words[at + 1]!),
       timeMin: words[at + 2]!,
       indexOffset: number(3),
       indexLength: number(4),
-      exceptionsLength: number(5),
+      patchLength: number(5),
       frameOffset: number(6),
       frameLength: number(7),
-      payloadLength: number(8),
-      payloadHash: words[at + 9]!,
+      payloadHash: words[at + 8]!,
       keys,
     });
   }
   return entries;
 }
 
-const WORDS = 11;
+const WORDS = 10;

@@ -44,13 +44,14 @@ export class ArchiveWriter {
     return this.#ids.has(id);
   }
 
-  /** @param payload the block's, as a store keeps it */
-  async add(index: BlockIndex, payload: Uint8Array): Promise<void> {
+  /** A block as a store keeps it. */
+  async add(index: BlockIndex, indexBytes: Uint8Array, payloadBytes: Uint8Array): Promise<void> {
     const { header } = index;
-    const { lines, exceptions, ...block } = toLines(index, decodePayload(payload));
+    const payload = decodePayload(payloadBytes);
+    const { lines, patch } = toLines(index, payload);
     const frame = zstdCompressSync(lines, { params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL } });
     const frameOffset = await this.#lines.append(frame);
-    const indexOffset = await this.#index.append(Buffer.concat([block.index, exceptions]));
+    const indexOffset = await this.#index.append(Buffer.concat([indexBytes, patch]));
     // Only now: what failed half way is written over by the next.
     this.#lines.keep();
     this.#index.keep();
@@ -60,12 +61,11 @@ export class ArchiveWriter {
       id: header.id,
       timeMin: header.timeMin,
       indexOffset,
-      indexLength: block.index.length,
-      exceptionsLength: exceptions.length,
+      indexLength: indexBytes.length,
+      patchLength: patch.length,
       frameOffset,
       frameLength: frame.length,
-      payloadLength: block.payload.length,
-      payloadHash: hashOf(block.payload),
+      payloadHash: hashOf(payload),
       keys: keysOf(header),
     });
   }
@@ -80,8 +80,9 @@ export class ArchiveWriter {
     const filterOffset = await this.#index.append(filter);
     this.#index.keep();
 
-    const ids = createHash('sha256').update(entries.map(({ id }) => id).join());
-    const name = `${this.#hour}-${ids.digest('hex').slice(0, 16)}`;
+    const [linesFacts, indexFacts] = [await this.#lines.finish(), await this.#index.finish()];
+    const content = createHash('sha256').update(linesFacts.sha256).update(indexFacts.sha256).digest('hex');
+    const name = `${this.#hour}-${content.slice(0, 16)}`;
     const manifest: Manifest = {
       format: 1,
       tenant: this.#tenant,
@@ -91,8 +92,8 @@ export class ArchiveWriter {
       records: this.#records,
       id_max: entries[0]!.id,
       time_min: String(entries.reduce((min, { timeMin }) => (timeMin < min ? timeMin : min), entries[0]!.timeMin)),
-      lines: await this.#lines.finish(),
-      index: await this.#index.finish(),
+      lines: linesFacts,
+      index: indexFacts,
       directory: { offset: directoryOffset, length: directory.length },
       filter: { offset: filterOffset, length: filter.length },
     };

@@ -34,8 +34,9 @@ export function createRedisHotStore(options: RedisHotOptions): HotStore {
   const written = new Set<string>();
   let stopped = false;
 
-  const shardsKey = (tenant: string) => `${keyPrefix}:{${encodeURIComponent(tenant)}}:shards`;
-  const baseOf = (tenant: string, shard: number | string) => `${keyPrefix}:{${encodeURIComponent(tenant)}:${shard}}`;
+  const shardsKey = (tenant: string) => `${keyPrefix}:{${encodeURIComponent(tenant.toWellFormed())}}:shards`;
+  const baseOf = (tenant: string, shard: number | string) =>
+    `${keyPrefix}:{${encodeURIComponent(tenant.toWellFormed())}:${shard}}`;
 
   /** All commands go out at once; Redis takes other clients' turns between them. */
   async function putAll(redis: Redis, blocks: readonly Block[]): Promise<void> {

@@ -123,7 +123,8 @@ describe('a client', () => {
       ['{"action":"subscribe"}', 'channel'],
       ['{"action":"subscribe","channel":"all"}', 'channel'],
       ['{"action":"subscribe","channel":"debug:all","filter":{"level":["LOUD"]}}', 'filter.level'],
-      ['{"action":"subscribe","channel":"debug:all","filter":{"colour":"red"}}', 'filter'],
+      ['{"action":"subscribe","channel":"debug:all","filter":{"message_type":"news"}}', 'filter.message_type'],
+      ['{"action":"subscribe","channel":"debug:all","filter":{"colour":"red"}}', 'filter.colour'],
       [Buffer.from([1, 2, 3]), undefined],
     ] as const) {
       client.socket.send(said);
@@ -173,7 +174,7 @@ describe('messages', () => {
 
   test('of metric points are updates', async () => {
     const client = await connect('');
-    await client.subscribe('debug:all', { message_type: ['debug:metric_update'] });
+    await client.subscribe('debug:all', { message_type: 'metric_update' });
     await post({});
     await system.send('metric', requestProtobuf('metric'));
     expect((await client.next()).data).toMatchObject({

@@ -927,6 +927,16 @@ describe('sessions', () => {
     expect(ids(await api.get('/sessions?active=true'))).not.toContain(body.data.id);
   });
 
+  test('keep what is given with them', async () => {
+    const { status, text } = await fetch(`${system.url}/api/debug/sessions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"session_name":"x","scope":{"ticket":9007199254740993,"tags":["a"]}}',
+    }).then(async (response) => ({ status: response.status, text: await response.text() }));
+    expect(status).toBe(201);
+    expect(text).toContain('"scope":{"ticket":"9007199254740993","tags":["a"]}');
+  });
+
   test('may be about any filter', async () => {
     const correlation_id = fresh('c');
     const { body } = await api.post('/sessions', {

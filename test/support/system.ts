@@ -48,7 +48,8 @@ export function runProgram(...args: string[]): Promise<{ code: number; stdout: s
   return promise;
 }
 
-async function allPages(url: string, query: Record<string, string>): Promise<DebugEvent[]> {
+/** Every event of a list, newest first, over as many pages as it takes. */
+export async function allPages(url: string, query: Record<string, string>): Promise<DebugEvent[]> {
   const events: DebugEvent[] = [];
   let cursor: string | undefined;
   do {

@@ -1,4 +1,5 @@
 /** Events, spans and snapshots as readers return them, said in a few words. Times are milliseconds after one fixed moment. */
+import type { EventSelection, Reader } from '../../insight/reader.ts';
 import { createWindow, type Window, type WindowInput } from '../../insight/window.ts';
 import type { DebugEvent, Level } from '../../model/event.ts';
 import { severityOf } from '../../model/event.ts';
@@ -145,5 +146,34 @@ function base({ ms, by, correlation, operation, trace, data }: Told): DebugEvent
     template_id: null,
     timestamp: formatNanos(time),
     received_at: formatNanos(time),
+  };
+}
+
+/** A reader over what is given, for the engine's own tests. */
+export function readerOf(events: readonly DebugEvent[], snapshots: readonly Snapshot[] = []): Reader {
+  const matches = (event: DebugEvent, query: EventSelection) =>
+    (query.correlation_id === undefined || event.correlation_id === query.correlation_id) &&
+    (query.operation_id === undefined || event.operation_id === query.operation_id) &&
+    (query.component_id === undefined || event.component_id === query.component_id) &&
+    (query.event_types === undefined || query.event_types.includes(event.event_type)) &&
+    (query.min_level === undefined ||
+      (event.level !== null && severityOf(event.level) >= severityOf(query.min_level))) &&
+    (query.start === undefined || event.timestamp >= formatNanos(query.start)) &&
+    (query.end === undefined || event.timestamp <= formatNanos(query.end)) &&
+    (query.before === undefined || event.id < query.before);
+  return {
+    async events(query) {
+      const found = events.filter((event) => matches(event, query)).sort((a, b) => (a.id < b.id ? 1 : -1));
+      const page = found.slice(0, query.limit);
+      return { events: page, next: found.length > page.length ? page.at(-1)!.id : null };
+    },
+    snapshots: async (_, query) =>
+      snapshots.filter(
+        (snapshot) =>
+          (query.operation_id === undefined || snapshot.operation_id === query.operation_id) &&
+          (query.component_id === undefined || snapshot.component_id === query.component_id),
+      ),
+    templateMinutes: async () => [],
+    componentMinutes: async () => [],
   };
 }
