@@ -28,6 +28,7 @@ import { RecentIds } from './receiver/recent-ids.ts';
 import { createArchive } from './storage/archive/archive.ts';
 import type { Feed, HotStore, WarmStore } from './storage/contract.ts';
 import { createEmbeddedStore } from './storage/embedded/store.ts';
+import { eventually } from './storage/eventually.ts';
 import { createMemoryFeed } from './storage/memory/feed.ts';
 import { createMemoryHotStore } from './storage/memory/hot.ts';
 import { createPostgresStore } from './storage/postgres/store.ts';
@@ -122,7 +123,7 @@ export function createCollector(config: Config, shared: Shared): Collector {
   const authenticate = createAuthenticate(config.apiTokens);
   const troubles = async () => [pipeline.trouble(), journalTrouble(journal)].filter((trouble) => trouble !== null);
 
-  const parts: Part[] = [warm, hot, cold, feed, journal, engine, pipeline, retention];
+  const parts: Part[] = [eventually(warm, shared.log), hot, cold, feed, journal, engine, pipeline, retention];
   const listening: (() => Partial<Addresses>)[] = [];
   const addresses = (): Addresses =>
     Object.assign({ otlp_grpc: null, otlp_http: null, http: null }, ...listening.map((of) => of()));

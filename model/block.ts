@@ -209,7 +209,7 @@ export function buildBlock(tenant: string, shard: number, day: string, records: 
     timeMax,
     count,
     index: encodeIndex(header, columns, count),
-    payload: encodePayload(payload.bytes()),
+    payload: compress(payload.bytes()),
     keys: keysOf(header),
   };
 }
@@ -232,20 +232,6 @@ export function decodeIndex(bytes: Uint8Array): BlockIndex {
   header.timeMax = BigInt(header.timeMax);
   header.receivedAt = BigInt(header.receivedAt);
   return { header, columns, count };
-}
-
-export function encodePayload(bytes: Uint8Array): Uint8Array {
-  return compress(bytes);
-}
-
-/** The index of the same records over a payload in which they lie elsewhere. */
-export function replaceIndexLayout(
-  { header, columns, count }: BlockIndex,
-  envelopes: Envelope[],
-  start: Uint32Array<ArrayBuffer>,
-  length: Uint32Array<ArrayBuffer>,
-): Uint8Array {
-  return encodeIndex({ ...header, envelopes }, { ...columns, start, length }, count);
 }
 
 export function decodePayload(bytes: Uint8Array): Uint8Array {
