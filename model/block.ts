@@ -209,7 +209,7 @@ export function buildBlock(tenant: string, shard: number, day: string, records: 
     timeMax,
     count,
     index: encodeIndex(header, columns, count),
-    payload: compress(payload.bytes()),
+    payload: encodePayload(payload.bytes()),
     keys: keysOf(header),
   };
 }
@@ -232,6 +232,10 @@ export function decodeIndex(bytes: Uint8Array): BlockIndex {
   header.timeMax = BigInt(header.timeMax);
   header.receivedAt = BigInt(header.receivedAt);
   return { header, columns, count };
+}
+
+export function encodePayload(bytes: Uint8Array): Uint8Array {
+  return compress(bytes);
 }
 
 export function decodePayload(bytes: Uint8Array): Uint8Array {
