@@ -9,8 +9,10 @@ import type { BlockRecord, ComponentRef, Signal, SourceEnvelope } from '../model
 import { SIGNALS } from '../model/block.ts';
 import { EVENT_TYPES, type EventType, type LEVELS, SEVERITY_ERROR, severityOf } from '../model/event.ts';
 import { ContentHash } from '../model/hash.ts';
+import { AttributeReader, ComponentFinder, Said } from './attributes.ts';
 import { DEFAULT_KEYS, type KeySettings, KeyTable } from './keys.ts';
-import { DEPTH_MAX, FIXED32, FIXED64, hexOf, LENGTH, malformed, textOf, VARINT, WireReader } from './wire.ts';
+import { MessageHasher } from './message-hash.ts';
+import { DEPTH_MAX, FIXED64, hexOf, malformed, textOf, VARINT, WireReader } from './wire.ts';
 
 /** A record as the walk leaves it: `receivedAt` and `template` are the receiver's to fill. */
 export interface IndexedRecord extends BlockRecord {
@@ -46,54 +48,13 @@ const SEVERITY_INFO = severityOf('INFO');
 const SNAPSHOT_EVENTS = new Set(['debug.state.snapshot', 'entity.state']);
 const EMPTY_RANGE = { start: 0, end: 0 };
 
-/** What the attributes of one record, scope or resource say. */
-class Said {
-  correlation: string | null = null;
-  correlationRank = Infinity;
-  operation: string | null = null;
-  operationRank = Infinity;
-  componentType: string | null = null;
-  componentId: string | null = null;
-  agentId: string | null = null;
-  agentName: string | null = null;
-  workflowId: string | null = null;
-  genAiOperation: string | null = null;
-  serviceName: string | null = null;
-  sdkLanguage: string | null = null;
-  instanceId: string | null = null;
-  podName: string | null = null;
-  hostName: string | null = null;
-  eventType: string | null = null;
-  browser = false;
-  exception = false;
-  exceptionMessageStart = 0;
-  exceptionMessageEnd = 0;
-  /** Whether any key said anything: most records say nothing, and their component is the envelope's. */
-  any = false;
-  /** A value nested deeper than DEPTH_MAX. */
-  tooDeep = false;
-
-  clear(): void {
-    if (this.any) {
-      this.correlation = this.operation = this.componentType = this.componentId = this.agentId = this.agentName = null;
-      this.workflowId =
-        this.genAiOperation =
-        this.serviceName =
-        this.sdkLanguage =
-        this.instanceId =
-        this.podName =
-          null;
-      this.hostName = this.eventType = null;
-      this.correlationRank = this.operationRank = Infinity;
-      this.browser = this.exception = this.any = false;
-      this.exceptionMessageStart = this.exceptionMessageEnd = 0;
-    }
-    this.tooDeep = false;
-  }
+interface Head {
+  start: number;
+  end: number;
+  schemaUrl: string;
 }
 
 class RequestWalk {
-  readonly #keys: KeyTable;
   readonly #signal: Signal;
   readonly #body: Uint8Array;
   readonly #index: RequestIndex = { records: [], accepted: 0, rejected: 0, rejectedReason: '' };
@@ -103,14 +64,14 @@ class RequestWalk {
   readonly #items: WireReader;
   readonly #fields: WireReader;
   readonly #parts: WireReader;
-  readonly #attributes: WireReader;
-  readonly #values: WireReader;
+  readonly #attributes: AttributeReader;
+  readonly #messages: MessageHasher;
+  readonly #components = new ComponentFinder();
   readonly #hash = new ContentHash();
   readonly #resource = new Said();
   readonly #scope = new Said();
   readonly #record = new Said();
   readonly #part = new Said();
-  readonly #components = new Map<string, ComponentRef>();
   #lastTrace = '';
   #envelope!: SourceEnvelope;
   #envelopeComponent!: ComponentRef;
@@ -118,7 +79,6 @@ class RequestWalk {
   #scopeHash = 0n;
 
   constructor(keys: KeyTable, signal: Signal, body: Uint8Array) {
-    this.#keys = keys;
     this.#signal = signal;
     this.#body = body;
     const reader = () => new WireReader(body);
@@ -127,8 +87,8 @@ class RequestWalk {
     this.#items = reader();
     this.#fields = reader();
     this.#parts = reader();
-    this.#attributes = reader();
-    this.#values = reader();
+    this.#attributes = new AttributeReader(keys, body);
+    this.#messages = new MessageHasher(body);
   }
 
   run(): RequestIndex {
@@ -142,58 +102,34 @@ class RequestWalk {
 
   /** ResourceSpans, ResourceLogs, ResourceMetrics: alike but for what their scopes hold. */
   #resourceItems(start: number, end: number): void {
-    const reader = this.#envelopes;
-    let resourceStart = 0;
-    let resourceEnd = 0;
-    let schemaUrl = '';
-    // The resource and its schema may stand behind the scopes: first everything but the scopes, then the scopes.
-    reader.over(start, end);
-    while (reader.next()) {
-      if (reader.field === 1) {
-        resourceStart = reader.range();
-        resourceEnd = reader.position;
-      } else if (reader.field === 3) schemaUrl = this.#text(reader);
-      else reader.skip();
-    }
+    const reader = this.#envelopes.over(start, end);
+    const resource = this.#head(reader);
     this.#resource.clear();
-    this.#scanMessage(resourceStart, resourceEnd, 1, this.#resource);
-    this.#resourceHash = this.#messageHash(resourceStart, resourceEnd);
+    this.#attributes.message(resource.start, resource.end, 1, this.#resource);
+    this.#resourceHash = this.#messages.hash(resource.start, resource.end);
     reader.over(start, end);
     while (reader.next()) {
-      if (reader.field === 2) this.#scopeItems(reader.range(), reader.position, resourceStart, resourceEnd, schemaUrl);
+      if (reader.field === 2) this.#scopeItems(reader.range(), reader.position, resource);
       else reader.skip();
     }
   }
 
-  #scopeItems(start: number, end: number, resourceStart: number, resourceEnd: number, resourceSchemaUrl: string): void {
-    const reader = this.#scopes;
-    let scopeStart = 0;
-    let scopeEnd = 0;
-    let scopeSchemaUrl = '';
-    reader.over(start, end);
-    while (reader.next()) {
-      if (reader.field === 1) {
-        scopeStart = reader.range();
-        scopeEnd = reader.position;
-      } else if (reader.field === 3) scopeSchemaUrl = this.#text(reader);
-      else reader.skip();
-    }
-    const { instanceId, podName, hostName } = this.#resource;
-    this.#envelope = {
-      resourceStart,
-      resourceEnd,
-      resourceSchemaUrl,
-      scopeStart,
-      scopeEnd,
-      scopeSchemaUrl,
-      nodeId: instanceId ?? podName ?? hostName,
-    };
+  #scopeItems(start: number, end: number, resource: Head): void {
+    const reader = this.#scopes.over(start, end);
+    const scope = this.#head(reader);
     this.#scope.clear();
-    this.#scanMessage(scopeStart, scopeEnd, 3, this.#scope);
-    this.#scopeHash = this.#messageHash(scopeStart, scopeEnd);
-    this.#record.clear();
-    this.#part.clear();
-    this.#envelopeComponent = this.#componentOf();
+    this.#attributes.message(scope.start, scope.end, 3, this.#scope);
+    this.#scopeHash = this.#messages.hash(scope.start, scope.end);
+    this.#envelopeComponent = this.#components.find([this.#scope, this.#resource]);
+    this.#envelope = {
+      resourceStart: resource.start,
+      resourceEnd: resource.end,
+      resourceSchemaUrl: resource.schemaUrl,
+      scopeStart: scope.start,
+      scopeEnd: scope.end,
+      scopeSchemaUrl: scope.schemaUrl,
+      nodeId: this.#resource.instanceId ?? this.#resource.podName ?? this.#resource.hostName,
+    };
     reader.over(start, end);
     while (reader.next()) {
       if (reader.field !== 2) reader.skip();
@@ -201,6 +137,19 @@ class RequestWalk {
       else if (this.#signal === 'log') this.#log(reader.range(), reader.position);
       else this.#metric(reader.range(), reader.position);
     }
+  }
+
+  /** Where the resource or scope lies and which schema it follows: both may stand behind what they are for. */
+  #head(reader: WireReader): Head {
+    const head = { start: 0, end: 0, schemaUrl: '' };
+    while (reader.next()) {
+      if (reader.field === 1) {
+        head.start = reader.range();
+        head.end = reader.position;
+      } else if (reader.field === 3) head.schemaUrl = this.#text(reader);
+      else reader.skip();
+    }
+    return head;
   }
 
   #log(start: number, end: number): void {
@@ -226,10 +175,10 @@ class RequestWalk {
           severityText = { start: reader.range(), end: reader.position };
           break;
         case 5:
-          message = this.#body5(reader.range(), reader.position, said);
+          message = this.#attributes.body(reader.range(), reader.position, said);
           break;
         case 6:
-          this.#scanAttribute(reader.range(), reader.position, said);
+          this.#attributes.attribute(reader.range(), reader.position, said);
           break;
         case 9:
           trace = this.#traceId(reader.range(), reader.position);
@@ -257,7 +206,7 @@ class RequestWalk {
     if (message.end === message.start && said.exceptionMessageEnd > 0) {
       message = { start: said.exceptionMessageStart, end: said.exceptionMessageEnd };
     }
-    const hash = this.#messageHash(start, end);
+    const hash = this.#messages.hash(start, end);
     this.#push({
       time: time === 0n ? observedTime : time,
       hash: this.#hash.reset().bigint(this.#resourceHash).bigint(this.#scopeHash).bigint(hash).digest(),
@@ -315,7 +264,7 @@ class RequestWalk {
           endTime = this.#time(reader);
           break;
         case 9:
-          this.#scanAttribute(reader.range(), reader.position, said);
+          this.#attributes.attribute(reader.range(), reader.position, said);
           break;
         case 11:
           events++;
@@ -374,11 +323,11 @@ class RequestWalk {
       while (fields.next()) {
         if (fields.field === 1) time = this.#time(fields);
         else if (fields.field === 2) named = this.#text(fields) === 'exception';
-        else if (fields.field === 3) this.#scanAttribute(fields.range(), fields.position, said);
+        else if (fields.field === 3) this.#attributes.attribute(fields.range(), fields.position, said);
         else fields.skip();
       }
       if (!(named || said.exception) || said.tooDeep) continue;
-      const hash = this.#messageHash(start, end);
+      const hash = this.#messages.hash(start, end);
       this.#push({
         time,
         hash: this.#hash.reset().bigint(spanHash).number(ordinal).bigint(hash).digest(),
@@ -449,11 +398,11 @@ class RequestWalk {
     let time = 0n;
     while (reader.next()) {
       if (reader.field === 3) time = this.#time(reader);
-      else if (reader.field === attributesField) this.#scanAttribute(reader.range(), reader.position, said);
+      else if (reader.field === attributesField) this.#attributes.attribute(reader.range(), reader.position, said);
       else reader.skip();
     }
     if (said.tooDeep) return this.#reject(`a value nested deeper than ${DEPTH_MAX}`);
-    const hash = this.#messageHash(start, end);
+    const hash = this.#messages.hash(start, end);
     this.#push({
       time,
       hash: this.#hash.reset().bigint(metricHash).number(kind).bigint(hash).digest(),
@@ -490,6 +439,7 @@ class RequestWalk {
   }): void {
     const { said, owner } = found;
     const plain = !said.any && (owner === null || !owner.any);
+    const levels = owner === null ? [said, this.#scope, this.#resource] : [said, owner, this.#scope, this.#resource];
     this.#index.records.push({
       time: found.time,
       hash: found.hash,
@@ -497,7 +447,7 @@ class RequestWalk {
       signal: SIGNAL_CODE[this.#signal],
       severity: found.severity,
       part: found.part,
-      component: plain ? this.#envelopeComponent : this.#componentOf(said, owner),
+      component: plain ? this.#envelopeComponent : this.#components.find(levels),
       correlation: said.correlation ?? owner?.correlation ?? this.#scope.correlation ?? this.#resource.correlation,
       operation: said.operation ?? owner?.operation ?? this.#scope.operation ?? this.#resource.operation,
       trace: found.trace,
@@ -513,121 +463,9 @@ class RequestWalk {
     });
   }
 
-  /** Explicit, else an agent, a browser, a workflow, else the service (CONTRACT section 3). */
-  #componentOf(...first: (Said | null)[]): ComponentRef {
-    const levels = [...first, this.#scope, this.#resource].filter((said) => said !== null);
-    const say = <K extends keyof Said>(key: K) => levels.find((said) => said[key] !== null)?.[key] ?? null;
-    const service = say('serviceName') ?? 'unknown_service';
-    const type = say('componentType');
-    const id = say('componentId');
-    if (type !== null || id !== null) return this.#component(type ?? 'service', id ?? service);
-    const agent = say('agentId') ?? say('agentName');
-    if (agent !== null) return this.#component('agent', agent);
-    if (levels.some((said) => said.browser) || say('sdkLanguage') === 'webjs')
-      return this.#component('browser', service);
-    const workflow = say('workflowId');
-    if (workflow !== null) return this.#component('workflow', workflow);
-    if (say('genAiOperation') === 'invoke_workflow') return this.#component('workflow', service);
-    return this.#component('service', service);
-  }
-
-  #component(type: string, id: string): ComponentRef {
-    const key = `${type.length} ${type}${id}`; // senders choose both halves: no separator would tell them apart
-    let component = this.#components.get(key);
-    if (component === undefined) {
-      component = { type, id };
-      this.#components.set(key, component);
-    }
-    return component;
-  }
-
   #reject(reason: string): void {
     this.#index.rejected++;
     if (this.#index.rejectedReason === '') this.#index.rejectedReason = reason;
-  }
-
-  /** Scans the attributes of a resource (field 1) or a scope (field 3). */
-  #scanMessage(start: number, end: number, attributesField: number, said: Said): void {
-    const reader = this.#items.over(start, end);
-    while (reader.next()) {
-      if (reader.field === attributesField) this.#scanAttribute(reader.range(), reader.position, said);
-      else reader.skip();
-    }
-    if (said.tooDeep) throw malformed(`a resource or scope with a value nested deeper than ${DEPTH_MAX}`, start);
-  }
-
-  /** One KeyValue. Its value is checked whole, so that whatever passes the walk can be decoded later. */
-  #scanAttribute(start: number, end: number, said: Said): void {
-    const reader = this.#attributes.over(start, end);
-    let keyStart = 0;
-    let keyEnd = 0;
-    let valueStart = 0;
-    let valueEnd = -1;
-    while (reader.next()) {
-      if (reader.field === 1) {
-        keyStart = reader.range();
-        keyEnd = reader.position;
-      } else if (reader.field === 2) {
-        valueStart = reader.range();
-        valueEnd = reader.position;
-      } else reader.skip();
-    }
-    if (valueEnd < 0) return;
-    const value = this.#values.over(valueStart, valueEnd);
-    let textStart = 0;
-    let textEnd = -1;
-    let number: bigint | null = null;
-    while (value.next()) {
-      if (value.field === 1) {
-        textStart = value.range();
-        textEnd = value.position;
-      } else if (value.field === 3 && value.wireType === VARINT) number = varint64(value);
-      else if (value.field === 5 || value.field === 6) {
-        if (!valueDepthFits(this.#body, value.range(), value.position, value.field, 1)) said.tooDeep = true;
-      } else value.skip();
-    }
-    const key = this.#keys.find(this.#body, keyStart, keyEnd);
-    if (key === undefined) return;
-    said.any = true;
-    switch (key.role) {
-      case 'browser':
-        said.browser = true;
-        return;
-      case 'exceptionMessage':
-        said.exceptionMessageStart = textStart;
-        said.exceptionMessageEnd = Math.max(textEnd, 0);
-        said.exception = true;
-        return;
-      case 'exception':
-        said.exception = true;
-        return;
-    }
-    const text = textEnd >= 0 ? textOf(this.#body, textStart, textEnd) : number !== null ? String(number) : '';
-    if (text === '') return;
-    if (key.role === 'correlation') {
-      if (key.rank < said.correlationRank) {
-        said.correlation = text;
-        said.correlationRank = key.rank;
-      }
-    } else if (key.role === 'operation') {
-      if (key.rank < said.operationRank) {
-        said.operation = text;
-        said.operationRank = key.rank;
-      }
-    } else said[key.role] = text;
-  }
-
-  /** A log record's body: the range of its text when it is a plain string, else nothing. */
-  #body5(start: number, end: number, said: Said): { start: number; end: number } {
-    const value = this.#values.over(start, end);
-    let text = EMPTY_RANGE;
-    while (value.next()) {
-      if (value.field === 1) text = { start: value.range(), end: value.position };
-      else if (value.field === 5 || value.field === 6) {
-        if (!valueDepthFits(this.#body, value.range(), value.position, value.field, 1)) said.tooDeep = true;
-      } else value.skip();
-    }
-    return text;
   }
 
   #statusFailed(start: number, end: number): boolean {
@@ -662,112 +500,15 @@ class RequestWalk {
     if (reader.wireType === VARINT) return reader.varint();
     throw malformed(`field ${reader.field} has wire type ${reader.wireType}, not 0`, reader.position);
   }
-
-  /**
-   * A hash of a message that does not depend on how it was written: fields in ascending order whatever their order on the
-   * wire, defaults left out whether sent or not. So JSON and protobuf, and every SDK's encoder, agree.
-   */
-  #messageHash(start: number, end: number): bigint {
-    const reader = this.#values.over(start, end);
-    const hash = this.#hash.reset();
-    let last = 0;
-    while (reader.next()) {
-      if (reader.field < last) return this.#unorderedHash(start, end);
-      last = reader.field;
-      hashField(hash, reader);
-    }
-    return hash.digest();
-  }
-
-  #unorderedHash(start: number, end: number): bigint {
-    const reader = this.#values.over(start, end);
-    const fields: { field: number; at: number; order: number }[] = [];
-    for (let at = start; reader.next(); at = reader.position) {
-      fields.push({ field: reader.field, at, order: fields.length });
-      reader.skip();
-    }
-    fields.sort((a, b) => a.field - b.field || a.order - b.order);
-    const hash = this.#hash.reset();
-    for (const { at } of fields) {
-      reader.over(at, end).next();
-      hashField(hash, reader);
-    }
-    return hash.digest();
-  }
 }
 
 /** Where a data point keeps its attributes, by the field of Metric that holds the points. */
 const POINT_ATTRIBUTES: Record<number, number | undefined> = { 5: 7, 7: 7, 9: 9, 10: 1, 11: 7 };
 
-function hashField(hash: ContentHash, reader: WireReader): void {
-  const { field, wireType } = reader;
-  if (wireType === LENGTH) {
-    const start = reader.range();
-    if (reader.position > start)
-      hash
-        .number(field)
-        .number(reader.position - start)
-        .bytes(reader.bytes, start, reader.position);
-  } else if (wireType === VARINT) {
-    const value = varint64(reader);
-    if (value !== 0n) hash.number(field).bigint(value);
-  } else if (wireType === FIXED64) {
-    const value = reader.fixed64();
-    if (value !== 0n) hash.number(field).bigint(value);
-  } else if (wireType === FIXED32) {
-    const value = reader.fixed32();
-    if (value !== 0) hash.number(field).number(value);
-  } else reader.skip();
-}
-
-/** Reads a varint whole, as a signed 64-bit integer. */
-function varint64(reader: WireReader): bigint {
-  const start = reader.position;
-  const low = reader.varint();
-  if (reader.position - start <= 4) return BigInt(low);
-  let value = 0n;
-  for (let i = start, shift = 0n; i < reader.position; i++, shift += 7n)
-    value |= BigInt(reader.bytes[i]! & 0x7f) << shift;
-  return BigInt.asIntN(64, value);
-}
-
 function validId(bytes: Uint8Array, start: number, end: number, length: number): boolean {
   if (end - start !== length) return false;
   for (let i = start; i < end; i++) if (bytes[i] !== 0) return true;
   return false;
-}
-
-/** Whether an ArrayValue (field 5) or KeyValueList (field 6) nests at most DEPTH_MAX deep. Throws where it is malformed. */
-function valueDepthFits(bytes: Uint8Array, start: number, end: number, field: number, depth: number): boolean {
-  if (depth > DEPTH_MAX) return false;
-  const list = new WireReader(bytes, start, end);
-  const item = new WireReader(bytes, start, end);
-  const value = new WireReader(bytes, start, end);
-  while (list.next()) {
-    if (list.field !== 1) {
-      list.skip();
-      continue;
-    }
-    item.over(list.range(), list.position);
-    if (field === 5) {
-      if (!anyValueFits(value, item.position, item.end, depth)) return false;
-      continue;
-    }
-    while (item.next()) {
-      if (item.field !== 2) item.skip();
-      else if (!anyValueFits(value, item.range(), item.position, depth)) return false;
-    }
-  }
-  return true;
-}
-
-function anyValueFits(value: WireReader, start: number, end: number, depth: number): boolean {
-  value.over(start, end);
-  while (value.next()) {
-    if (value.field !== 5 && value.field !== 6) value.skip();
-    else if (!valueDepthFits(value.bytes, value.range(), value.position, value.field, depth + 1)) return false;
-  }
-  return true;
 }
 
 const LEVEL_OF_TEXT: Record<string, (typeof LEVELS)[number]> = {

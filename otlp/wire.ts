@@ -65,6 +65,18 @@ export class WireReader {
     throw malformed('varint over ten bytes', this.position);
   }
 
+  /** A varint whole, as a signed 64-bit integer. */
+  varint64(): bigint {
+    const start = this.position;
+    const low = this.varint();
+    if (this.position - start <= 4) return BigInt(low);
+    let value = 0n;
+    for (let i = start, shift = 0n; i < this.position; i++, shift += 7n) {
+      value |= BigInt(this.bytes[i]! & 0x7f) << shift;
+    }
+    return BigInt.asIntN(64, value);
+  }
+
   fixed64(): bigint {
     const start = this.#advance(8);
     return this.#view.getBigUint64(start, true);
