@@ -1,5 +1,4 @@
 /** Channels of the live feed, and which readers a record or an insight goes to. */
-import type { BlockHeader } from '../model/block.ts';
 
 export type Channel = { kind: 'all' } | { kind: 'component'; id: string } | { kind: 'correlation'; id: string };
 
@@ -65,37 +64,16 @@ export class ChannelIndex<R extends Placed> {
     }
   }
 
-  /** False when nobody can want anything of a block. Who follows a correlation may always: a trace may belong to it. */
-  mayWant(tenant: string, { components }: Pick<BlockHeader, 'components'>): boolean {
-    const channels = this.#tenants.get(tenant);
-    if (channels === undefined) return false;
-    return (
-      channels.all.size > 0 || channels.correlation.size > 0 || components.some(({ id }) => channels.component.has(id))
-    );
-  }
-
-  /** Each reader of a channel that one of these belongs to, once. */
-  *matching(
-    tenant: string,
-    components: readonly string[],
-    correlations: readonly (string | undefined)[],
-  ): Generator<R> {
-    const channels = this.#tenants.get(tenant);
-    if (channels === undefined) return;
-    yield* channels.all;
-    if (channels.component.size > 0) {
-      for (const id of new Set(components)) yield* channels.component.get(id) ?? [];
-    }
-    if (channels.correlation.size > 0) {
-      for (const id of new Set(correlations)) if (id !== undefined) yield* channels.correlation.get(id) ?? [];
-    }
+  /** Who listens to a tenant's data; undefined: nobody. */
+  channels(tenant: string): TenantChannels<R> | undefined {
+    return this.#tenants.get(tenant);
   }
 }
 
-interface TenantChannels<R> {
-  all: Set<R>;
-  component: Map<string, Set<R>>;
-  correlation: Map<string, Set<R>>;
+export interface TenantChannels<R> {
+  readonly all: Set<R>;
+  readonly component: Map<string, Set<R>>;
+  readonly correlation: Map<string, Set<R>>;
 }
 
 function setOf<R>(channels: TenantChannels<R>, channel: Channel): Set<R> {

@@ -6,7 +6,7 @@ import { type LogSpec, logBlock, NOON } from '../test/support/blocks.ts';
 import { compileFilter, type LiveFilter } from './live-filter.ts';
 
 const wants = (filter: LiveFilter, log: Partial<LogSpec>, correlations: (string | undefined)[] = []) =>
-  compileFilter(filter).record(decodeIndex(logBlock([{ time: NOON, ...log }]).index), 0, correlations);
+  compileFilter(filter).block(decodeIndex(logBlock([{ time: NOON, ...log }]).index))?.(0, correlations) ?? false;
 
 describe('records', () => {
   test.each<[LiveFilter, Partial<LogSpec>, boolean]>([

@@ -35,15 +35,15 @@ export interface LiveFilter {
 }
 
 export interface CompiledFilter {
-  /**
-   * Whether the record may match, from the columns alone.
-   * @param correlations what it belongs to: its own, its trace's
-   */
-  record(index: BlockIndex, position: number, correlations: readonly (string | undefined)[]): boolean;
-  /** Whether an event that passed `record` matches. @param text its message in lower case */
+  /** Which records of a block may match, from the columns alone; null when none can. */
+  block(index: BlockIndex): RecordTest | null;
+  /** Whether an event whose record passed matches. @param text its message in lower case */
   event(event: DebugEvent, text: string): boolean;
   insight(insight: Insight, type: MessageType): boolean;
 }
+
+/** @param correlations what the record belongs to: its own, its trace's */
+export type RecordTest = (position: number, correlations: readonly (string | undefined)[]) => boolean;
 
 export function compileFilter(filter: LiveFilter): CompiledFilter {
   const levels = levelMask(filter);
@@ -57,18 +57,23 @@ export function compileFilter(filter: LiveFilter): CompiledFilter {
   const eventsOnly = ofEvents.some((condition) => condition !== undefined);
 
   return {
-    record({ header, columns }, i, correlations) {
-      if ((levels & (1 << levelBit(columns.severity[i]!))) === 0 || (types & (1 << columns.type[i]!)) === 0)
-        return false;
-      const component = header.components[columns.component[i]!]!;
-      return (
-        (componentTypes === null || componentTypes.has(component.type)) &&
-        (component_id === undefined || component_id === component.id) &&
-        (correlation_id === undefined || correlations.includes(correlation_id)) &&
-        (operation_id === undefined || operation_id === header.operations[columns.operation[i]! - 1]) &&
-        (trace_id === undefined || trace_id === header.traces[columns.trace[i]! - 1]) &&
-        (template_id === undefined || template_id === header.templates[columns.template[i]! - 1])
+    // A thousand readers hold every record against their filters: texts are compared once a block, records by numbers.
+    block({ header, columns }) {
+      const wanted = header.components.map(
+        ({ type, id }) => (componentTypes === null || componentTypes.has(type)) && (component_id ?? id) === id,
       );
+      const operation = operation_id === undefined ? ANY : header.operations.indexOf(operation_id) + 1;
+      const trace = trace_id === undefined ? ANY : header.traces.indexOf(trace_id) + 1;
+      const template = template_id === undefined ? ANY : header.templates.indexOf(template_id) + 1;
+      if (operation === 0 || trace === 0 || template === 0 || !wanted.includes(true)) return null;
+      return (i, correlations) =>
+        (levels & LEVEL_BITS[columns.severity[i]!]!) !== 0 &&
+        (types & (1 << columns.type[i]!)) !== 0 &&
+        wanted[columns.component[i]!]! &&
+        (operation === ANY || operation === columns.operation[i]) &&
+        (trace === ANY || trace === columns.trace[i]) &&
+        (template === ANY || template === columns.template[i]) &&
+        (correlation_id === undefined || correlations.includes(correlation_id));
     },
 
     event(event, text) {
@@ -109,10 +114,12 @@ function levelMask({ level, min_level }: LiveFilter): number {
   return mask;
 }
 
-function levelBit(severity: number): number {
+/** By severity number. */
+const LEVEL_BITS = Array.from({ length: 256 }, (_, severity) => {
   const level = levelOf(severity);
-  return level === null ? 0 : 1 + LEVELS.indexOf(level);
-}
+  return level === null ? 1 : 1 << (1 + LEVELS.indexOf(level));
+});
+const ANY = -1;
 
 /** One bit for each event type that is asked for, directly or by the message that it becomes. */
 function typeMask({ event_type, message_type }: LiveFilter): number {

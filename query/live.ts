@@ -19,7 +19,14 @@ import { formatNanos } from '../model/time.ts';
 import { readBlock } from '../otlp/read.ts';
 import type { Feed, FeedMessage, RowStore } from '../storage/contract.ts';
 import { type Channel, ChannelIndex } from './live-channels.ts';
-import { type CompiledFilter, compileFilter, type LiveFilter, type MessageType, messageTypeOf } from './live-filter.ts';
+import {
+  type CompiledFilter,
+  compileFilter,
+  type LiveFilter,
+  type MessageType,
+  messageTypeOf,
+  type RecordTest,
+} from './live-filter.ts';
 import { FeedRing } from './live-ring.ts';
 import { describeSnapshot } from './state.ts';
 
@@ -61,10 +68,13 @@ export function createLive({ feed, rows, clock, log, meter }: LiveNeeds): Live {
   const ring = new FeedRing(RING_MESSAGES_MAX, RING_BYTES_MAX);
   const readers = new ChannelIndex<Reader>();
   const correlations = new LRUCache<string, string>({ max: CORRELATIONS_MAX });
-  const failures = meter.counter('live_failures_total', 'Feed messages that could not be shown');
+  const failures = meter.counter('live_failures_total', 'What the live feed could not do', ['what']);
+  const complained = new Set<string>();
   meter.gauge('live_subscriptions', 'Live subscriptions', () => readers.size);
   let queue: Promise<void> = Promise.resolve();
   let queued = 0;
+  /** Messages were skipped behind the last one queued; readers are told where they would have stood. */
+  let overflowed = false;
   /** The last message that went through the queue. */
   let delivered = 0;
   let unsubscribe: (() => void) | null = null;
@@ -72,12 +82,20 @@ export function createLive({ feed, rows, clock, log, meter }: LiveNeeds): Live {
   function take(message: FeedMessage): void {
     const sequence = ring.push(message);
     if (queued === 0 && readers.size === 0) delivered = sequence;
-    else if (queued >= QUEUED_MAX) for (const reader of readers.all()) reader.lost = true;
+    else if (queued >= QUEUED_MAX) overflowed = true;
     else {
+      const behindGap = overflowed;
+      overflowed = false;
       enqueue(async () => {
+        if (behindGap) tellGap();
         // Counted as passed before it is looked at: what fails once would fail again.
         delivered = sequence;
-        await show(message, sequence, readers);
+        try {
+          await show(message, sequence, readers);
+        } catch (error) {
+          failed(error, 'a message of the live feed could not be shown');
+          tellGap();
+        }
       });
     }
   }
@@ -86,33 +104,42 @@ export function createLive({ feed, rows, clock, log, meter }: LiveNeeds): Live {
     queued++;
     queue = queue
       .then(job)
-      .catch((error) => {
-        failures.inc();
-        log.error({ err: error }, 'a message of the live feed could not be shown');
-      })
-      .finally(() => queued--);
+      .catch((error) => failed(error, 'a reader could not resume'))
+      .finally(() => {
+        if (--queued > 0 || !overflowed) return;
+        overflowed = false;
+        tellGap();
+      });
+  }
+
+  function failed(error: unknown, what: string): void {
+    failures.inc({ what });
+    if (!complained.has(what)) log.error({ err: error }, what);
+    complained.add(what);
+  }
+
+  function tellGap(): void {
+    for (const reader of readers.all()) reader.gap(null);
   }
 
   /** @param after the position within the message behind which to begin */
   async function show(message: FeedMessage, sequence: number, to: ChannelIndex<Reader>, after = -1): Promise<void> {
-    for (const reader of to.all()) {
-      if (!reader.lost) continue;
-      reader.lost = false;
-      reader.gap(null);
-    }
     if (message.kind === 'insight') showInsight(message, sequence, to);
     else await showBlock(message, sequence, to, after);
   }
 
   function showInsight(message: FeedMessage & { kind: 'insight' }, sequence: number, to: ChannelIndex<Reader>): void {
     const { tenant, change, insight } = message;
-    const components = insight.affected_components.map(({ id }) => id);
-    const types: MessageType[] = isAlert(insight, change) ? ['debug:insight', 'debug:alert'] : ['debug:insight'];
-    for (const type of types) {
+    const channels = to.channels(tenant);
+    if (channels === undefined) return;
+    const heard = new Set([
+      ...channels.all,
+      ...insight.affected_components.flatMap(({ id }) => [...(channels.component.get(id) ?? [])]),
+      ...(channels.correlation.get(insight.correlation_id ?? '') ?? []),
+    ]);
+    for (const type of isAlert(insight, change) ? ALERT : INSIGHT) {
       const live = messageOf(type, sequence, 0, { ...insight, change });
-      for (const reader of to.matching(tenant, components, [insight.correlation_id ?? undefined])) {
-        if (reader.filter.insight(insight, type)) reader.deliver(live);
-      }
+      for (const reader of heard) if (reader.filter.insight(insight, type)) reader.deliver(live);
     }
   }
 
@@ -123,31 +150,42 @@ export function createLive({ feed, rows, clock, log, meter }: LiveNeeds): Live {
     after: number,
   ): Promise<void> {
     const { tenant } = message;
+    const channels = to.channels(tenant);
+    if (channels === undefined) return;
     const index = decodeIndex(message.index);
     const { header, columns, count } = index;
-    if (!to.mayWant(tenant, header)) return;
+    const tested = (readers: Iterable<Reader>): Tested[] =>
+      [...readers]
+        .map((reader) => ({ reader, test: reader.filter.block(index) }))
+        .filter(({ test }) => test !== null) as Tested[];
+    const ofAll = tested(channels.all);
+    const ofComponents = header.components.map(({ id }) => tested(channels.component.get(id) ?? []));
+    const byCorrelation = new Map([...channels.correlation].map(([id, readers]) => [id, tested(readers)]));
+    if (ofAll.length + byCorrelation.size === 0 && ofComponents.every((readers) => readers.length === 0)) return;
+
     const correlationOfTrace = await knownCorrelations(tenant, index);
     let records: ReturnType<typeof readBlock> | undefined;
     let described = 0;
     for (let i = after + 1; i < count; i++) {
-      const component = header.components[columns.component[i]!]!.id;
-      const own = header.correlations[columns.correlation[i]! - 1];
       const trace = header.traces[columns.trace[i]! - 1];
       // As in paged queries: what it says itself, what its trace belongs to, and the trace.
-      const ids = [own, trace && correlationOfTrace(trace), trace];
-      let shown: { event: DebugEvent; text: string; live: LiveMessage } | undefined;
-      for (const reader of to.matching(tenant, [component], ids)) {
-        if (!reader.filter.record(index, i, ids)) continue;
-        if (shown === undefined) {
-          records ??= readBlock(index, decodePayload(message.payload));
-          const event = records.event(i, correlationOfTrace);
-          const type = messageTypeOf(EVENT_TYPES[columns.type[i]!]!);
-          const data =
-            type === 'debug:state_change' && described++ < DESCRIBED_MAX ? await withDiff(tenant, event) : event;
-          shown = { event, text: event.message.toLowerCase(), live: messageOf(type, sequence, i, data) };
-        }
-        if (reader.filter.event(shown.event, shown.text)) reader.deliver(shown.live);
+      const ids = [header.correlations[columns.correlation[i]! - 1], trace && correlationOfTrace(trace), trace];
+      const ofCorrelations =
+        byCorrelation.size === 0 ? [] : [...new Set(ids)].flatMap((id) => byCorrelation.get(id!) ?? []);
+      const wanting: Reader[] = [];
+      for (const readers of [ofAll, ofComponents[columns.component[i]!]!, ofCorrelations]) {
+        for (const { reader, test } of readers) if (test(i, ids)) wanting.push(reader);
       }
+      if (wanting.length === 0) continue;
+      records ??= readBlock(index, decodePayload(message.payload));
+      const event = records.event(i, correlationOfTrace);
+      const type = messageTypeOf(EVENT_TYPES[columns.type[i]!]!);
+      const text = event.message.toLowerCase();
+      const heard = wanting.filter((reader) => reader.filter.event(event, text));
+      if (heard.length === 0) continue;
+      const data = type === 'debug:state_change' && described++ < DESCRIBED_MAX ? await withDiff(tenant, event) : event;
+      const live = messageOf(type, sequence, i, data);
+      for (const reader of heard) reader.deliver(live);
     }
   }
 
@@ -158,8 +196,13 @@ export function createLive({ feed, rows, clock, log, meter }: LiveNeeds): Live {
   ): Promise<(trace: string) => string | undefined> {
     const unknown = header.traces.filter((trace) => !correlations.has(`${tenant}\0${trace}`));
     if (unknown.length > 0) {
-      for (const { trace_id, correlation_id } of await rows.traceCorrelations(tenant, { traces: unknown })) {
-        correlations.set(`${tenant}\0${trace_id}`, correlation_id);
+      try {
+        for (const { trace_id, correlation_id } of await rows.traceCorrelations(tenant, { traces: unknown })) {
+          correlations.set(`${tenant}\0${trace_id}`, correlation_id);
+        }
+      } catch (error) {
+        // A record without the correlation of its trace is worth more than none.
+        failed(error, 'correlations of live records could not be read');
       }
     }
     return (trace) => correlations.get(`${tenant}\0${trace}`);
@@ -169,15 +212,14 @@ export function createLive({ feed, rows, clock, log, meter }: LiveNeeds): Live {
   async function withDiff(tenant: string, event: DebugEvent): Promise<object> {
     const { time } = parseEventId(event.id)!;
     const { component_type, component_id } = event;
-    const at = await rows.snapshots(tenant, {
-      component_type,
-      component_id,
-      start: time,
-      end: time,
-      limit: DESCRIBED_MAX,
-    });
-    const snapshot = at.find((candidate) => candidate.id === event.id);
-    return snapshot === undefined ? event : { ...event, ...(await describeSnapshot(rows, tenant, snapshot)) };
+    const instant = { component_type, component_id, start: time, end: time, limit: DESCRIBED_MAX };
+    try {
+      const snapshot = (await rows.snapshots(tenant, instant)).find(({ id }) => id === event.id);
+      return snapshot === undefined ? event : { ...event, ...(await describeSnapshot(rows, tenant, snapshot)) };
+    } catch (error) {
+      failed(error, 'what a live snapshot changed could not be read');
+      return event;
+    }
   }
 
   function messageOf(type: MessageType, sequence: number, position: number, data: object): LiveMessage {
@@ -236,7 +278,6 @@ export function createLive({ feed, rows, clock, log, meter }: LiveNeeds): Live {
         tenant,
         channel,
         filter: compileFilter(filter),
-        lost: false,
         ended: false,
         deliver: (message) => {
           if (!reader.ended) deliver(message);
@@ -260,12 +301,15 @@ export function createLive({ feed, rows, clock, log, meter }: LiveNeeds): Live {
   };
 }
 
+interface Tested {
+  reader: Reader;
+  test: RecordTest;
+}
+
 interface Reader {
   tenant: string;
   channel: Channel;
   filter: CompiledFilter;
-  /** Set when a message passed it by; told with the next one. */
-  lost: boolean;
   ended: boolean;
   deliver(message: LiveMessage): void;
   gap(dropped: number | null): void;
@@ -281,6 +325,9 @@ const CORRELATIONS_MAX = 50_000;
 const DESCRIBED_MAX = 32;
 /** The position behind the last record of any block. */
 const END = 0xffff_ffff;
+
+const INSIGHT = ['debug:insight'] as const;
+const ALERT = ['debug:insight', 'debug:alert'] as const;
 
 function isAlert({ severity }: Insight, change: string): boolean {
   return severity !== 'info' && (change === 'opened' || change === 'regressed');

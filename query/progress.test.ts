@@ -82,6 +82,11 @@ describe('failure', () => {
     expect(progressOf([event(0, {}, 'ERROR'), event(1, { status: 'completed' })]).status).toBe('completed');
   });
 
+  test('nor is one after which the whole was completed', () => {
+    const reports = [event(0, { step: 'pay' }, 'ERROR'), event(1, { status: 'completed' })];
+    expect(progressOf(reports)).toMatchObject({ status: 'in_progress', error_count: 1 });
+  });
+
   test('another step does not make up for it', () => {
     const reports = [event(0, { step: 'pay' }, 'ERROR'), event(1, { step: 'mail', status: 'completed' })];
     expect(progressOf(reports).status).toBe('failed');

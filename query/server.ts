@@ -62,7 +62,7 @@ export function createQueryServer(settings: QueryServerSettings): QueryServer {
     'WebSocket connections and followed lists',
     () => (sockets?.size ?? 0) + (followers?.size ?? 0),
   );
-  const pages = createStatic(new URL('./dashboard/', import.meta.url));
+  const pages = createStatic();
   let stopping = false;
 
   const app = new Koa();

@@ -49,9 +49,8 @@ export function createSessionAnswers(needs: QueryNeeds): SessionAnswers {
         id: randomUUID().replaceAll('-', ''),
         session_name,
         description: description ?? null,
-        // As they were given; what is undefined does not outlive JSON.
-        filters: JSON.parse(JSON.stringify(filters ?? {})) as JsonObject,
-        scope: scope ?? {},
+        filters: plainJson(filters ?? {}),
+        scope: plainJson(scope ?? {}),
         active: true,
         created_at: formatNanos(clock.nowNanos()),
         closed_at: null,
@@ -104,6 +103,11 @@ export function createSessionAnswers(needs: QueryNeeds): SessionAnswers {
     const { events, truncated } = await readAll(needs.events, query, COUNT_MAX);
     return { count: events.length, capped: truncated };
   }
+}
+
+/** What rows can hold: without what is undefined, integers past 2^53 as their digits. */
+function plainJson(object: object): JsonObject {
+  return JSON.parse(JSON.stringify(object, (_, value) => (typeof value === 'bigint' ? String(value) : value)));
 }
 
 const INSIGHT_FILTERS = ['component_type', 'component_id', 'correlation_id', 'operation_id'] as const;

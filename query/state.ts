@@ -3,11 +3,11 @@ import { randomUUID } from 'node:crypto';
 import { eventId } from '../model/ids.ts';
 import type { JsonObject } from '../model/json.ts';
 import type { Snapshot, SnapshotType } from '../model/snapshot.ts';
+import { diffStates, type StateDiff } from '../model/state-diff.ts';
 import { formatNanos } from '../model/time.ts';
 import { indexRequest } from '../otlp/walk.ts';
 import type { SnapshotQuery } from '../storage/contract.ts';
 import { type Answer, beginReading, notFound } from './answer.ts';
-import { type StateDiff, stateDiff } from './diff.ts';
 import type { QueryNeeds } from './needs.ts';
 import { parseTime } from './params.ts';
 import { encodeState, type PostedState } from './records.ts';
@@ -120,5 +120,6 @@ function diffOf(snapshot: Snapshot, newestFirst: readonly Snapshot[]): StateDiff
       candidate.operation_id === snapshot.operation_id &&
       (candidate.time < snapshot.time || (candidate.time === snapshot.time && candidate.id < snapshot.id)),
   );
-  return previous === undefined ? null : stateDiff(previous.state_data, snapshot.state_data, snapshot.snapshot_type);
+  const isWhole = snapshot.snapshot_type === 'full';
+  return previous === undefined ? null : diffStates(previous.state_data, snapshot.state_data, isWhole);
 }

@@ -35,7 +35,7 @@ export function createApi({ service, followers, enabled, tenantOf }: ApiSettings
   async function answer(route: Route, ctx: Context & { params: Record<string, string> }): Promise<void> {
     const { tenant } = ctx.state;
     const query = readQuery(ctx.querystring);
-    if (query.follow === 'true' && route.path === '/events' && route.method === 'get') {
+    if (query.follow === 'true' && route.path === '/events' && ctx.method === 'GET') {
       if (followers === null)
         throw new DebugError('DISABLED', 'streaming is switched off', { reason: 'STREAMING_DISABLED' });
       return followers.follow(ctx, tenant, query);

@@ -3,8 +3,9 @@ import type { FieldError } from '../../base/errors.ts';
 import { DebugError } from '../../base/errors.ts';
 import { invalid } from '../answer.ts';
 import type { PostedEvent } from '../records.ts';
+import { fieldErrors } from '../validation.ts';
 import * as input from './inputs.ts';
-import { fieldErrors, route } from './route.ts';
+import { route } from './route.ts';
 import * as view from './views.ts';
 
 /** 10,000 are encoded in some 200 ms; what is more comes in several requests. */

@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type { Context } from 'koa';
 import { z } from 'zod';
 import type { Clock } from '../../base/clock.ts';
+import { DebugError } from '../../base/errors.ts';
 import { formatNanos } from '../../model/time.ts';
 import type { Live } from '../live.ts';
 import type { Channel } from '../live-channels.ts';
@@ -14,7 +15,7 @@ import { parseQuery } from './route.ts';
 const followQuery = z.strictObject({ ...eventFilter, follow: z.literal('true'), since: cursor.optional() });
 
 export interface Followers {
-  /** @param query as it came  @throws DebugError MALFORMED */
+  /** @param query as it came  @throws DebugError MALFORMED, or UNAVAILABLE when too many follow */
   follow(ctx: Context, tenant: string, query: Record<string, unknown>): void;
   readonly size: number;
   /** Ends every response. */
@@ -31,6 +32,9 @@ export function createFollowers(live: Live, clock: Clock): Followers {
 
     follow(ctx, tenant, query) {
       const { follow: _, since, level, component_type, ...filter } = parseQuery(followQuery, query);
+      if (ends.size >= FOLLOWERS_MAX) {
+        throw new DebugError('UNAVAILABLE', `${FOLLOWERS_MAX} lists are followed already`, { retryAfterSeconds: 30 });
+      }
       const { res } = ctx;
       ctx.respond = false;
       res.writeHead(200, { 'content-type': 'application/x-ndjson; charset=utf-8', 'x-accel-buffering': 'no' });
@@ -84,6 +88,8 @@ export function createFollowers(live: Live, clock: Clock): Followers {
 }
 
 const CHANNEL = 'debug:all';
+// Each may keep 4 MiB waiting.
+const FOLLOWERS_MAX = 1000;
 const HEARTBEAT_MS = 30_000;
 /** What the list has: events, snapshots and metric points. */
 const EVENT_MESSAGES = ['debug:event', 'debug:state_change', 'debug:metric_update'] as const;

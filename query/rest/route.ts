@@ -1,8 +1,8 @@
 /** One row of the REST table: what it takes, what it gives, and whom it asks. Validation and /openapi.json are made from the same row. */
 import { z } from 'zod';
-import type { FieldError } from '../../base/errors.ts';
 import { type Answer, invalid, malformed } from '../answer.ts';
 import type { QueryService } from '../service.ts';
+import { fieldErrors } from '../validation.ts';
 
 export interface Route {
   method: 'get' | 'post' | 'put';
@@ -78,29 +78,4 @@ export function parseBody<B extends z.ZodType>(schema: B, body: unknown): z.outp
   const parsed = schema.safeParse(body);
   if (parsed.success) return parsed.data;
   throw invalid(fieldErrors(parsed.error));
-}
-
-/** Fields by their JSON path, `events[2].level`, each once; an unknown key is an error of that key. */
-export function fieldErrors(error: z.ZodError): FieldError[] {
-  const errors = new Map<string, FieldError>();
-  for (const issue of error.issues) {
-    const unknown = issue.code === 'unrecognized_keys' ? issue.keys : null;
-    for (const path of unknown?.map((key) => [...issue.path, key]) ?? [issue.path]) {
-      const field = pathOf(path);
-      const message = unknown === null ? issue.message : 'is not known here';
-      if (!errors.has(field) && errors.size < ERRORS_MAX) errors.set(field, { field, message });
-    }
-  }
-  return [...errors.values()];
-}
-
-// Nobody reads more, and a body may hold a million keys.
-const ERRORS_MAX = 100;
-
-function pathOf(path: readonly PropertyKey[]): string {
-  if (path.length === 0) return 'body';
-  return path
-    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
-    .join('')
-    .replace(/^\./, '');
 }

@@ -1,9 +1,9 @@
 /** What WebSocket clients may say. */
 import { z } from 'zod';
-import { DebugError } from '../../base/errors.ts';
 import { EVENT_TYPES, LEVELS } from '../../model/event.ts';
-import { malformed } from '../answer.ts';
+import { invalid, malformed } from '../answer.ts';
 import { MESSAGE_TYPES } from '../live-filter.ts';
+import { fieldErrors } from '../validation.ts';
 
 const list = <T extends z.ZodType>(of: T) =>
   z
@@ -11,11 +11,17 @@ const list = <T extends z.ZodType>(of: T) =>
     .transform((items) => items as z.output<T>[])
     .optional();
 
+/** `debug:insight`, or `insight`. */
+const messageType = z
+  .string()
+  .transform((type) => (type.startsWith('debug:') ? type : `debug:${type}`))
+  .pipe(z.enum(MESSAGE_TYPES));
+
 const filter = z.strictObject({
   level: list(z.enum(LEVELS)),
   min_level: z.enum(LEVELS).optional(),
   event_type: list(z.enum(EVENT_TYPES)),
-  message_type: list(z.enum(MESSAGE_TYPES)),
+  message_type: list(messageType),
   component_type: list(z.string()),
   q: z.string().max(256).optional(),
 });
@@ -44,9 +50,5 @@ export function parseClientMessage(text: string): ClientMessage {
   }
   const parsed = clientMessage.safeParse(value);
   if (parsed.success) return parsed.data;
-  const fields = parsed.error.issues.map((issue) => ({
-    field: issue.path.join('.') || 'message',
-    message: issue.message,
-  }));
-  throw new DebugError('INVALID', fields.map(({ field, message }) => `${field}: ${message}`).join('; '), { fields });
+  throw invalid(fieldErrors(parsed.error, 'message'));
 }

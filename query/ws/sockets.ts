@@ -10,6 +10,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { Clock } from '../../base/clock.ts';
 import { DebugError } from '../../base/errors.ts';
 import { formatNanos } from '../../model/time.ts';
+import { invalid } from '../answer.ts';
 import type { Live } from '../live.ts';
 import { parseChannel } from '../live-channels.ts';
 import type { LiveFilter } from '../live-filter.ts';
@@ -165,9 +166,9 @@ function createConnection(socket: WebSocket, firstChannel: string | null, settin
   function subscribe(channel: string, filter: LiveFilter, since: string | undefined): void {
     const parsed = parseChannel(channel);
     if (parsed === null) {
-      throw new DebugError('INVALID', 'channel: must be debug:all, debug:<component_id> or debug:correlation:<id>', {
-        fields: [{ field: 'channel', message: 'must be debug:all, debug:<component_id> or debug:correlation:<id>' }],
-      });
+      throw invalid([
+        { field: 'channel', message: 'must be debug:all, debug:<component_id> or debug:correlation:<id>' },
+      ]);
     }
     if (!channels.has(channel) && channels.size >= CHANNELS_MAX) {
       throw new DebugError('THROTTLED', `a connection takes at most ${CHANNELS_MAX} channels`);

@@ -1215,6 +1215,11 @@ describe('guards', () => {
     }
   });
 
+  test('a port that is taken is an error at start, naming the setting', async () => {
+    const port = Number(new URL(system.url).port);
+    await expect(startQuerySystem({ port })).rejects.toThrow(/the port is taken \(DEBUG_HTTP_PORT\)/);
+  });
+
   test('an error of ours tells nothing of the inside', async () => {
     const broken = await startQuerySystem({
       engine: {

@@ -36,6 +36,8 @@ export interface QuerySystem {
 }
 
 export interface QuerySystemOptions {
+  /** Absent: any that is free. */
+  port?: number;
   tokens?: readonly string[];
   enabled?: boolean;
   streaming?: boolean;
@@ -100,7 +102,7 @@ export async function startQuerySystem(options: QuerySystemOptions = {}): Promis
   const live = createLive({ feed, rows: warm, ...shared });
   const server = createQueryServer({
     host: '127.0.0.1',
-    port: 0,
+    port: options.port ?? 0,
     service: createQueryService(needs),
     live: options.streaming === false ? null : live,
     enabled: options.enabled ?? true,
@@ -112,7 +114,12 @@ export async function startQuerySystem(options: QuerySystemOptions = {}): Promis
     ...shared,
   });
   const parts = assemble('query system', [warm, hot, feed, journal, pipeline, live, server]);
-  await parts.start();
+  try {
+    await parts.start();
+  } catch (error) {
+    await rm(directory, { recursive: true });
+    throw error;
+  }
   return {
     url: `http://127.0.0.1:${server.address()!.port}`,
     send,

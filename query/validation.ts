@@ -1,0 +1,27 @@
+/** What a schema says of input that does not fit, in the words of every face. */
+import type { z } from 'zod';
+import type { FieldError } from '../base/errors.ts';
+
+/** Fields by their JSON path, `events[2].level`, each once; an unknown key is an error of that key. */
+export function fieldErrors(error: z.ZodError, whole = 'body'): FieldError[] {
+  const errors = new Map<string, FieldError>();
+  for (const issue of error.issues) {
+    const unknown = issue.code === 'unrecognized_keys' ? issue.keys : null;
+    for (const path of unknown?.map((key) => [...issue.path, key]) ?? [issue.path]) {
+      const field = pathOf(path) || whole;
+      const message = unknown === null ? issue.message : 'is not known here';
+      if (!errors.has(field) && errors.size < ERRORS_MAX) errors.set(field, { field, message });
+    }
+  }
+  return [...errors.values()];
+}
+
+// Nobody reads more, and a body may hold a million keys.
+const ERRORS_MAX = 100;
+
+function pathOf(path: readonly PropertyKey[]): string {
+  return path
+    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
+    .join('')
+    .replace(/^\./, '');
+}
