@@ -94,16 +94,20 @@ test('a failing call that its caller survived without a word is no failure; one 
   expect(failure).toMatchObject({ culprit: { id: 'stock' }, fatal: false });
 });
 
-test('errors are found without any span status, through spans that only pass the call on', () => {
-  const events = [
+test('errors are found without any span status, through calls that do not tell how they ended, not through those that went well', () => {
+  const tree = (data = {}) => [
     span({ ms: 0, by: 'front', trace, id: 'a', kind: 'unspecified', took: 100 }),
-    span({ ms: 5, by: 'orders', trace, id: 'b', parent: 'a', kind: 'unspecified', took: 90 }),
+    span({ ms: 5, by: 'orders', trace, id: 'b', parent: 'a', kind: 'server', took: 90, data }),
     span({ ms: 10, by: 'stock', trace, id: 'c', parent: 'b', kind: 'unspecified', took: 80 }),
     errorLog({ ms: 50, by: 'stock', trace, span: 'c', message: 'boom' }),
     errorLog({ ms: 98, by: 'front', trace, span: 'a', message: 'failed' }),
   ];
-  expect(failuresIn(events)).toMatchObject([
+  expect(failuresIn(tree())).toMatchObject([
     { culprit: { id: 'stock' }, chain: [{ message: 'failed' }, { message: 'boom' }] },
+  ]);
+  expect(failuresIn(tree({ 'http.response.status_code': 200 }))).toMatchObject([
+    { culprit: { id: 'stock' } },
+    { culprit: { id: 'front' } },
   ]);
 });
 

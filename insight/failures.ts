@@ -292,10 +292,19 @@ function retryKey({ span: { event } }: SpanNode): string {
   );
 }
 
-/** A span inside a component that neither failed nor claimed success: it may have passed a failure on. */
+/** A span that neither failed nor is known to have gone well: it may have passed a failure on. Calls tell by their protocol's status. */
 function passesOn({ span: { event } }: SpanNode): boolean {
-  return event.status !== 'ok' && (event.span?.kind === 'internal' || event.span?.kind === 'unspecified');
+  if (event.status === 'ok') return false;
+  const isInside = event.span?.kind === 'internal' || event.span?.kind === 'unspecified';
+  return isInside || !PROTOCOL_STATUS.some((key) => Object.hasOwn(event.data, key));
 }
+
+const PROTOCOL_STATUS = [
+  'http.response.status_code',
+  'http.status_code',
+  'rpc.response.status_code',
+  'rpc.grpc.status_code',
+];
 
 function earliest(nodes: readonly SpanNode[], ofNode: ReadonlyMap<SpanNode, DebugEvent[]>): SpanNode | undefined {
   const failedAt = (node: SpanNode) => {

@@ -15,6 +15,7 @@ const SUGGESTIONS_MAX = 6;
 const PAST_MAX = 2;
 /** Two of three words in common: the same trouble in other words. */
 const SIMILAR_MIN = 0.66;
+const PATTERN_ID = /[0-9a-f]{16}/;
 
 /** The most similar first; of equally similar ones the newest. */
 function fromPast(finding: Finding, resolved: readonly Insight[]): Suggestion[] {
@@ -22,7 +23,7 @@ function fromPast(finding: Finding, resolved: readonly Insight[]): Suggestion[] 
   return resolved
     .filter((insight) => insight.resolution_notes !== null && insight.resolution_notes !== '')
     .map((insight) => ({ insight, similarity: similarity(finding, words, insight) }))
-    .filter((each) => each.similarity >= SIMILAR_MIN)
+    .filter((each) => each.similarity > 0)
     .sort((a, b) => b.similarity - a.similarity)
     .slice(0, PAST_MAX)
     .map(({ insight }) => ({
@@ -39,17 +40,21 @@ function similarity(finding: Finding, words: ReadonlySet<string>, insight: Insig
     (component) => componentKey(component) === componentKey(finding.where),
   );
   const place = isSamePlace ? 0.1 : 0;
-  if (insight.fingerprint.startsWith(`${familyOf(finding)}|`)) return 0.9 + place;
+  // Where the kind of finding names no pattern (slow, blocked), only the same place makes it the same trouble.
+  const isSameTrouble = insight.fingerprint.startsWith(`${familyOf(finding)}|`);
+  if (isSameTrouble && (isSamePlace || PATTERN_ID.test(finding.what))) return 0.9 + place;
   if (!isSameKind) return 0;
   const others = wordsIn(`${insight.title} ${String(insight.evidence.numbers.pattern ?? '')}`);
   let common = 0;
   for (const word of others) if (words.has(word)) common++;
-  return common / Math.max(Math.min(words.size, others.size), 1) - 0.1 + place;
+  const share = common / Math.max(Math.min(words.size, others.size), 1);
+  return share < SIMILAR_MIN ? 0 : share * 0.8 + place;
 }
 
 function wordsIn(text: string): Set<string> {
   return new Set(
     templateText(text)
+      .replace(/<\w+>/g, ' ')
       .toLowerCase()
       .split(/[^\p{L}]+/u)
       .filter((word) => word.length > 2),

@@ -6,7 +6,7 @@ import type { ComponentRef } from '../model/block.ts';
 import type { DebugEvent } from '../model/event.ts';
 import type { TemplateMinute } from '../model/rollup.ts';
 import type { Snapshot } from '../model/snapshot.ts';
-import { parseNanos } from '../model/time.ts';
+import { NANOS_PER_MS } from '../model/time.ts';
 import { type TraceNode, type TraceTree, traceTree } from '../model/trace.ts';
 import { alignClocks, type TimedSpan } from './clock-skew.ts';
 import type { Scope } from './reader.ts';
@@ -105,9 +105,9 @@ export function componentKey(of: ComponentRef | DebugEvent): string {
   return 'component_id' in of ? `${of.component_type}/${of.component_id}` : `${of.type}/${of.id}`;
 }
 
-/** Nanoseconds; 0 for a time that cannot be read. */
-export function timeOf(event: DebugEvent): bigint {
-  return parseNanos(event.timestamp) ?? 0n;
+/** Nanoseconds. Events carry their time in one form, `…:05.123456789Z`; reading any RFC 3339 would cost three times as much. */
+export function timeOf({ timestamp }: DebugEvent): bigint {
+  return BigInt(Date.parse(`${timestamp.slice(0, 23)}Z`)) * NANOS_PER_MS + BigInt(timestamp.slice(23, 29));
 }
 
 /** Event times all have nine decimals and four-digit years: text order is time order. */

@@ -36,6 +36,14 @@ test('types count, the order of keys does not', () => {
   expect(diffStates({ a: {} }, { a: [] })).toEqual({ a: { from: {}, to: [] } });
 });
 
+test('what a partial state leaves out is not gone', () => {
+  const before = { a: 1, deep: { b: 2, c: 3 }, list: [1, 2] };
+  expect(diffStates(before, { deep: { b: 4 }, list: [1] }, false)).toEqual({
+    'deep.b': { from: 2, to: 4 },
+    'list[1]': { from: 2 },
+  });
+});
+
 test('keys with names of object members are only keys', () => {
   const state = JSON.parse('{"__proto__": {"a": 1}, "constructor": 2}') as JsonObject;
   expect(Object.keys(diffStates({}, state))).toEqual(['__proto__', 'constructor']);

@@ -157,6 +157,21 @@ test('quiet: a machine that slows everything alike, a slow start, and a slow tim
   expect(find(healthy(90, 130, 3), [...healthy(0, 40), ...runs(40, 90, 2, () => ({ stock: 500 }))])).toEqual([]);
 });
 
+test('quiet: a level that it had before', () => {
+  const busy = (from: number, until: number) => runs(from, until, from, () => ({ stock: 200 }));
+  expect(find(busy(180, 270), [...busy(0, 60), ...healthy(60, 180)])).toEqual([]);
+});
+
+test('one that is worst while all are slower is information', () => {
+  const overloaded = { front: 8, orders: 13, way: 3, stock: 900, database: 10 };
+  expect(
+    find(
+      runs(60, 120, 2, () => overloaded),
+      healthy(0, 60),
+    ),
+  ).toMatchObject([{ where: { id: 'stock' }, severity: 'info' }]);
+});
+
 test('quiet: a change too small for the operation to notice', () => {
   expect(
     find(

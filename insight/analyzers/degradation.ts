@@ -2,7 +2,8 @@
  * Operations that got slower than they were, and whose time made them so. For each operation, every step's own time is a series from
  * before the window to its end; a change point test (statistics.ts) says whether and when it changed level. A step is
  * blamed when the change is no chance, at least 20%, matters to the operation, explains most of what it lost, and stands out from the
- * steps of others: a machine that slows everything alike blames nobody.
+ * steps of others: a machine that slows everything alike blames nobody, and where the others got slower too, though less, it is
+ * told as information.
  */
 import type { ComponentRef } from '../../model/block.ts';
 import type { DebugEvent } from '../../model/event.ts';
@@ -48,6 +49,8 @@ const SUPERIORITY_MIN = 0.71;
 const TAIL_SUPERIORITY_MIN = 0.6;
 const TAIL_WORSE_MIN = 2;
 const EXPLAINED_MIN = 0.5;
+/** From here on everything got slower: the one that is worst may only be where the queue stands. */
+const OTHERS_WORSE_MIN = 1.5;
 
 /** All runs of one operation: what the root span of their traces is called, or one kind of posted event. */
 interface Operation {
@@ -164,7 +167,7 @@ function slowerStep(operation: Operation, window: Window, budget: Budget): Findi
   const lostPerRun = (losses.get(own)?.lost ?? 0) / runsAfter;
   if (lostPerRun < usual * (WORSE_MIN - 1) || Math.max(medianRatio(first), tailRatio(first)) < othersRatio * WORSE_MIN)
     return null;
-  return degradationFinding(operation, first, changed, { explained, usual, lostPerRun }, window);
+  return degradationFinding(operation, first, changed, { explained, usual, lostPerRun, othersRatio }, window);
 }
 
 /** The level change of a step for the worse, when it is no chance and large. */
@@ -237,7 +240,12 @@ function degradationFinding(
   operation: Operation,
   worst: Changed,
   changed: readonly Changed[],
-  { explained, usual, lostPerRun }: { explained: number; usual: number; lostPerRun: number },
+  {
+    explained,
+    usual,
+    lostPerRun,
+    othersRatio,
+  }: { explained: number; usual: number; lostPerRun: number; othersRatio: number },
   window: Window,
 ): Finding {
   const { step, change, before, after } = worst;
@@ -250,16 +258,17 @@ function degradationFinding(
   const [was, is] = [round(median(before)!, 1), round(median(after)!, 1)];
   const percent = Math.round(((is - was) / Math.max(was, MEASURABLE_MS)) * 100);
   const since = events[0]!.timestamp;
+  const isAlone = othersRatio < OTHERS_WORSE_MIN;
   const nodeText = onNodes.length === 0 ? '' : ` (node ${onNodes.slice(0, 4).join(', ')})`;
   return {
     analyzer: degradation.name,
     what: 'slower',
     where: step.component,
     insight_type: 'performance',
-    severity: 'warning',
+    severity: isAlone ? 'warning' : 'info',
     title: `${name} got slower: ${step.step} from ${was} to ${is} ms`,
     summary: `Since ${since} "${step.step}" of ${name}${nodeText} takes ${is} ms instead of ${was}; it explains ${Math.round(explained * 100)}% of what "${operation.name}" lost.`,
-    description: `"${operation.name}" of ${componentKey(operation.component)} usually took ${round(usual, 1)} ms and takes ${round(lostPerRun, 1)} ms more because of ${name}${nodeText}: "${step.step}" went from ${was} to ${is} ms (median of its own time, ${before.length} and ${after.length} runs) at ${since}. The chance that this is noise is ${change.p.toExponential(1)}.`,
+    description: `"${operation.name}" of ${componentKey(operation.component)} usually took ${round(usual, 1)} ms and takes ${round(lostPerRun, 1)} ms more because of ${name}${nodeText}: "${step.step}" went from ${was} to ${is} ms (median of its own time, ${before.length} and ${after.length} runs) at ${since}. The chance that this is noise is ${change.p.toExponential(1)}.${isAlone ? '' : ` The others got slower as well, ${round(othersRatio, 1)} times: the machines may be short of something.`}`,
     components: componentKey(operation.component) === name ? [step.component] : [step.component, operation.component],
     correlation_id: latestCorrelation(events),
     operation_id: commonOperation(events),
@@ -278,6 +287,7 @@ function degradationFinding(
       p_value: Number(change.p.toPrecision(3)),
       superiority: round(change.superiority, 3),
       explained_share: round(explained, 3),
+      others_ratio: round(othersRatio, 2),
     }),
     confidence: confidenceOf(
       [(1 - change.p) * marginSignal(change.superiority, 0.4), sampleSignal(after.length, 20), explained / 2],

@@ -52,9 +52,7 @@ function chainFinding(group: readonly FailedOperation[]): Finding {
     where: culprit,
     insight_type: 'error',
     severity: group.some((failed) => failed.failure.fatal) ? 'critical' : 'warning',
-    title: failure.silent
-      ? `${componentKey(culprit)} did not answer: ${words}`
-      : `${componentKey(culprit)} caused ${wordsOf(symptom)}: ${words}`,
+    title: `${componentKey(culprit)} ${failure.silent ? 'did not answer' : 'failed first'}: ${words}`,
     summary: `The failure began in ${where}${times}: "${words}". It reached ${components.slice(1, 5).map(componentKey).join(', ') || 'no other component'}.`,
     description: `${describe(failure, where)} The chain, from what was seen to where it began: ${chain.map(link).join(' ← ')}.`,
     components,

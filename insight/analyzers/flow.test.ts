@@ -38,6 +38,16 @@ describe('interrupted', () => {
     expect(findings[0]!.times).toHaveLength(7);
   });
 
+  test('one that its callers went on after is a warning', () => {
+    const trace = 't1';
+    const events = [
+      span({ ms: 0, by: 'front', trace, id: 'a', kind: 'server', took: 100 }),
+      span({ ms: 10, by: 'stock', trace, id: 'b', parent: 'a', kind: 'server', took: 50 }),
+      errorLog({ ms: 20, by: 'stock', trace, span: 'b', message: 'no picture' }),
+    ];
+    expect(find(events)).toMatchObject([{ severity: 'warning', where: { id: 'stock' } }]);
+  });
+
   test('an error without a message is told of as well', () => {
     expect(find([errorLog({ ms: 0, by: 'api', correlation })])).toMatchObject([{ severity: 'critical' }]);
   });

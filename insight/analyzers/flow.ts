@@ -54,7 +54,8 @@ function interruption(group: readonly FailedOperation[]): Finding {
     what: `interrupted ${patternId(patternOf(origin))}`,
     where: culprit,
     insight_type: 'flow',
-    severity: 'critical',
+    // Where the callers of what complained went on as if nothing was, it may have cost only a part.
+    severity: group.some((failed) => failed.failure.fatal) ? 'critical' : 'warning',
     title: `${operations === 1 ? 'Operation' : `${operations} operations`} interrupted in ${componentKey(culprit)}: ${words}`,
     summary: `${operations === 1 ? `Operation ${correlation.id}` : `${operations} operations`} did not finish: ${componentKey(culprit)} said "${words}"${place}.`,
     description: [

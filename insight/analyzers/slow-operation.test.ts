@@ -30,7 +30,9 @@ test('who only waited is not slow: the component whose own time it was is', () =
     span({ ms: 10, by: 'front', trace, id: 'b', parent: 'a', kind: 'client', took: 8980 }),
     span({ ms: 20, by: 'reports', trace, id: 'c', parent: 'b', name: 'render', kind: 'server', took: 8950 }),
   ]);
-  expect(findings).toMatchObject([{ where: { id: 'reports' }, evidence: { numbers: { slowest_step: 'render' } } }]);
+  expect(findings).toMatchObject([
+    { where: { id: 'reports' }, evidence: { numbers: { slowest_step: 'render', slow_count: 1 } } },
+  ]);
 });
 
 test('one slow step among hundreds is information', () => {

@@ -157,6 +157,15 @@ describe('quiet', () => {
     expect(find(shared)).toEqual([]);
   });
 
+  test('workers that share the load, and now and then do one together', () => {
+    const mostlyShared = tell({}).filter(({ operation_id, node_id }) => {
+      const operation = Number(operation_id!.slice(2));
+      if (operation === 10 || operation === 20) return true;
+      return operation === 30 ? node_id !== 'n3' : operation % 3 === NODES.indexOf(node_id!);
+    });
+    expect(find(mostlyShared)).toEqual([]);
+  });
+
   test('each write goes to two of three', () => {
     const partial = tell({}).filter(
       ({ operation_id, node_id }) => Number(operation_id!.slice(2)) % 3 !== NODES.indexOf(node_id!),

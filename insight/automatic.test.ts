@@ -1,0 +1,106 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { Clock } from '../base/clock.ts';
+import { createLogger } from '../base/log.ts';
+import { createMeter } from '../base/meter.ts';
+import { NANOS_PER_MINUTE, NANOS_PER_MS } from '../model/time.ts';
+import { at } from '../test/support/telemetry.ts';
+import { createAutomaticRuns } from './automatic.ts';
+import type { Scope } from './reader.ts';
+
+beforeEach(() => vi.useFakeTimers());
+afterEach(() => vi.useRealTimers());
+
+const MINUTE = at(0) - (at(0) % NANOS_PER_MINUTE);
+
+function runs(generate: (scope: Scope) => Promise<unknown> = async () => {}) {
+  const asked: { atMs: number; scope: Scope }[] = [];
+  const begun = Date.now();
+  const clock: Clock = {
+    nowNanos: () => MINUTE + BigInt(Date.now() - begun) * NANOS_PER_MS,
+    monotonicMs: () => Date.now() - begun,
+  };
+  const automatic = createAutomaticRuns({
+    generate: async (scope) => {
+      asked.push({ atMs: clock.monotonicMs(), scope });
+      await generate(scope);
+    },
+    clock,
+    log: createLogger('silent'),
+    meter: createMeter(),
+  });
+  const flush = (errors: number, tenant = 't') =>
+    automatic.observe({ tenant, componentMinutes: [{ minute: MINUTE, errors }] });
+  return { ...automatic, flush, asked };
+}
+
+test('after errors it looks soon, and again when they have settled; then it rests', async () => {
+  const { start, stop, flush, asked } = runs();
+  await start();
+  flush(3);
+  await vi.advanceTimersByTimeAsync(300_000);
+  expect(asked.length).toBeGreaterThanOrEqual(2);
+  expect(asked.length).toBeLessThanOrEqual(3);
+  const last = asked.at(-1)!;
+  // It has seen the second of the errors with ten seconds for the rest of their traces to arrive.
+  expect(last.atMs).toBeGreaterThanOrEqual(10_000);
+  expect(last.atMs).toBeLessThan(60_000);
+  expect(last.scope).toMatchObject({ tenant: 't' });
+  expect(last.scope.start! < MINUTE && last.scope.end! > MINUTE).toBe(true);
+  await stop();
+});
+
+test('while all is well it looks once a minute, and not at all when nothing comes in', async () => {
+  const { start, stop, flush, asked } = runs();
+  await start();
+  await vi.advanceTimersByTimeAsync(300_000);
+  expect(asked).toEqual([]);
+  for (let i = 0; i < 60; i++) {
+    flush(0);
+    await vi.advanceTimersByTimeAsync(5000);
+  }
+  expect(asked.length).toBeGreaterThanOrEqual(4);
+  expect(asked.length).toBeLessThanOrEqual(6);
+  await stop();
+});
+
+test('errors of an hour ago do not keep it busy', async () => {
+  const { start, stop, flush, asked } = runs();
+  await start();
+  flush(1);
+  await vi.advanceTimersByTimeAsync(60_000);
+  asked.length = 0;
+  for (let i = 0; i < 60; i++) {
+    flush(0);
+    await vi.advanceTimersByTimeAsync(5000);
+  }
+  expect(asked.length).toBeLessThanOrEqual(6);
+  await stop();
+});
+
+test('a look that fails does not end the looking; stop waits for the one under way', async () => {
+  let ended = false;
+  let first = true;
+  const { start, stop, flush, asked } = runs(async () => {
+    if (first) {
+      first = false;
+      throw new Error('away');
+    }
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    ended = true;
+  });
+  await start();
+  flush(1);
+  for (let i = 0; i < 5; i++) {
+    await vi.advanceTimersByTimeAsync(5000);
+    if (asked.length < 2) flush(1);
+  }
+  expect(asked.length).toBeGreaterThanOrEqual(2);
+  const stopping = stop();
+  await vi.advanceTimersByTimeAsync(2000);
+  await stopping;
+  expect(ended).toBe(true);
+  const count = asked.length;
+  flush(1);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(asked).toHaveLength(count);
+});

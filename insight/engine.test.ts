@@ -1,0 +1,231 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Clock } from '../base/clock.ts';
+import { createLogger } from '../base/log.ts';
+import { createMeter } from '../base/meter.ts';
+import type { DebugEvent } from '../model/event.ts';
+import type { WarmStore } from '../storage/contract.ts';
+import { type EmbeddedDirectory, embeddedDirectory } from '../test/support/embedded.ts';
+import { at, errorLog, log, readerOf, span } from '../test/support/telemetry.ts';
+import type { Analyzer } from './analyzer.ts';
+import { createInsightEngine, type InsightChange, type InsightEngineOptions } from './engine.ts';
+
+const tenant = 'test';
+let directory: EmbeddedDirectory;
+let store: WarmStore;
+let events: DebugEvent[];
+let heard: InsightChange[];
+let nowMs: number;
+
+beforeEach(async () => {
+  directory = await embeddedDirectory();
+  store = await directory.open();
+  events = [];
+  heard = [];
+  nowMs = 600_000;
+});
+afterEach(async () => {
+  await store.stop();
+  await directory.drop();
+});
+
+const clock: Clock = { nowNanos: () => at(nowMs), monotonicMs: () => performance.now() };
+
+function engine(more: Partial<InsightEngineOptions> = {}) {
+  const meter = createMeter();
+  const made = createInsightEngine({
+    reader: { ...readerOf([]), events: (query) => readerOf(events).events(query) },
+    insights: store,
+    clock,
+    confidenceThreshold: 0.7,
+    retentionHours: 24,
+    log: createLogger('silent'),
+    meter,
+    publish: (message) => heard.push(message),
+    ...more,
+  });
+  const runs = async () => (await meter.registry.getSingleMetric('ai_debug_insight_analyzer_runs_total')!.get()).values;
+  return { ...made, runs };
+}
+
+function fail(count: number, fromMs: number, by = 'api', correlation = 'c'): void {
+  for (let i = 0; i < count; i++)
+    events.push(errorLog({ ms: fromMs + i, by, correlation, message: `order ${i} lost` }));
+}
+
+describe('one analyzer does not cost another', () => {
+  const broken: Analyzer = {
+    name: 'broken',
+    needs: ['events'],
+    analyze() {
+      throw new Error('a bug');
+    },
+  };
+  const endless: Analyzer = {
+    name: 'endless',
+    needs: ['events'],
+    analyze(_, budget) {
+      for (;;) budget.check();
+    },
+  };
+  const greedy: Analyzer = { name: 'greedy', needs: ['snapshots'], analyze: () => [] };
+
+  test('one that throws, one that does not end and one whose input cannot be read are counted, the rest is found', async () => {
+    fail(5, 0);
+    const { repeatedError } = await import('./analyzers/repeated-error.ts');
+    const { generate, runs } = engine({
+      reader: { ...readerOf(events), snapshots: () => Promise.reject(new Error('the store is away')) },
+      analyzers: [broken, endless, greedy, repeatedError],
+    });
+    expect(await generate({ tenant })).toMatchObject([{ insight_type: 'error', occurrences: 5 }]);
+    expect((await runs()).map(({ labels, value }) => [labels.analyzer, labels.outcome, value])).toEqual([
+      ['broken', 'failed', 1],
+      ['endless', 'out_of_time', 1],
+      ['greedy', 'left_out', 1],
+      ['repeated-error', 'done', 1],
+    ]);
+  });
+
+  test('events that cannot be read are an error: an empty answer would look like health', async () => {
+    const { generate } = engine({ reader: { ...readerOf([]), events: () => Promise.reject(new Error('away')) } });
+    await expect(generate({ tenant })).rejects.toThrow('away');
+  });
+});
+
+describe('what is found again', () => {
+  test('is the same insight, tells the feed only when something is new, and counts each occurrence once', async () => {
+    const { generate } = engine();
+    fail(5, 0);
+    const first = await generate({ tenant });
+    expect(heard.map(({ change }) => change)).toEqual(first.map(() => 'opened'));
+    expect(await generate({ tenant })).toEqual(first);
+    expect(heard).toHaveLength(first.length);
+    fail(2, 1000);
+    const later = await generate({ tenant });
+    expect(later.map(({ id }) => id).sort()).toEqual(first.map(({ id }) => id).sort());
+    expect(later.find(({ fingerprint }) => fingerprint.startsWith('repeated-error'))).toMatchObject({ occurrences: 7 });
+    // A narrower look at the same time adds nothing.
+    expect(
+      (await generate({ tenant, start: at(0), end: at(500) })).find(({ fingerprint }) =>
+        fingerprint.startsWith('repeated-error'),
+      ),
+    ).toMatchObject({ occurrences: 7 });
+    expect(heard.slice(first.length).every(({ change }) => change === 'updated')).toBe(true);
+  });
+
+  test('an error that spreads to other components stays one insight', async () => {
+    const { generate } = engine();
+    fail(5, 0, 'zeta');
+    const [first] = (await generate({ tenant })).filter(({ insight_type }) => insight_type === 'error');
+    fail(9, 1000, 'alpha');
+    const [second] = (await generate({ tenant })).filter(({ insight_type }) => insight_type === 'error');
+    expect(second).toMatchObject({ id: first!.id, occurrences: 14, scope: 'distributed' });
+  });
+
+  test('ignored stays ignored and silent, resolved regresses on news, expired begins anew', async () => {
+    const { generate } = engine();
+    fail(5, 0);
+    const [insight] = (await generate({ tenant })).filter(({ insight_type }) => insight_type === 'error');
+    const change = (more: object) =>
+      store.changeInsight(tenant, insight!.id, (current) => current && { ...current, ...more });
+    const again = async () => (await generate({ tenant })).find(({ id }) => id === insight!.id);
+
+    await change({ state: 'ignored' });
+    heard.length = 0;
+    fail(1, 2000);
+    expect(await again()).toMatchObject({ state: 'ignored', occurrences: 6 });
+    expect(heard.filter((message) => message.insight.id === insight!.id)).toEqual([]);
+
+    await change({ state: 'resolved', resolved_at: events.at(-1)!.timestamp });
+    expect(await again()).toMatchObject({ state: 'resolved' });
+    fail(1, 1000);
+    expect(await again()).toMatchObject({ state: 'resolved', occurrences: 6 });
+    fail(1, 4000);
+    expect(await again()).toMatchObject({ state: 'regressed' });
+    expect(heard.find((message) => message.insight.id === insight!.id)).toMatchObject({ change: 'regressed' });
+
+    nowMs += 25 * 3_600_000;
+    heard.length = 0;
+    expect(await again()).toMatchObject({ state: 'open', occurrences: 8, resolved_at: null });
+    expect(heard.find((message) => message.insight.id === insight!.id)).toMatchObject({ change: 'opened' });
+  });
+
+  test('below the threshold nothing is stored', async () => {
+    fail(5, 0);
+    expect(await engine({ confidenceThreshold: 1 }).generate({ tenant })).toEqual([]);
+    expect(await store.insights(tenant, { limit: 10 })).toEqual([]);
+  });
+
+  test('two engines that find the same at the same time store it once', async () => {
+    fail(5, 0);
+    await Promise.all([engine().generate({ tenant }), engine().generate({ tenant })]);
+    const stored = await store.insights(tenant, { limit: 10 });
+    expect(new Set(stored.map(({ fingerprint }) => fingerprint)).size).toBe(stored.length);
+    expect(stored.find(({ insight_type }) => insight_type === 'error')).toMatchObject({ occurrences: 5 });
+  });
+});
+
+test('asked about a component, it tells what has to do with it, with what the others did in view', async () => {
+  const trace = 't1';
+  events.push(
+    span({ ms: 0, by: 'front', trace, id: 'a', kind: 'server', took: 9000, failed: true }),
+    span({ ms: 5, by: 'stock', trace, id: 'b', parent: 'a', kind: 'server', took: 8900, failed: true }),
+    errorLog({ ms: 50, by: 'elsewhere', correlation: 'other', message: 'unrelated' }),
+  );
+  const found = await engine().generate({ tenant, component_type: 'service', component_id: 'front' });
+  expect(found.length).toBeGreaterThan(0);
+  for (const insight of found)
+    expect(insight.affected_components.map(({ id }) => id)).toEqual(expect.arrayContaining(['stock', 'front']));
+});
+
+test('of a window too large to read, errors and failed operations are still read whole', async () => {
+  const trace = 'old';
+  events.push(
+    span({ ms: 0, by: 'front', trace, id: 'a', kind: 'server', took: 50, failed: true }),
+    // Without this one, which did not fail, the two that did have nothing to do with each other.
+    span({ ms: 2, by: 'front', trace, id: 'm', parent: 'a', took: 40 }),
+    span({ ms: 5, by: 'stock', trace, id: 'b', parent: 'm', kind: 'server', took: 30, failed: true }),
+    errorLog({ ms: 20, by: 'stock', trace, span: 'b', message: 'boom' }),
+  );
+  for (let i = 0; i < 12_000; i++) events.push(log({ ms: 1000 + i, by: 'noise', correlation: null, message: 'fine' }));
+  const found = await engine().generate({ tenant });
+  expect(found.filter(({ insight_type }) => insight_type === 'flow')).toMatchObject([
+    { affected_components: [{ id: 'stock' }, { id: 'front' }] },
+  ]);
+});
+
+describe('explain', () => {
+  test('from an error to its origin, with the best finding, storing nothing', async () => {
+    const trace = 't1';
+    const front = errorLog({ ms: 45, by: 'front', trace, span: 'a', message: 'buy failed' });
+    const stock = errorLog({ ms: 20, by: 'stock', trace, span: 'b', message: 'ECONNREFUSED' });
+    events.push(
+      span({ ms: 0, by: 'front', trace, id: 'a', kind: 'server', took: 50, failed: true }),
+      span({ ms: 5, by: 'stock', trace, id: 'b', parent: 'a', kind: 'server', took: 30, failed: true }),
+      front,
+      stock,
+    );
+    const { explain } = engine();
+    const explained = await explain(tenant, front);
+    expect(explained.chain.map(({ id }) => id)).toEqual([front.id, stock.id]);
+    expect(explained.insight).toMatchObject({ affected_components: [{ id: 'stock' }, { id: 'front' }] });
+    expect(explained.insight!.suggestions.length).toBeGreaterThan(0);
+    expect((await explain(tenant, stock)).chain).toEqual([stock]);
+    expect(await store.insights(tenant, { limit: 10 })).toEqual([]);
+  });
+
+  test('of an error that was made good there is nothing but itself', async () => {
+    const step = (ms: number, status: string, level: 'ERROR' | 'INFO') =>
+      log({ ms, by: 'api', correlation: 'c', level, data: { step: 'pay', status } });
+    const failed = step(0, 'failed', 'ERROR');
+    events.push(failed, step(10, 'completed', 'INFO'));
+    expect(await engine().explain(tenant, failed)).toEqual({
+      insight: null,
+      chain: [failed],
+      affected_components: [{ type: 'service', id: 'api' }],
+    });
+  });
+});
+
+test('consistency: null when nobody reported, stored only when something is wrong', async () => {
+  expect(await engine().consistency({ tenant, operation_id: 'op' })).toBeNull();
+});
