@@ -1,13 +1,13 @@
 /** The query port: REST, WebSocket, the dashboard, and what keeps a process looked after. */
 
 import { randomUUID } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import Koa, { type Context, type Middleware } from 'koa';
 import type { Clock } from '../base/clock.ts';
 import { DebugError } from '../base/errors.ts';
 import type { Part } from '../base/lifecycle.ts';
+import { type Listening, listen } from '../base/listen.ts';
 import type { Logger } from '../base/log.ts';
 import type { Meter } from '../base/meter.ts';
 import type { Authenticate } from '../base/tokens.ts';
@@ -46,7 +46,7 @@ export interface QueryServerSettings {
 
 export interface QueryServer extends Part {
   /** Where it listens; null before it does. */
-  address(): { host: string; port: number } | null;
+  address(): Listening | null;
 }
 
 export function createQueryServer(settings: QueryServerSettings): QueryServer {
@@ -98,13 +98,13 @@ export function createQueryServer(settings: QueryServerSettings): QueryServer {
     }
   });
 
-  let listening: { host: string; port: number } | null = null;
+  let listening: Listening | null = null;
   let starting: Promise<void> | undefined;
   let stopped: Promise<void> | undefined;
 
   async function start(): Promise<void> {
     await pages.load();
-    listening = await listen(server, host, port);
+    listening = await listen(server, host, port, 'the query service', 'DEBUG_HTTP_PORT');
   }
 
   async function stop(): Promise<void> {
@@ -137,25 +137,6 @@ const TIMEOUTS = {
 };
 const CONNECTIONS_MAX = 10_000;
 const STOP_MS = 5_000;
-
-/** @throws DebugError CONFLICT or INVALID, naming the setting that was wrong */
-function listen(server: Server, host: string, port: number): Promise<{ host: string; port: number }> {
-  return new Promise((resolve, reject) => {
-    const failed = (error: NodeJS.ErrnoException) => {
-      const taken = error.code === 'EADDRINUSE';
-      const setting = taken || error.code === 'EACCES' ? 'DEBUG_HTTP_PORT' : 'DEBUG_HOST';
-      const why = taken ? 'the port is taken' : error.message;
-      const message = `the query server cannot listen on ${host}:${port}: ${why} (${setting})`;
-      reject(new DebugError(taken ? 'CONFLICT' : 'INVALID', message, { cause: error }));
-    };
-    server.once('error', failed);
-    server.listen({ host, port }, () => {
-      server.off('error', failed);
-      const { address, port } = server.address() as AddressInfo;
-      resolve({ host: address, port });
-    });
-  });
-}
 
 /** Outermost: every answer has its request id and the headers that browsers need, every failure becomes a problem. */
 function answerFailures(log: Logger): Middleware {

@@ -14,8 +14,8 @@ import {
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Part } from '../base/lifecycle.ts';
+import { type Listening, listen } from '../base/listen.ts';
 import type { Exporter } from './export.ts';
-import { type Listening, listen } from './listen.ts';
 import { type ExportService, responseProtobuf, SERVICES } from './services.ts';
 import { failureOf, statusTrailers } from './status.ts';
 

@@ -1,9 +1,9 @@
 import { createServer, type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http';
 import { DebugError } from '../base/errors.ts';
 import type { Part } from '../base/lifecycle.ts';
+import { type Listening, listen } from '../base/listen.ts';
 import type { Encoding, Exporter } from './export.ts';
 import { contentEncodingOf, readBody } from './inflate.ts';
-import { type Listening, listen } from './listen.ts';
 import { responseJson, responseProtobuf, SERVICES } from './services.ts';
 import { failureOf, statusJson, statusProtobuf } from './status.ts';
 

@@ -1,5 +1,6 @@
+/** A port that is bound before anybody is told that we are up. */
 import type { AddressInfo, Server } from 'node:net';
-import { DebugError } from '../base/errors.ts';
+import { DebugError } from './errors.ts';
 
 export interface Listening {
   host: string;
