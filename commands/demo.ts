@@ -164,10 +164,13 @@ function report(paint: Paint, fault: Fault, answers: Answers, verdict: Verdict):
   const section = (question: string, request: string) =>
     lines.push('', `${paint('bold', question)}  ${paint('dim', request)}`);
 
-  section('Which component is unhealthy?', 'GET /analytics/system-health');
-  for (const { component_id, status, health_score } of health) {
+  section('Which component is unhealthy?', 'GET /analytics/system-health, POST /analytics/component-health');
+  for (const { component_id, status, health_score, insights: own } of health) {
+    const warnings = own.filter(({ severity }) => severity !== 'info').length;
     const score = health_score === null ? '' : ` ${health_score}`;
-    lines.push(`  ${component_id.padEnd(12)}${paint(status === 'healthy' ? 'green' : 'red', `${status}${score}`)}`);
+    const also = warnings === 0 ? '' : `, ${warnings} insight${warnings === 1 ? '' : 's'} open`;
+    const colour = status !== 'healthy' ? 'red' : warnings > 0 ? 'yellow' : 'green';
+    lines.push(`  ${component_id.padEnd(12)}${paint(colour, `${status}${score}${also}`)}`);
   }
 
   section(

@@ -27,6 +27,7 @@ export function serve(routes) {
   process.once('SIGTERM', stop);
   // Whoever started this holds the other end of stdin: it goes with its owner, however that ends.
   process.stdin.once('end', stop).resume();
+  process.stdin.unref?.();
 }
 
 /** Asks another service. @throws CallError when it does not answer with success */
