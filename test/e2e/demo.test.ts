@@ -76,16 +76,16 @@ describe('the demo', () => {
     }
   });
 
-  it('leaves nothing behind when it is interrupted', TIMEOUT, async () => {
+  it('leaves nothing behind when it is interrupted while orders wait', TIMEOUT, async () => {
     const temporary = await mkdtemp(join(tmpdir(), 'ai-debug-demo-test-'));
-    const program = spawn(process.execPath, [CLI, 'demo', ...NOWHERE], {
+    const program = spawn(process.execPath, [CLI, 'demo', '--fault', 'slow', '--seconds', '6', ...NOWHERE], {
       env: { ...process.env, TMPDIR: temporary },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     let url = '';
     for await (const line of createInterface(program.stdout)) {
       url = /http:\S+/.exec(line)?.[0] ?? url;
-      if (line.startsWith('shop')) program.kill('SIGINT');
+      if (line.startsWith('fault')) setTimeout(() => program.kill('SIGINT'), 1_000);
     }
     if (program.exitCode === null) await once(program, 'exit');
     expect(program.exitCode).toBe(1);
