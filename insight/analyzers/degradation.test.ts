@@ -172,6 +172,14 @@ test('one that is worst while all are slower is information', () => {
   ).toMatchObject([{ where: { id: 'stock' }, severity: 'info' }]);
 });
 
+test('a few milliseconds are information, however many times as long it takes', () => {
+  const durations = [...Array(10).fill(1), ...Array(10).fill(4)];
+  const steps = durations.map((duration_ms, i) =>
+    log({ ms: i * 1000, by: 'api', correlation: 'c', data: { duration_ms } }),
+  );
+  expect(find(steps)).toMatchObject([{ severity: 'info', evidence: { numbers: { degradation_percent: 300 } } }]);
+});
+
 test('quiet: a change too small for the operation to notice', () => {
   expect(
     find(

@@ -2,8 +2,8 @@
  * Operations that got slower than they were, and whose time made them so. For each operation, every step's own time is a series from
  * before the window to its end; a change point test (statistics.ts) says whether and when it changed level. A step is
  * blamed when the change is no chance, at least 20%, matters to the operation, explains most of what it lost, and stands out from the
- * steps of others: a machine that slows everything alike blames nobody, and where the others got slower too, though less, it is
- * told as information.
+ * steps of others: a machine that slows everything alike blames nobody, and where the others got slower too, though less, or where a
+ * run lost less than one would notice, it is told as information.
  */
 import type { ComponentRef } from '../../model/block.ts';
 import type { DebugEvent } from '../../model/event.ts';
@@ -51,6 +51,9 @@ const TAIL_WORSE_MIN = 2;
 const EXPLAINED_MIN = 0.5;
 /** From here on everything got slower: the one that is worst may only be where the queue stands. */
 const OTHERS_WORSE_MIN = 1.5;
+
+/** A time slice of common schedulers. Less nobody waits for, and a busy machine alone does as much: told as information. */
+const NOTICEABLE_MS = 10;
 
 /** All runs of one operation: what the root span of their traces is called, or one kind of posted event. */
 interface Operation {
@@ -265,7 +268,7 @@ function degradationFinding(
     what: 'slower',
     where: step.component,
     insight_type: 'performance',
-    severity: isAlone ? 'warning' : 'info',
+    severity: isAlone && lostPerRun >= NOTICEABLE_MS ? 'warning' : 'info',
     title: `${name} got slower: ${step.step} from ${was} to ${is} ms`,
     summary: `Since ${since} "${step.step}" of ${name}${nodeText} takes ${is} ms instead of ${was}; it explains ${Math.round(explained * 100)}% of what "${operation.name}" lost.`,
     description: `"${operation.name}" of ${componentKey(operation.component)} usually took ${round(usual, 1)} ms and takes ${round(lostPerRun, 1)} ms more because of ${name}${nodeText}: "${step.step}" went from ${was} to ${is} ms (median of its own time, ${before.length} and ${after.length} runs) at ${since}. The chance that this is noise is ${change.p.toExponential(1)}.${isAlone ? '' : ` The others got slower as well, ${round(othersRatio, 1)} times: the machines may be short of something.`}`,
