@@ -67,9 +67,7 @@ async function run(context: CommandContext, options: DemoOptions, undo: (() => P
   say('after', orderCount(troubled));
 
   const api = `${system.url}/api/debug`;
-  await untilReadable(api, troubled.at(-1)!, context.signal);
-  // The others send on the same beat as the front: one more, and all is there.
-  await sleep(2 * EXPORT_DELAY_MS, undefined, { signal: context.signal });
+  await untilReadable(api, troubled.at(-1)!, 6 * EXPORT_DELAY_MS, context.signal);
   const answers = await askAbout(api, { start, end }, troubled);
   const verdict = judge(fault, answers);
 

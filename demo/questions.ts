@@ -83,18 +83,39 @@ export interface TimeWindow {
   end: string;
 }
 
-/** Waits until the front's own span of an order can be read: it ends last of all. */
-export async function untilReadable(api: string, order: Order, signal: AbortSignal): Promise<void> {
-  const query = new URLSearchParams({ operation_id: order.id, component_id: 'front', event_type: 'span', limit: '1' });
-  for (const deadline = performance.now() + READABLE_MS; performance.now() < deadline; ) {
-    const spans = await get<unknown[]>(`${api}/events?${query}`);
-    if (spans.length > 0) return;
+/**
+ * Waits until all that the shop said about its orders can be read: the front's own span of the last one, which ends last of all, and
+ * then nothing new of any service for a while, as each sends on a beat of its own. Asked earlier, a failure would seem to begin
+ * in whoever was heard first.
+ */
+export async function untilReadable(api: string, last: Order, quietMs: number, signal: AbortSignal): Promise<void> {
+  const query = new URLSearchParams({ operation_id: last.id, component_id: 'front', event_type: 'span', limit: '1' });
+  const deadlineMs = performance.now() + READABLE_MS;
+  while ((await get<unknown[]>(`${api}/events?${query}`)).length === 0) {
+    if (performance.now() > deadlineMs)
+      throw new Error(`order ${last.id} did not become readable in ${READABLE_MS / 1000} s`);
     await sleep(100, undefined, { signal });
   }
-  throw new Error(`order ${order.id} did not become readable within ${READABLE_MS / 1000} s`);
+  let heard = await eventsOfShop(api);
+  for (let sinceMs = performance.now(); performance.now() < Math.min(sinceMs + quietMs, deadlineMs); ) {
+    await sleep(100, undefined, { signal });
+    const now = await eventsOfShop(api);
+    if (now !== heard) sinceMs = performance.now();
+    heard = now;
+  }
 }
 
-const READABLE_MS = 15_000;
+const READABLE_MS = 20_000;
+
+async function eventsOfShop(api: string): Promise<number> {
+  const health = await get<{ by_component: { component_id: string; total_events: number }[] }>(
+    `${api}/analytics/system-health?time_range=15m`,
+  );
+  const ours = health.by_component.filter(({ component_id }) =>
+    ['front', 'orders', 'inventory'].includes(component_id),
+  );
+  return ours.reduce((sum, { total_events }) => sum + total_events, 0);
+}
 
 async function explain(api: string, order: Order): Promise<Explanation> {
   // What the customer was told: the front's own error.
