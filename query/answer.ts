@@ -30,7 +30,7 @@ export interface AnswerMeta {
 export interface Coverage {
   /** The tiers that were read for events; empty where minutes and rows sufficed. */
   tiers: TierName[];
-  /** Journal entries acknowledged but not yet readable: 0 unless the store is slow or away. */
+  /** Bytes of requests acknowledged but not yet readable: 0 unless the store is slow or away. */
   pending: number;
   /** Why a list is empty: nothing was ever stored, nothing matches, or the time asked for is no longer kept. */
   empty?: 'no_data' | 'no_match' | 'out_of_retention';

@@ -2,7 +2,7 @@
  * From journal entries to one flush: duplicates are left out, messages get their template, records go into blocks, and what
  * answers need without reading blocks (minutes, templates, correlations of traces, snapshots) is counted up beside.
  */
-import { BLOCK_RECORDS_MAX, type Block, buildBlock, decodeIndex, decodePayload, partitionDay } from '../model/block.ts';
+import { type Block, buildBlock, decodeIndex, decodePayload, partitionDay } from '../model/block.ts';
 import { EVENT_TYPES, SEVERITY_CRITICAL, SEVERITY_ERROR } from '../model/event.ts';
 import { eventId } from '../model/ids.ts';
 import { isJsonObject } from '../model/json.ts';
@@ -85,7 +85,7 @@ export function derive(tenant: string, arrivals: readonly Arrival[], settings: D
 }
 
 // 512 to 2,048 records cost the same to write; a look-up decodes whole blocks, so the smaller half of that (PERF.md).
-const BLOCK_RECORDS = Math.min(1024, BLOCK_RECORDS_MAX);
+const BLOCK_RECORDS = 1024;
 // One writer fills one shard until a machine is outgrown; the column is in every key from day one.
 const SHARD = 0;
 const METRIC = EVENT_TYPES.indexOf('metric');

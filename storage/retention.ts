@@ -37,8 +37,8 @@ export function createRetention(options: RetentionOptions): Retention {
 
   async function run(): Promise<string[]> {
     const now = clock.nowNanos();
-    const lastTwo = dayOf(now - NANOS_PER_DAY);
-    const due = (await warm.days()).filter((day) => day < lastTwo && endOf(day) <= now - retentionNanos);
+    const yesterday = dayOf(now - NANOS_PER_DAY);
+    const due = (await warm.days()).filter((day) => day < yesterday && endOf(day) <= now - retentionNanos);
     for (const day of due) {
       if (cold !== null) await copy(day, cold);
       await warm.dropDay(day);
