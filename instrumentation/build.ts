@@ -44,7 +44,7 @@ const HERE = import.meta.dirname;
 const withoutUnreachedExporters: Plugin = {
   name: 'without-unreached-exporters',
   setup({ onResolve }) {
-    onResolve({ filter: /^@opentelemetry\/exporter-(.*-grpc|prometheus|zipkin)$/ }, ({ importer }) =>
+    onResolve({ filter: /^@opentelemetry\/exporter-/ }, ({ importer }) =>
       importer.includes('/sdk-node/') ? { path: join(HERE, 'unreached-exporters.ts') } : undefined,
     );
   },

@@ -12,6 +12,27 @@ export function say(message: string): void {
   } catch {}
 }
 
+const said = new Set<string>();
+
+/** What becomes of the telemetry, each kind said once per process: an outage is not to fill the app's logs. */
+export function sayDelivery(
+  url: string,
+  { kind, reason }: { kind: 'away' | 'back' | 'refused' | 'dropped'; reason: string },
+): void {
+  const first = !said.has(kind);
+  said.add(kind);
+  if (!first) return;
+  const { origin } = new URL(url);
+  const [firstLine] = reason.split('\n', 1);
+  const texts = {
+    away: `cannot deliver to ${origin} (${firstLine}); telemetry waits on the disk meanwhile (said once)`,
+    back: `delivering to ${origin} again`,
+    refused: `${origin} refused a batch (${firstLine}); it is lost (said once)`,
+    dropped: `telemetry is lost: ${firstLine} (said once)`,
+  };
+  say(texts[kind]);
+}
+
 /**
  * Constructs the SDK and answers `OTEL_LOG_LEVEL` with a logger on stderr. The SDK's constructor would answer it with one
  * on `console`, so it does not get to see the variable.

@@ -2,8 +2,6 @@ import * as nodeModule from 'node:module';
 import type { Instrumentation } from '@opentelemetry/instrumentation';
 import { register, supportsSyncHooks } from 'import-in-the-middle/register-hooks.mjs';
 
-const require = nodeModule.createRequire(import.meta.url);
-
 /**
  * Lets the instrumentations see ES modules that the app imports; CommonJS ones they hook by themselves. Only modules that
  * somebody instruments are intercepted: every other import keeps its speed and its line numbers.
@@ -19,16 +17,6 @@ export function hookImports(instrumentations: Instrumentation[]): void {
   // so the CommonJS twin, which has no `import.meta.filename`, watches only what is required there.
   if (import.meta.filename === undefined) return;
   nodeModule.register('import-in-the-middle/hook.mjs', import.meta.url, { data: { include } });
-}
-
-/**
- * `http` is built in and the same object for both module systems: patched through one `require`, then the names that
- * ES modules import (`import { request } from 'node:http'`) are brought up to date. No hook needed, no order to get wrong.
- */
-export function patchHttp(): void {
-  require('node:http');
-  require('node:https');
-  nodeModule.syncBuiltinESMExports();
 }
 
 function instrumentedPackages(instrumentation: Instrumentation): string[] {

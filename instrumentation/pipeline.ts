@@ -1,3 +1,7 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { threadId } from 'node:worker_threads';
+import { ExportResultCode } from '@opentelemetry/core';
 import {
   JsonLogsSerializer,
   JsonMetricsSerializer,
@@ -6,61 +10,97 @@ import {
   ProtobufMetricsSerializer,
   ProtobufTraceSerializer,
 } from '@opentelemetry/otlp-transformer';
+import type { Resource } from '@opentelemetry/resources';
+import type { LogRecordProcessor, ReadableLogRecord, ReadWriteLogRecord } from '@opentelemetry/sdk-logs';
 import {
-  BatchLogRecordProcessor,
-  type LogRecordProcessor,
-  type ReadableLogRecord,
-  type ReadWriteLogRecord,
-} from '@opentelemetry/sdk-logs';
-import { type IMetricReader, PeriodicExportingMetricReader, type ResourceMetrics } from '@opentelemetry/sdk-metrics';
-import { BatchSpanProcessor, type ReadableSpan, type SpanProcessor } from '@opentelemetry/sdk-trace';
-import { confirming, logRecordExporter, metricExporter, spanExporter } from './exporters.ts';
+  AggregationTemporality,
+  type IMetricReader,
+  InstrumentType,
+  PeriodicExportingMetricReader,
+  type PushMetricExporter,
+  type ResourceMetrics,
+} from '@opentelemetry/sdk-metrics';
+import type { ReadableSpan, SpanProcessor } from '@opentelemetry/sdk-trace';
+import { Batcher } from './batcher.ts';
+import { Courier } from './courier.ts';
+import { sayDelivery } from './diagnostics.ts';
 import { DistinctLogTimes } from './log-times.ts';
 import { CorrelationLogRecordProcessor, CorrelationSpanProcessor } from './processors.ts';
-import type { ExportSettings, Settings } from './settings.ts';
-import { Unconfirmed } from './unconfirmed.ts';
+import { instanceId } from './resource.ts';
+import type { ExportSettings, Format, Settings, Signal } from './settings.ts';
+import { ownerOf, type Parcel, Spool } from './spool.ts';
+import { CONTENT_TYPES, createTransport } from './transport.ts';
 
-/** A request that can be sent by whoever still can: bytes and where they go. */
-export interface OtlpRequest {
+/** A request that can be sent by whoever still can, and kept where it could not. */
+export interface LastRequest {
   url: string;
   headers: Record<string, string>;
   tls: ExportSettings['tls'];
   body: Uint8Array;
+  keep(): void;
 }
 
 export interface Pipeline {
   spanProcessors: SpanProcessor[];
   logRecordProcessors: LogRecordProcessor[];
   metricReaders: IMetricReader[];
+  /** Delivers what processes that are dead have left on the disk. */
+  start(): void;
   /** Reads the metrics a last time, to be taken with the rest. Not sent: nobody may be there to wait for it. */
   collectMetrics(): Promise<void>;
-  /** Takes out all that the receiver has not confirmed, as ready requests. Synchronous, for a process at its end. */
-  takeUnconfirmed(): OtlpRequest[];
+  /** Takes out all that is in memory and that the receiver has not confirmed. Synchronous, for a process at its end. */
+  takeUnconfirmed(): LastRequest[];
 }
 
-/** From a finished span or an emitted log record to the exporter: stamp the ids, remember until confirmed, batch. */
+/** From a finished span or an emitted log record to the receiver: stamp the ids, batch, serialize, deliver or keep. */
 export function createPipeline(settings: Settings): Pipeline {
-  const spans = new Unconfirmed<ReadableSpan>(2 * settings.spans.maxQueueSize);
-  const logs = new Unconfirmed<ReadableLogRecord>(2 * settings.logs.maxQueueSize);
+  const { exports } = settings;
+  const spool = new Spool({
+    directory: join(settings.spool.directory, destinationOf(exports)),
+    bytesMax: settings.spool.bytesMax,
+    owner: ownerOf(process.pid, instanceId(), threadId),
+    dropped: (_count, reason) => sayDelivery(exports.traces.url, { kind: 'dropped', reason }),
+  });
+  const courier = new Courier({
+    transports: Object.fromEntries(
+      SIGNALS.filter((signal) => exports[signal].enabled).map((signal) => [
+        signal,
+        createTransport(signal, exports[signal]),
+      ]),
+    ),
+    spool,
+    say: (what) => sayDelivery(exports.traces.url, what),
+  });
+  const parcelOf = <T>(signal: Signal, serializers: Serializers<T>, items: T): Parcel | undefined => {
+    const { format } = exports[signal];
+    const body = serializers[format].serializeRequest(items);
+    return body && { signal, format, body };
+  };
+  const send = <T>(signal: Signal, serializers: Serializers<T>, items: T): void => {
+    const parcel = parcelOf(signal, serializers, items);
+    if (parcel) courier.send(parcel);
+  };
+
+  const spans = new Batcher<ReadableSpan>(
+    settings.spans.maxExportBatchSize,
+    settings.spans.scheduledDelayMillis,
+    (batch) => onceResolved(batch[0]?.resource, () => send('traces', TRACES, batch)),
+  );
+  const logs = new Batcher<ReadableLogRecord>(
+    settings.logs.maxExportBatchSize,
+    settings.logs.scheduledDelayMillis,
+    (batch) => onceResolved(batch[0]?.resource, () => send('logs', LOGS, batch)),
+  );
+  let lastMetrics: ResourceMetrics | undefined;
+
   // The ids are stamped also when nothing is exported: the processors keep the context alive for the other signals.
   const spanProcessors: SpanProcessor[] = [new CorrelationSpanProcessor()];
   const logRecordProcessors: LogRecordProcessor[] = [new CorrelationLogRecordProcessor(), new DistinctLogTimes()];
   const metricReaders: IMetricReader[] = [];
-  let lastMetrics: ResourceMetrics | undefined;
-  const { traces, logs: logExport, metrics } = settings.exports;
-
-  if (traces.enabled) {
-    const exporter = confirming(spanExporter(traces), traces, (sent: ReadableSpan[]) => spans.confirm(sent));
-    spanProcessors.push(rememberSpans(spans), new BatchSpanProcessor({ exporter, ...settings.spans }));
-  }
-  if (logExport.enabled) {
-    const exporter = confirming(logRecordExporter(logExport), logExport, (sent: ReadableLogRecord[]) =>
-      logs.confirm(sent),
-    );
-    logRecordProcessors.push(rememberLogs(logs), new BatchLogRecordProcessor({ exporter, ...settings.logs }));
-  }
-  if (metrics.enabled) {
-    const exporter = confirming(metricExporter(metrics), metrics, () => {});
+  if (exports.traces.enabled) spanProcessors.push(batchSpans(spans));
+  if (exports.logs.enabled) logRecordProcessors.push(batchLogs(logs));
+  if (exports.metrics.enabled) {
+    const exporter = metricExporter(settings, (metrics) => send('metrics', METRICS, metrics));
     metricReaders.push(new PeriodicExportingMetricReader({ exporter, ...settings.metrics }));
   }
 
@@ -68,62 +108,99 @@ export function createPipeline(settings: Settings): Pipeline {
     spanProcessors,
     logRecordProcessors,
     metricReaders,
+    start: () => void courier.adopt(),
     async collectMetrics() {
       lastMetrics = (await metricReaders[0]?.collect())?.resourceMetrics;
     },
     takeUnconfirmed() {
-      const metricItems = lastMetrics ? [lastMetrics] : [];
-      lastMetrics = undefined;
-      return [
-        ...requests(traces, spans.take(), ProtobufTraceSerializer, JsonTraceSerializer),
-        ...requests(logExport, logs.take(), ProtobufLogsSerializer, JsonLogsSerializer),
-        ...requests(metrics, metricItems, ofOne(ProtobufMetricsSerializer), ofOne(JsonMetricsSerializer)),
+      const left = [spans.take(), logs.take()] as const;
+      const parcels = [
+        ...courier.takePending(),
+        ...(left[0].length > 0 ? [parcelOf('traces', TRACES, left[0])] : []),
+        ...(left[1].length > 0 ? [parcelOf('logs', LOGS, left[1])] : []),
+        ...(lastMetrics ? [parcelOf('metrics', METRICS, lastMetrics)] : []),
       ];
+      lastMetrics = undefined;
+      return parcels.filter((parcel) => parcel !== undefined).map(lastRequest);
     },
   };
+
+  function lastRequest(parcel: Parcel): LastRequest {
+    const { url, headers, tls } = exports[parcel.signal];
+    return {
+      url,
+      headers: { ...headers, 'content-type': CONTENT_TYPES[parcel.format] },
+      tls,
+      body: parcel.body,
+      keep: () => spool.keepSync(parcel),
+    };
+  }
 }
 
-interface Serializer<T> {
-  serializeRequest(items: T[]): Uint8Array | undefined;
+/** What waits for one receiver under one token must not be delivered to another: services of several owners may share a disk. */
+function destinationOf(exports: Settings['exports']): string {
+  const parts = SIGNALS.map((signal) => [exports[signal].url, exports[signal].headers]);
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
 }
 
-/** The metrics of a process are one item, which the serializers take by itself. */
-function ofOne<T>(serializer: { serializeRequest(item: T): Uint8Array | undefined }): Serializer<T> {
-  return { serializeRequest: ([item]) => (item === undefined ? undefined : serializer.serializeRequest(item)) };
+const SIGNALS: Signal[] = ['traces', 'logs', 'metrics'];
+
+type Serializers<T> = Record<Format, { serializeRequest(items: T): Uint8Array | undefined }>;
+
+const TRACES: Serializers<ReadableSpan[]> = { protobuf: ProtobufTraceSerializer, json: JsonTraceSerializer };
+const LOGS: Serializers<ReadableLogRecord[]> = { protobuf: ProtobufLogsSerializer, json: JsonLogsSerializer };
+const METRICS: Serializers<ResourceMetrics> = { protobuf: ProtobufMetricsSerializer, json: JsonMetricsSerializer };
+
+/** Detectors that the user chose may still be asking who we are. */
+function onceResolved(resource: Resource | undefined, then: () => void): void {
+  if (resource?.asyncAttributesPending) void resource.waitForAsyncAttributes?.().then(then, then);
+  else then();
 }
 
-/** OTLP over gRPC needs an HTTP/2 session and an event loop: what it has not confirmed at the end is not sent again. */
-function requests<T>(
-  settings: ExportSettings,
-  items: T[],
-  protobuf: Serializer<T>,
-  json: Serializer<T>,
-): OtlpRequest[] {
-  if (items.length === 0 || settings.protocol === 'grpc') return [];
-  const [serializer, contentType] =
-    settings.protocol === 'http/json' ? [json, 'application/json'] : [protobuf, 'application/x-protobuf'];
-  const body = serializer.serializeRequest(items);
-  if (!body) return [];
-  const { url, headers, tls } = settings;
-  return [{ url, headers: { ...headers, 'content-type': contentType }, tls, body }];
-}
-
-function rememberSpans(unconfirmed: Unconfirmed<ReadableSpan>): SpanProcessor {
+function batchSpans(spans: Batcher<ReadableSpan>): SpanProcessor {
   return {
     onStart() {},
     onEnd(span) {
       const sampled = (span.spanContext().traceFlags & 1) === 1;
-      if (sampled) unconfirmed.add(span);
+      if (sampled) spans.add(span);
+    },
+    async forceFlush() {
+      spans.flush();
+    },
+    async shutdown() {
+      spans.flush();
+    },
+  };
+}
+
+function batchLogs(logs: Batcher<ReadableLogRecord>): LogRecordProcessor {
+  return {
+    onEmit: (record: ReadWriteLogRecord) => logs.add(record),
+    async forceFlush() {
+      logs.flush();
+    },
+    async shutdown() {
+      logs.flush();
+    },
+  };
+}
+
+function metricExporter({ metrics }: Settings, send: (metrics: ResourceMetrics) => void): PushMetricExporter {
+  return {
+    export(resourceMetrics, done) {
+      send(resourceMetrics);
+      done({ code: ExportResultCode.SUCCESS });
+    },
+    selectAggregationTemporality: (instrument) => {
+      const delta =
+        metrics.temporality === 'delta' ? DELTA : metrics.temporality === 'lowmemory' ? DELTA_SYNCHRONOUS : [];
+      return delta.includes(instrument) ? AggregationTemporality.DELTA : AggregationTemporality.CUMULATIVE;
     },
     async forceFlush() {},
     async shutdown() {},
   };
 }
 
-function rememberLogs(unconfirmed: Unconfirmed<ReadableLogRecord>): LogRecordProcessor {
-  return {
-    onEmit: (record: ReadWriteLogRecord) => unconfirmed.add(record),
-    async forceFlush() {},
-    async shutdown() {},
-  };
-}
+/** Of `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`, as the specification lists them. */
+const DELTA_SYNCHRONOUS = [InstrumentType.COUNTER, InstrumentType.HISTOGRAM];
+const DELTA = [...DELTA_SYNCHRONOUS, InstrumentType.OBSERVABLE_COUNTER];

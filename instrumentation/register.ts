@@ -12,7 +12,9 @@ import { bridgeConsole } from './console-bridge.ts';
 import { CorrelationPropagator } from './correlation.ts';
 import { say, withDiagnosticsOnStderr } from './diagnostics.ts';
 import { flushOnExit } from './exit-flush.ts';
-import { hookImports, patchHttp } from './import-hooks.ts';
+import { watchHttpClients } from './http-client.ts';
+import { watchHttpServers } from './http-server.ts';
+import { hookImports } from './import-hooks.ts';
 import { standardInstrumentations } from './instrumentations.ts';
 import { createPipeline, type Pipeline } from './pipeline.ts';
 import { processResource } from './resource.ts';
@@ -36,9 +38,13 @@ function start(settings: Settings): void {
   hookImports(instrumentations);
   const { pipeline, sdk } = withDiagnosticsOnStderr(process.env, () => assemble(settings, instrumentations));
   sdk.start();
-  patchHttp();
+  if (settings.isInstrumented('http')) {
+    watchHttpServers();
+    watchHttpClients();
+  }
   if (settings.isInstrumented('console')) bridgeConsole();
   flushOnExit(pipeline);
+  pipeline.start();
 }
 
 function assemble(settings: Settings, instrumentations: Instrumentation[]): { pipeline: Pipeline; sdk: NodeSDK } {

@@ -31,7 +31,7 @@ export function processResource(): Resource {
 }
 
 /** One per process: its worker threads are the same replica, so they inherit it. */
-function instanceId(): string {
+export function instanceId(): string {
   const inherited = getEnvironmentData(ATTR_SERVICE_INSTANCE_ID);
   if (typeof inherited === 'string') return inherited;
   const id = randomUUID();

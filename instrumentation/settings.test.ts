@@ -7,18 +7,20 @@ describe('settings', () => {
     expect(settings.exports.traces).toEqual({
       enabled: true,
       protocol: 'http/protobuf',
+      format: 'protobuf',
       url: 'http://127.0.0.1:4318/v1/traces',
       headers: {},
+      compression: 'none',
+      timeoutMs: 10_000,
       tls: {},
     });
     expect(settings.exports.logs.url).toBe('http://127.0.0.1:4318/v1/logs');
-    expect(settings.spans).toEqual({
-      maxQueueSize: 2048,
-      maxExportBatchSize: 512,
-      scheduledDelayMillis: 1000,
-      exportTimeoutMillis: 30_000,
+    expect(settings.spans).toEqual({ maxExportBatchSize: 512, scheduledDelayMillis: 1000 });
+    expect(settings.metrics).toEqual({
+      exportIntervalMillis: 10_000,
+      exportTimeoutMillis: 10_000,
+      temporality: 'cumulative',
     });
-    expect(settings.metrics).toEqual({ exportIntervalMillis: 10_000, exportTimeoutMillis: 10_000 });
     expect(settings.disabled).toBe(false);
   });
 
@@ -53,17 +55,17 @@ describe('settings', () => {
   });
 
   it('fall back to the default for a number that is none', () => {
-    const { spans, logs, metrics } = settingsFrom({
+    const { spans, logs, metrics, exports } = settingsFrom({
       OTEL_BSP_SCHEDULE_DELAY: '-5',
-      OTEL_BSP_MAX_QUEUE_SIZE: '100',
       OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '300',
       OTEL_BLRP_SCHEDULE_DELAY: 'soon',
-      OTEL_BLRP_EXPORT_TIMEOUT: '50',
+      OTEL_EXPORTER_OTLP_TIMEOUT: 'never',
       OTEL_METRIC_EXPORT_INTERVAL: '500',
     });
-    expect(spans).toMatchObject({ scheduledDelayMillis: 1000, maxQueueSize: 100, maxExportBatchSize: 100 });
-    expect(logs).toMatchObject({ scheduledDelayMillis: 1000, exportTimeoutMillis: 50 });
-    expect(metrics).toEqual({ exportIntervalMillis: 500, exportTimeoutMillis: 500 });
+    expect(spans).toEqual({ scheduledDelayMillis: 1000, maxExportBatchSize: 300 });
+    expect(logs).toMatchObject({ scheduledDelayMillis: 1000 });
+    expect(exports.logs.timeoutMs).toBe(10_000);
+    expect(metrics).toMatchObject({ exportIntervalMillis: 500, exportTimeoutMillis: 500 });
   });
 
   it('switch instrumentations off by name, or all but some', () => {

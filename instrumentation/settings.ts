@@ -1,22 +1,34 @@
 import { readFileSync } from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
 
 export type Signal = 'traces' | 'logs' | 'metrics';
 export type Protocol = 'http/protobuf' | 'http/json' | 'grpc';
+export type Format = 'protobuf' | 'json';
 
-/** Where and how one signal leaves. `url` and `headers` serve the flush at exit; the exporters read the same variables. */
+/** Where and how one signal leaves. */
 export interface ExportSettings {
   enabled: boolean;
   protocol: Protocol;
+  format: Format;
   url: string;
   headers: Record<string, string>;
+  compression: 'none' | 'gzip';
+  /** The longest that a request waits for its answer. */
+  timeoutMs: number;
   tls: { ca?: Buffer; cert?: Buffer; key?: Buffer };
 }
 
 export interface BatchSettings {
-  maxQueueSize: number;
   maxExportBatchSize: number;
   scheduledDelayMillis: number;
-  exportTimeoutMillis: number;
+}
+
+/** Where requests wait while the receiver is away. */
+export interface SpoolPlace {
+  directory: string;
+  /** Of one process; 0 for no spool. */
+  bytesMax: number;
 }
 
 export interface Settings {
@@ -29,12 +41,18 @@ export interface Settings {
   exports: Record<Signal, ExportSettings>;
   spans: BatchSettings;
   logs: BatchSettings;
-  metrics: { exportIntervalMillis: number; exportTimeoutMillis: number };
+  metrics: {
+    exportIntervalMillis: number;
+    exportTimeoutMillis: number;
+    temporality: 'cumulative' | 'delta' | 'lowmemory';
+  };
+  spool: SpoolPlace;
 }
 
 type Environment = Record<string, string | undefined>;
 
 const DEFAULT_ENDPOINT = 'http://127.0.0.1:4318';
+const DEFAULT_GRPC_ENDPOINT = 'http://127.0.0.1:4317';
 
 /**
  * Everything that OpenTelemetry's own variables say and that the SDK does not read by itself when it is assembled by
@@ -60,6 +78,11 @@ export function settingsFrom(env: Environment): Settings {
     metrics: {
       exportIntervalMillis,
       exportTimeoutMillis: Math.min(positive(env.OTEL_METRIC_EXPORT_TIMEOUT) ?? 30_000, exportIntervalMillis),
+      temporality: temporalityOf(env.OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE),
+    },
+    spool: {
+      directory: text(env.AI_DEBUG_SPOOL_DIR) ?? join(tmpdir(), `ai-debug-spool-${userInfo().uid}`),
+      bytesMax: number(env.AI_DEBUG_SPOOL_BYTES_MAX) ?? 256 * 2 ** 20,
     },
   };
 }
@@ -68,10 +91,14 @@ function exportSettings(env: Environment, signal: Signal): ExportSettings {
   const own = (name: string): string | undefined =>
     text(env[`OTEL_EXPORTER_OTLP_${signal.toUpperCase()}_${name}`]) ?? text(env[`OTEL_EXPORTER_OTLP_${name}`]);
   const exporters = list(env[`OTEL_${signal.toUpperCase()}_EXPORTER`]);
+  const protocol = protocolOf(own('PROTOCOL'));
   return {
     enabled: !exporters?.includes('none'),
-    protocol: protocolOf(own('PROTOCOL')),
-    url: urlOf(env, signal),
+    protocol,
+    format: protocol === 'http/json' ? 'json' : 'protobuf',
+    compression: own('COMPRESSION') === 'gzip' ? 'gzip' : 'none',
+    timeoutMs: positive(own('TIMEOUT')) ?? 10_000,
+    url: urlOf(env, signal, protocol),
     headers: {
       ...headersOf(env.OTEL_EXPORTER_OTLP_HEADERS),
       ...headersOf(env[`OTEL_EXPORTER_OTLP_${signal.toUpperCase()}_HEADERS`]),
@@ -85,11 +112,16 @@ function exportSettings(env: Environment, signal: Signal): ExportSettings {
 }
 
 /** A signal's own endpoint is taken as it is; the common one is a base to which the signal's path is added. */
-function urlOf(env: Environment, signal: Signal): string {
+function urlOf(env: Environment, signal: Signal, protocol: Protocol): string {
   const own = text(env[`OTEL_EXPORTER_OTLP_${signal.toUpperCase()}_ENDPOINT`]);
   if (own !== undefined && URL.canParse(own)) return new URL(own).toString();
   const common = text(env.OTEL_EXPORTER_OTLP_ENDPOINT);
-  const base = common !== undefined && URL.canParse(common) ? common : DEFAULT_ENDPOINT;
+  const base =
+    common !== undefined && URL.canParse(common)
+      ? common
+      : protocol === 'grpc'
+        ? DEFAULT_GRPC_ENDPOINT
+        : DEFAULT_ENDPOINT;
   return new URL(`v1/${signal}`, base.endsWith('/') ? base : `${base}/`).toString();
 }
 
@@ -111,12 +143,9 @@ function headersOf(value: string | undefined): Record<string, string> {
 }
 
 function batchSettings(env: Environment, prefix: 'OTEL_BSP' | 'OTEL_BLRP'): BatchSettings {
-  const maxQueueSize = positive(env[`${prefix}_MAX_QUEUE_SIZE`]) ?? 2048;
   return {
-    maxQueueSize,
-    maxExportBatchSize: Math.min(positive(env[`${prefix}_MAX_EXPORT_BATCH_SIZE`]) ?? 512, maxQueueSize),
+    maxExportBatchSize: positive(env[`${prefix}_MAX_EXPORT_BATCH_SIZE`]) ?? 512,
     scheduledDelayMillis: positive(env[`${prefix}_SCHEDULE_DELAY`]) ?? 1000,
-    exportTimeoutMillis: positive(env[`${prefix}_EXPORT_TIMEOUT`]) ?? 30_000,
   };
 }
 
@@ -137,9 +166,19 @@ function list(value: string | undefined): string[] | undefined {
   return present.length === 0 ? undefined : present;
 }
 
+function temporalityOf(value: string | undefined): Settings['metrics']['temporality'] {
+  const lower = value?.trim().toLowerCase();
+  return lower === 'delta' || lower === 'lowmemory' ? lower : 'cumulative';
+}
+
+function number(value: string | undefined): number | undefined {
+  const parsed = Number(text(value));
+  return Number.isFinite(parsed) && parsed >= 0 ? parsed : undefined;
+}
+
 function positive(value: string | undefined): number | undefined {
-  const number = Number(text(value));
-  return Number.isFinite(number) && number > 0 ? number : undefined;
+  const parsed = number(value);
+  return parsed === 0 ? undefined : parsed;
 }
 
 function file<K extends string>(name: K, path: string | undefined): { [key in K]?: Buffer } {

@@ -41,7 +41,7 @@ export interface FarEnd {
  * A receiver of OTLP/JSON that keeps what it got, a record once however often it is delivered: what is on its way when a
  * process ends is sent again. `respond: false` accepts and never answers.
  */
-export async function startFarEnd({ respond = true } = {}): Promise<FarEnd> {
+export async function startFarEnd({ respond = true, port = 0 } = {}): Promise<FarEnd> {
   const farEnd: Omit<FarEnd, 'url' | 'close'> = { spans: [], logs: [], metrics: [], requests: [] };
   const seen = new Set<string>();
   const isNew = (...record: unknown[]): boolean => seen.size < seen.add(JSON.stringify(record)).size;
@@ -54,7 +54,7 @@ export async function startFarEnd({ respond = true } = {}): Promise<FarEnd> {
     if (isJson) keep(JSON.parse(String(request.headers['content-encoding'] === 'gzip' ? gunzipSync(bytes) : bytes)));
     if (respond) response.setHeader('content-type', request.headers['content-type']!).end(isJson ? '{}' : '');
   });
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  await new Promise<void>((listening) => server.listen(port, '127.0.0.1', listening));
 
   function keep(body: Json): void {
     for (const { resource, scopeSpans } of body.resourceSpans ?? [])

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, globSync, statSync } from 'node:fs';
+import { existsSync, globSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildInstrumentation } from '../build.ts';
 
@@ -28,6 +29,10 @@ export interface AppOptions {
 const NODE = process.env.INSTRUMENTATION_TEST_NODE ?? process.execPath;
 
 const PACKAGE = join(import.meta.dirname, '..');
+/** Not the one of this machine's user: what a test leaves behind is nobody's to deliver. */
+const SPOOL = mkdtempSync(join(tmpdir(), 'ai-debug-spool-'));
+process.on('exit', () => rmSync(SPOOL, { recursive: true, force: true }));
+
 export const REGISTER = join(PACKAGE, 'dist/register.js');
 
 /** Builds dist/ if it is older than a source, so that a test never passes on yesterday's code. */
@@ -46,6 +51,7 @@ export function startApp(app: string, endpoint: string, options: AppOptions = {}
       PATH: process.env.PATH,
       OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
       OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+      AI_DEBUG_SPOOL_DIR: SPOOL,
       OTEL_SERVICE_NAME: app.replace(/\.\w+$/, ''),
       ...env,
     },

@@ -1,0 +1,29 @@
+/** Of the OpenTelemetry semantic conventions for `http.server.request.duration` and its client twin, seconds. */
+export const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
+
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH', 'QUERY']);
+
+/** A method that nobody has heard of is a caller's text, and would make a series and an operation of its own: `_OTHER`. */
+export function methodOf(method: string | undefined): string {
+  const upper = method ?? 'GET';
+  if (METHODS.has(upper)) return upper;
+  const folded = upper.toUpperCase();
+  return METHODS.has(folded) ? folded : '_OTHER';
+}
+
+/** `example.org:8080`, `[::1]:8080`, `example.org` */
+export function splitHost(host: string): { address: string; port?: number } {
+  const colon = host.lastIndexOf(':');
+  if (colon <= host.lastIndexOf(']')) return { address: host };
+  const port = Number(host.slice(colon + 1));
+  return Number.isInteger(port) && port > 0 ? { address: host.slice(0, colon), port } : { address: host };
+}
+
+// The first four are the conventions' own list of signatures; the rest is what people call a secret in a URL.
+const SECRET =
+  /((?:^|&)(?:awsaccesskeyid|signature|sig|x-goog-signature|x-amz-[a-z-]+|[^=&]*(?:token|passw(?:or)?d|secret|api[_-]?key|auth)[^=&]*)=)[^&]*/gi;
+
+/** A query string whose secrets are blotted out, its names kept. */
+export function withoutSecrets(query: string): string {
+  return query.replace(SECRET, '$1REDACTED');
+}

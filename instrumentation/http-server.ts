@@ -1,0 +1,175 @@
+import { Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { Server as HttpsServer } from 'node:https';
+import {
+  type Attributes,
+  type Context,
+  context,
+  type Histogram,
+  metrics,
+  propagation,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from '@opentelemetry/api';
+import {
+  ATTR_CLIENT_ADDRESS,
+  ATTR_ERROR_TYPE,
+  ATTR_HTTP_REQUEST_METHOD,
+  ATTR_HTTP_RESPONSE_STATUS_CODE,
+  ATTR_HTTP_ROUTE,
+  ATTR_NETWORK_PROTOCOL_VERSION,
+  ATTR_SERVER_ADDRESS,
+  ATTR_SERVER_PORT,
+  ATTR_URL_PATH,
+  ATTR_URL_QUERY,
+  ATTR_URL_SCHEME,
+  ATTR_USER_AGENT_ORIGINAL,
+  METRIC_HTTP_SERVER_REQUEST_DURATION,
+} from '@opentelemetry/semantic-conventions';
+import { emitWithin } from './emit-within.ts';
+import { DURATION_BUCKETS, methodOf, splitHost, withoutSecrets } from './http-attributes.ts';
+import packageJson from './package.json' with { type: 'json' };
+
+/**
+ * A span and a duration for every request that a server of `node:http` or `node:https` is given; the handler, and whatever listens to
+ * its request and response, runs within. The one thing that is patched is `emit` of the two servers.
+ *
+ * Instead of @opentelemetry/instrumentation-http because that is most of what stock instrumentation costs: it wraps every method that
+ * adds a listener, on both emitters of each request. `npm run bench:instrumentation` has the numbers.
+ */
+export function watchHttpServers(): void {
+  const tracer = trace.getTracer(packageJson.name, packageJson.version);
+  const durations = metrics
+    .getMeter(packageJson.name, packageJson.version)
+    .createHistogram(METRIC_HTTP_SERVER_REQUEST_DURATION, {
+      description: 'Duration of HTTP server requests.',
+      unit: 's',
+      advice: { explicitBucketBoundaries: DURATION_BUCKETS },
+    });
+
+  for (const [{ prototype }, scheme] of [
+    [HttpServer, 'http'],
+    [HttpsServer, 'https'],
+  ] as const) {
+    const emit = prototype.emit as (event: string | symbol, ...args: unknown[]) => boolean;
+    prototype.emit = function (this: HttpServer, event: string | symbol, ...args: unknown[]): boolean {
+      if (event !== 'request') return emit.call(this, event, ...args);
+      const [request, response] = args as [IncomingMessage, ServerResponse];
+      const served = new ServedRequest(request, response, scheme, durations);
+      const parent = propagation.extract(ROOT_CONTEXT, request.headers);
+      const { method, attributes } = served;
+      const span = tracer.startSpan(method, { kind: SpanKind.SERVER, attributes }, parent);
+      const ctx = trace.setSpan(parent, span);
+      served.watch(span, ctx);
+      try {
+        return context.with(ctx, () => emit.call(this, event, request, response));
+      } catch (error) {
+        served.fail(span, error);
+        throw error;
+      }
+    } as typeof prototype.emit;
+  }
+}
+
+class ServedRequest {
+  readonly method: string;
+  readonly attributes: Attributes;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #scheme: string;
+  readonly #durations: Histogram;
+  readonly #startMs = performance.now();
+  #ended = false;
+
+  constructor(request: IncomingMessage, response: ServerResponse, scheme: string, durations: Histogram) {
+    this.#request = request;
+    this.#response = response;
+    this.#scheme = scheme;
+    this.#durations = durations;
+    this.method = methodOf(request.method);
+    this.attributes = requestAttributes(request, this.method, scheme);
+  }
+
+  /** 'close' is the last event of every response, also of one whose client went away. */
+  watch(span: Span, ctx: Context): void {
+    emitWithin(this.#request, ctx);
+    emitWithin(this.#response, ctx, (event) => {
+      if (event === 'close') this.#end(span);
+    });
+  }
+
+  fail(span: Span, error: unknown): void {
+    const exception = error instanceof Error ? error : String(error);
+    span.recordException(exception);
+    span.setStatus({ code: SpanStatusCode.ERROR, message: String((error as Error)?.message ?? error) });
+    this.#end(span, (error as Error)?.name ?? '_OTHER');
+  }
+
+  #end(span: Span, errorType?: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const { statusCode, writableFinished } = this.#response;
+    const route = routeOf(this.#request);
+    const errored = errorType ?? (statusCode >= 500 ? String(statusCode) : undefined);
+    span.setAttribute(ATTR_HTTP_RESPONSE_STATUS_CODE, statusCode);
+    if (route !== undefined) {
+      span.setAttribute(ATTR_HTTP_ROUTE, route);
+      span.updateName(`${this.method} ${route}`);
+    }
+    if (errored !== undefined) {
+      span.setAttribute(ATTR_ERROR_TYPE, errored);
+      if (errorType === undefined) span.setStatus({ code: SpanStatusCode.ERROR });
+    } else if (!writableFinished) {
+      // The caller went away: not this service's failure, yet the reason why its answer never arrived.
+      span.setAttribute(ATTR_ERROR_TYPE, 'aborted');
+    }
+    span.end();
+    const labels: Attributes = {
+      [ATTR_HTTP_REQUEST_METHOD]: this.method,
+      [ATTR_URL_SCHEME]: this.#scheme,
+      [ATTR_HTTP_RESPONSE_STATUS_CODE]: statusCode,
+    };
+    if (route !== undefined) labels[ATTR_HTTP_ROUTE] = route;
+    if (errored !== undefined) labels[ATTR_ERROR_TYPE] = errored;
+    this.#durations.record((performance.now() - this.#startMs) / 1000, labels);
+  }
+}
+
+function requestAttributes(request: IncomingMessage, method: string, scheme: string): Attributes {
+  const { url = '/', headers, socket } = request;
+  const at = url.indexOf('?');
+  const attributes: Attributes = {
+    [ATTR_HTTP_REQUEST_METHOD]: method,
+    [ATTR_URL_SCHEME]: scheme,
+    [ATTR_URL_PATH]: at < 0 ? url : url.slice(0, at),
+    [ATTR_NETWORK_PROTOCOL_VERSION]: request.httpVersion,
+  };
+  if (at >= 0) attributes[ATTR_URL_QUERY] = withoutSecrets(url.slice(at + 1));
+  if (headers.host !== undefined) {
+    const { address, port } = splitHost(headers.host);
+    attributes[ATTR_SERVER_ADDRESS] = address;
+    if (port !== undefined) attributes[ATTR_SERVER_PORT] = port;
+  }
+  const client = forwardedFor(headers['x-forwarded-for']) ?? socket.remoteAddress;
+  if (client !== undefined) attributes[ATTR_CLIENT_ADDRESS] = client;
+  if (headers['user-agent'] !== undefined) attributes[ATTR_USER_AGENT_ORIGINAL] = headers['user-agent'];
+  return attributes;
+}
+
+function forwardedFor(header: string | string[] | undefined): string | undefined {
+  const first = String(header ?? '')
+    .split(',', 1)[0]!
+    .trim();
+  return first === '' ? undefined : first;
+}
+
+/**
+ * `/orders/:id`. Plain `http` knows no routes; Express leaves the one that matched on the request. (The path itself is no name:
+ * every order would be an operation of its own.)
+ */
+function routeOf(request: IncomingMessage): string | undefined {
+  const { route, baseUrl } = request as { route?: { path?: unknown }; baseUrl?: string };
+  return typeof route?.path === 'string' ? `${baseUrl ?? ''}${route.path}` : undefined;
+}
