@@ -26,6 +26,37 @@ export function snapshot(name: string | undefined, state: unknown, options?: Sna
 /** Runs `fn`, sync or async, as one business operation or one step of it, here and in the services that it calls. */
 export function withOperation<T>(operationId: string, fn: () => T): T;
 
+export interface TrackOptions extends Pick<SnapshotOptions, 'componentType' | 'componentId'> {
+  /** How often to look, milliseconds; 0 for never. Default 10,000. */
+  everyMs?: number;
+  /** Look also whenever a `withOperation` ends, under its id. Default true. */
+  atOperationEnd?: boolean;
+}
+
+/**
+ * Records a state whenever it has changed: looked at on an interval and at the end of operations. Small changes travel as
+ * what changed. `stateOf` must be quick; where it throws there is no state. Returns a function that stops it.
+ */
+export function trackState(name: string, stateOf: () => unknown, options?: TrackOptions): () => void;
+
+/**
+ * Makes every call of a function an operation, named from its arguments: `operation((order) => order.id)(ship)`. The same
+ * thing before a method is a decorator: `@operation((order) => order.id) async ship(order) {}`.
+ */
+// biome-ignore lint/suspicious/noExplicitAny: as wide as any function
+export function operation<F extends (this: any, ...args: any[]) => unknown>(
+  idOf: string | ((...args: Parameters<F>) => string),
+): (fn: F, decorated?: ClassMethodDecoratorContext) => F;
+
+/** Headers of a message (values may be texts, bytes or lists of them), or the flat fields and values of a Redis stream. */
+export type Carrier = Record<string, unknown> | string[];
+
+/** Writes trace, correlation and operation into a message that is about to be sent, and returns it. */
+export function carry<C extends Carrier>(carrier: C): C;
+
+/** Runs `fn`, sync or async, as the work on a message: in a span of its own, under the ids that the message carries. */
+export function resume<T>(name: string, carrier: Carrier | undefined, fn: () => T): T;
+
 /** Runs `fn` with a correlation id for everything that it does, here and in the services that it calls. */
 export function withCorrelation<T>(correlationId: string, fn: () => T): T;
 

@@ -13,7 +13,7 @@ export async function buildInstrumentation(): Promise<void> {
   const fresh = join(HERE, `dist.${process.pid}`);
   const register: BuildOptions = {
     ...SHARED,
-    entryPoints: ['register.ts'],
+    entryPoints: ['register.ts', 'sdk.ts'],
     inject: ['unref-timers.ts'],
     outdir: fresh,
     metafile: true,
@@ -27,7 +27,10 @@ export async function buildInstrumentation(): Promise<void> {
       build({ ...api, ...CJS }),
     ]);
     await writeFile(join(fresh, 'THIRD-PARTY-LICENSES.txt'), await licensesOf(metafile!));
-    for (const types of ['index.d.ts', 'index.d.cts']) await copyFile(join(HERE, 'api.d.ts'), join(fresh, types));
+    for (const suffix of ['d.ts', 'd.cts']) {
+      await copyFile(join(HERE, 'api.d.ts'), join(fresh, `index.${suffix}`));
+      await copyFile(join(HERE, 'sdk.d.ts'), join(fresh, `sdk.${suffix}`));
+    }
     await rm(dist, { recursive: true, force: true });
     await rename(fresh, dist).catch((error) => {
       // Another build came in between; it is as fresh as this one.

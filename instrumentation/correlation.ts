@@ -11,6 +11,7 @@ import {
   trace,
 } from '@opentelemetry/api';
 import { isTracingSuppressed } from '@opentelemetry/core';
+import { untilDone } from './operation-end.ts';
 
 /**
  * Two ids ride in W3C baggage over every HTTP and gRPC hop, under these names and no others. The same names are the
@@ -33,7 +34,7 @@ export function withCorrelation<T>(correlationId: string, fn: () => T): T {
 
 /** Runs `fn`, sync or async, as one business operation or one step of it, here and in the services that it calls. */
 export function withOperation<T>(operationId: string, fn: () => T): T {
-  return withId(OPERATION_ID, operationId, fn);
+  return withId(OPERATION_ID, operationId, () => untilDone(operationId, fn()));
 }
 
 /**
@@ -67,9 +68,12 @@ export function givenCorrelation(ctx: Context): string | undefined {
 /** Wraps the propagator in use, so that ids come in from either header and leave with every request. */
 export class CorrelationPropagator implements TextMapPropagator {
   readonly #inner: TextMapPropagator;
+  readonly #isOurs: (host: string) => boolean;
 
-  constructor(inner: TextMapPropagator) {
+  /** @param isOurs whether a host may be told the ids; the others get the trace only, as the standard says */
+  constructor(inner: TextMapPropagator, isOurs: (host: string) => boolean = () => true) {
     this.#inner = inner;
+    this.#isOurs = isOurs;
   }
 
   extract(ctx: Context, carrier: unknown, getter: TextMapGetter): Context {
@@ -81,12 +85,26 @@ export class CorrelationPropagator implements TextMapPropagator {
   }
 
   inject(ctx: Context, carrier: unknown, setter: TextMapSetter): void {
-    this.#inner.inject(withMintedCorrelation(ctx), carrier, setter);
+    const host = hostCalled(ctx);
+    const told = host === undefined || this.#isOurs(host) ? withMintedCorrelation(ctx) : withoutIds(ctx);
+    this.#inner.inject(told, carrier, setter);
   }
 
   fields(): string[] {
     return this.#inner.fields();
   }
+}
+
+/** Of the client span that is about to leave; a message in a queue is for nobody in particular. */
+function hostCalled(ctx: Context): string | undefined {
+  const span = trace.getSpan(ctx) as { attributes?: Record<string, unknown> } | undefined;
+  const host = span?.attributes?.['url.full'] === undefined ? undefined : span.attributes['server.address'];
+  return typeof host === 'string' ? host : undefined;
+}
+
+function withoutIds(ctx: Context): Context {
+  const baggage = propagation.getBaggage(ctx);
+  return baggage ? propagation.setBaggage(ctx, baggage.removeEntries(CORRELATION_ID, OPERATION_ID)) : ctx;
 }
 
 /** Says the derived id out loud to the next service: it may start a new trace, or copy only baggage to its records. */

@@ -1,3 +1,4 @@
+import { subscribe } from 'node:diagnostics_channel';
 import { Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Server as HttpsServer } from 'node:https';
 import {
@@ -40,6 +41,7 @@ import packageJson from './package.json' with { type: 'json' };
  * adds a listener, on both emitters of each request. `npm run bench:instrumentation` has the numbers.
  */
 export function watchHttpServers(): void {
+  rememberFastifyRoutes();
   const tracer = trace.getTracer(packageJson.name, packageJson.version);
   const durations = metrics
     .getMeter(packageJson.name, packageJson.version)
@@ -166,10 +168,19 @@ function forwardedFor(header: string | string[] | undefined): string | undefined
 }
 
 /**
- * `/orders/:id`. Plain `http` knows no routes; Express leaves the one that matched on the request. (The path itself is no name:
- * every order would be an operation of its own.)
+ * `/orders/:id`. Plain `http` knows no routes; Express leaves the one that matched on the request, Fastify publishes it. (The path
+ * itself is no name: every order would be an operation of its own.)
  */
 function routeOf(request: IncomingMessage): string | undefined {
   const { route, baseUrl } = request as { route?: { path?: unknown }; baseUrl?: string };
-  return typeof route?.path === 'string' ? `${baseUrl ?? ''}${route.path}` : undefined;
+  return typeof route?.path === 'string' ? `${baseUrl ?? ''}${route.path}` : publishedRoutes.get(request);
+}
+
+const publishedRoutes = new WeakMap<IncomingMessage, string>();
+
+function rememberFastifyRoutes(): void {
+  subscribe('tracing:fastify.request.handler:start', (message) => {
+    const { request, route } = message as { request?: { raw?: IncomingMessage }; route?: { url?: unknown } };
+    if (request?.raw && typeof route?.url === 'string') publishedRoutes.set(request.raw, route.url);
+  });
 }

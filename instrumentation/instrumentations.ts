@@ -1,5 +1,8 @@
 import type { Instrumentation } from '@opentelemetry/instrumentation';
+import { BunyanInstrumentation } from '@opentelemetry/instrumentation-bunyan';
 import { GrpcInstrumentation } from '@opentelemetry/instrumentation-grpc';
+import { IORedisInstrumentation } from '@opentelemetry/instrumentation-ioredis';
+import { PgInstrumentation } from '@opentelemetry/instrumentation-pg';
 import { PinoInstrumentation } from '@opentelemetry/instrumentation-pino';
 import { RuntimeNodeInstrumentation } from '@opentelemetry/instrumentation-runtime-node';
 import { UndiciInstrumentation } from '@opentelemetry/instrumentation-undici';
@@ -16,7 +19,10 @@ export function standardInstrumentations({ isInstrumented }: Pick<Settings, 'isI
   const known: Record<string, () => Instrumentation[]> = {
     undici: () => [new UndiciInstrumentation()],
     grpc: () => [new GrpcInstrumentation()],
+    pg: () => [new PgInstrumentation({ requireParentSpan: true })],
+    ioredis: () => [new IORedisInstrumentation({ requireParentSpan: true })],
     pino: () => [new PinoInstrumentation()],
+    bunyan: () => [new BunyanInstrumentation()],
     winston: () => [new WinstonInstrumentation({ disableLogSending: true }), new WinstonLogSending()],
     'runtime-node': () => [new RuntimeNodeInstrumentation()],
   };

@@ -1,6 +1,7 @@
 import { type Context, context } from '@opentelemetry/api';
 import type { LogRecordProcessor, ReadWriteLogRecord } from '@opentelemetry/sdk-logs';
 import type { Span, SpanProcessor } from '@opentelemetry/sdk-trace';
+import { agentOf, isAgent } from './agents.ts';
 import { CORRELATION_ID, correlationOf, givenCorrelation, OPERATION_ID, operationOf } from './correlation.ts';
 
 /** Stamps the correlation and the operation id on every span when it starts. Stands before the exporting processor. */
@@ -15,6 +16,8 @@ export class CorrelationSpanProcessor implements SpanProcessor {
     }
     const operation = operationOf(parent);
     if (operation !== undefined && attributes[OPERATION_ID] === undefined) span.setAttribute(OPERATION_ID, operation);
+    const agent = agentOf(parent);
+    if (agent !== undefined && !isAgent(attributes)) span.setAttributes(agent);
   }
 
   onEnd(): void {}
@@ -35,6 +38,8 @@ export class CorrelationLogRecordProcessor implements LogRecordProcessor {
     }
     const operation = operationOf(ctx);
     if (operation !== undefined && attributes[OPERATION_ID] === undefined) record.setAttribute(OPERATION_ID, operation);
+    const agent = agentOf(ctx);
+    if (agent !== undefined && !isAgent(attributes)) record.setAttributes(agent);
   }
 
   async forceFlush(): Promise<void> {}

@@ -55,7 +55,7 @@ function assemble(settings: Settings, instrumentations: Instrumentation[]): { pi
     instrumentations,
     resource: processResource(),
     ...(settings.detectorsChosen ? {} : { resourceDetectors: [envDetector] }),
-    textMapPropagator: new CorrelationPropagator(propagatorOf(settings.propagators)),
+    textMapPropagator: new CorrelationPropagator(propagatorOf(settings.propagators), settings.isOurs),
     spanProcessors: [...pipeline.spanProcessors, thrower],
     logRecordProcessors: pipeline.logRecordProcessors,
     metricReaders: pipeline.metricReaders,

@@ -36,6 +36,8 @@ export interface Settings {
   /** Names of instrumentations that are switched off, as in `OTEL_NODE_DISABLED_INSTRUMENTATIONS=winston,console`. */
   isInstrumented: (name: string) => boolean;
   propagators: string[];
+  /** Whether a host that is called may be told the correlation and operation ids. */
+  isOurs: (host: string) => boolean;
   /** The user chose the detectors: then ours stands back. */
   detectorsChosen: boolean;
   exports: Record<Signal, ExportSettings>;
@@ -67,6 +69,7 @@ export function settingsFrom(env: Environment): Settings {
     disabled: env.OTEL_SDK_DISABLED?.trim().toLowerCase() === 'true',
     isInstrumented: instrumentationFilter(env),
     propagators: list(env.OTEL_PROPAGATORS) ?? ['tracecontext', 'baggage'],
+    isOurs: hostFilter(list(env.AI_DEBUG_PROPAGATE_HOSTS)),
     detectorsChosen: list(env.OTEL_NODE_RESOURCE_DETECTORS) !== undefined,
     exports: {
       traces: exportSettings(env, 'traces'),
@@ -84,6 +87,18 @@ export function settingsFrom(env: Environment): Settings {
       directory: text(env.AI_DEBUG_SPOOL_DIR) ?? join(tmpdir(), `ai-debug-spool-${userInfo().uid}`),
       bytesMax: number(env.AI_DEBUG_SPOOL_BYTES_MAX) ?? 256 * 2 ** 20,
     },
+  };
+}
+
+/** `example.org` with all its subdomains, `*.example.org` for these alone; without a list every host is ours. */
+function hostFilter(patterns: string[] | undefined): (host: string) => boolean {
+  if (patterns === undefined) return () => true;
+  const suffixes = patterns.map((pattern) => pattern.toLowerCase());
+  return (host) => {
+    const lower = host.toLowerCase();
+    return suffixes.some((suffix) =>
+      suffix.startsWith('*.') ? lower.endsWith(suffix.slice(1)) : lower === suffix || lower.endsWith(`.${suffix}`),
+    );
   };
 }
 

@@ -1,7 +1,8 @@
-import { type AnyValue, type Attributes, logs, SeverityNumber } from '@opentelemetry/api';
+import { type AnyValue, type Attributes, type Logger, logs, SeverityNumber } from '@opentelemetry/api';
 import { anyValue } from './any-value.ts';
 import { CORRELATION_ID, currentCorrelation, currentOperation, OPERATION_ID } from './correlation.ts';
 import packageJson from './package.json' with { type: 'json' };
+import { redacted } from './redact.ts';
 
 export interface SnapshotOptions {
   /** The named moment, as in `after-reserve`: snapshots of one checkpoint are compared across replicas and runs. */
@@ -26,15 +27,19 @@ export function snapshot(state: object, options?: SnapshotOptions): void;
 export function snapshot(name: string | undefined, state: unknown, options?: SnapshotOptions): void;
 export function snapshot(nameOrState: unknown, stateOrOptions?: unknown, options?: SnapshotOptions): void {
   try {
-    if (typeof nameOrState === 'object') record(undefined, nameOrState, (stateOrOptions ?? {}) as SnapshotOptions);
-    else record(nameOrState as string | undefined, stateOrOptions, options ?? {});
+    if (!snapshotsWanted()) return;
+    if (typeof nameOrState === 'object')
+      recordSnapshot(undefined, anyValue(nameOrState), (stateOrOptions ?? {}) as SnapshotOptions);
+    else recordSnapshot(nameOrState as string | undefined, anyValue(stateOrOptions), options ?? {});
   } catch {}
 }
 
-function record(name: string | undefined, state: unknown, options: SnapshotOptions): void {
-  const logger = logs.getLogger(packageJson.name, packageJson.version);
-  const severityNumber = SeverityNumber.INFO;
-  if (!logger.enabled({ eventName: EVENT_NAME, severityNumber })) return;
+/** Whether anybody wants snapshots: OpenTelemetry's `Logger.enabled`, asked before a state is read. */
+export function snapshotsWanted(): boolean {
+  return logger().enabled({ eventName: EVENT_NAME, severityNumber: SeverityNumber.INFO });
+}
+
+export function recordSnapshot(name: string | undefined, state: AnyValue, options: SnapshotOptions): void {
   const attributes: Attributes = {
     'debug.snapshot.type': options.type ?? 'full',
     'debug.state.name': name,
@@ -45,11 +50,21 @@ function record(name: string | undefined, state: unknown, options: SnapshotOptio
     'debug.component.id': options.componentId,
   };
   for (const key of Object.keys(attributes)) if (attributes[key] === undefined) delete attributes[key];
-  logger.emit({ eventName: EVENT_NAME, severityNumber, severityText: 'INFO', body: kvlistOf(state), attributes });
+  const severityNumber = SeverityNumber.INFO;
+  logger().emit({
+    eventName: EVENT_NAME,
+    severityNumber,
+    severityText: 'INFO',
+    body: redacted(kvlistOf(state ?? null)),
+    attributes,
+  });
 }
 
-function kvlistOf(state: unknown): AnyValue {
-  const value = anyValue(state) ?? null;
+function logger(): Logger {
+  return logs.getLogger(packageJson.name, packageJson.version);
+}
+
+function kvlistOf(value: AnyValue): AnyValue {
   const isKvlist =
     typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
   return isKvlist ? value : { value };
