@@ -115,8 +115,11 @@ async function keepAliveAgent(url: string, tls: ExportSettings['tls']): Promise<
     (socket as Socket | undefined)?.unref();
     return socket;
   };
-  // Node's own references the socket again here.
-  agent.reuseSocket = () => {};
+  const reuse = agent.reuseSocket.bind(agent);
+  agent.reuseSocket = (socket, request) => {
+    reuse(socket, request); // This references the socket again.
+    (socket as Socket).unref();
+  };
   return agent as Agent;
 }
 
