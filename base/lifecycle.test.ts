@@ -36,3 +36,12 @@ test('a part that cannot stop keeps no other from stopping', async () => {
   await expect(whole.stop()).rejects.toThrow('b cannot stop');
   expect(log.slice(-3)).toEqual(['stop c', 'stop b', 'stop a']);
 });
+
+test('F30 a part that does not come to an end keeps no other from stopping, and is named', async () => {
+  const log: string[] = [];
+  const [a, b, c] = parts(log);
+  const whole = assemble('whole', [a!, { ...b!, stop: () => new Promise(() => {}) }, c!], 30);
+  await whole.start();
+  await expect(whole.stop()).rejects.toThrow('b did not stop in time');
+  expect(log.slice(-2)).toEqual(['stop c', 'stop a']);
+});

@@ -3,21 +3,45 @@
  * `checkpoint`, how far the store has everything; and what was set aside, `.damaged` or `.foreign`.
  */
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, open, readdir, readFile, rename, rm, unlink } from 'node:fs/promises';
+import { type FileHandle, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import type { Logger } from '../base/log.ts';
-import { decodeSegmentHeader, encodeSegmentHeader, SEGMENT_HEADER_BYTES, SegmentReader, seedOf } from './segment.ts';
+import {
+  decodeSegmentHeader,
+  encodeSegmentHeader,
+  FIRST_ENTRY_BYTES,
+  firstReceivedAt,
+  SEGMENT_HEADER_BYTES,
+  SegmentReader,
+  seedOf,
+} from './segment.ts';
 
 export interface Segment {
   path: string;
   base: bigint;
   /** Bytes of the file that are whole and on disk. */
   size: number;
+  /** Where the checksums of its records start. */
+  seed: number;
+  /** When its first entry arrived, in nanoseconds, as its file says; null when that is not to be read. */
+  since: bigint | null;
   damaged: boolean;
 }
 
 export type SegmentFile = Pick<FileHandle, 'read' | 'writev' | 'datasync' | 'truncate' | 'stat' | 'close'>;
 export type OpenFile = (path: string, flags: string) => Promise<SegmentFile>;
+
+/** Moments between two steps of which the second may never come. Whoever wants the process to end there is told of each. */
+export type JournalPoint =
+  | 'write' // nothing of a batch is in the file
+  | 'fsync' // it is in the file, not on the disk
+  | 'ack' // it is on the disk, nobody was answered
+  | 'rotate' // a file is full and closed, the next is not begun
+  | 'begin' // the next file is begun, its name is not on the disk
+  | 'checkpoint' // the store has it, the checkpoint does not say so
+  | 'unlink' // the checkpoint says so, the files are still there
+  | 'unlinked'; // one of them is gone
 
 export interface JournalFiles {
   id: string;
@@ -26,6 +50,8 @@ export interface JournalFiles {
   /** Behind everything that any file may hold. */
   end: bigint;
   checkpoint: bigint;
+  /** Of files that were set aside: damaged, or not ours. */
+  quarantinedBytes: number;
 }
 
 /**
@@ -38,7 +64,11 @@ export async function recoverFiles(directory: string, openFile: OpenFile, log: L
   const id = await identityOf(directory, found.find(({ header }) => header !== null)?.header?.id);
   const segments: Segment[] = [];
   let end = 0n;
-  for (const { segment, header } of found) {
+  for (const [i, { segment, header }] of found.entries()) {
+    segment.seed = seedOf(id);
+    // What reaches into the next file was never acknowledged, and would hide what was.
+    const next = found[i + 1]?.segment.base;
+    if (next !== undefined && endOf(segment) > next) segment.size = Number(next - segment.base);
     if (endOf(segment) > end) end = endOf(segment);
     // A header that is not whole is damage or a file just begun; one that is whole and says something else is not ours.
     if (header === null || (header.readable && header.id === id)) segments.push(segment);
@@ -48,8 +78,16 @@ export async function recoverFiles(directory: string, openFile: OpenFile, log: L
     }
   }
   const last = segments.at(-1);
-  if (last !== undefined) await cutTornTail(last, seedOf(id), openFile, log);
-  return { id, segments, end, checkpoint: await readCheckpoint(directory) };
+  if (last !== undefined) await cutTornTail(last, openFile, log);
+  const checkpoint = await readCheckpoint(directory);
+  return { id, segments, end, checkpoint, quarantinedBytes: await quarantinedBytes(directory) };
+}
+
+/** What lies aside for whoever wants to look. */
+export async function quarantinedBytes(directory: string): Promise<number> {
+  const names = (await readdir(directory)).filter((name) => QUARANTINED.test(name));
+  const sizes = await Promise.all(names.map((name) => stat(join(directory, name)).catch(() => ({ size: 0 }))));
+  return sizes.reduce((sum, { size }) => sum + size, 0);
 }
 
 /** Begins a file that is sure to be found again: its name is on disk when this resolves, its bytes with the first datasync. */
@@ -58,18 +96,21 @@ export async function createSegment(
   id: string,
   base: bigint,
   openFile: OpenFile,
+  at: (point: JournalPoint) => void,
 ): Promise<{ segment: Segment; file: SegmentFile }> {
   const path = join(directory, `${base.toString(16).padStart(16, '0')}.segment`);
   const file = await openFile(path, 'w');
   try {
     await writeAll(file, [encodeSegmentHeader(id, base)], 0);
+    at('begin');
     await syncDirectory(directory);
   } catch (error) {
     await file.close().catch(() => {});
     await unlink(path).catch(() => {});
     throw error;
   }
-  return { segment: { path, base, size: SEGMENT_HEADER_BYTES, damaged: false }, file };
+  const segment = { path, base, size: SEGMENT_HEADER_BYTES, seed: seedOf(id), since: null, damaged: false };
+  return { segment, file };
 }
 
 /** Lets a segment go that the store has. One that was damaged is kept for whoever wants to look, as long as it is among the last. */
@@ -84,7 +125,7 @@ export async function dropSegment(directory: string, segment: Segment): Promise<
 export async function writeCheckpoint(directory: string, position: bigint): Promise<void> {
   const path = join(directory, 'checkpoint');
   const file = await open(`${path}.new`, 'w');
-  await file.writeFile(`${position}\n`).finally(() => file.close());
+  await file.writeFile(checkpointText(position)).finally(() => file.close());
   await rename(`${path}.new`, path);
 }
 
@@ -120,6 +161,7 @@ export function isLost(error: unknown): boolean {
   return code === 'EIO' || code === 'ENOENT';
 }
 
+const QUARANTINED = /\.(damaged|foreign)$/;
 const SEGMENT_NAME = /^[0-9a-f]{16}\.segment$/;
 const DAMAGED_FILES_MAX = 2;
 
@@ -127,7 +169,7 @@ async function inspect(path: string, openFile: OpenFile) {
   const file = await openFile(path, 'r');
   try {
     const { size } = await file.stat();
-    const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
+    const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES + FIRST_ENTRY_BYTES);
     const bytesRead = await file.read(bytes, 0, bytes.length, 0).then(
       (read) => read.bytesRead,
       (error) => {
@@ -136,7 +178,8 @@ async function inspect(path: string, openFile: OpenFile) {
       },
     );
     const base = BigInt(`0x${path.slice(-'.segment'.length - 16, -'.segment'.length)}`);
-    const segment: Segment = { path, base, size: Math.max(size, SEGMENT_HEADER_BYTES), damaged: false };
+    const since = firstReceivedAt(bytes.subarray(Math.min(bytesRead, SEGMENT_HEADER_BYTES), bytesRead));
+    const segment: Segment = { path, base, size: Math.max(size, SEGMENT_HEADER_BYTES), seed: 0, since, damaged: false };
     return { segment, header: decodeSegmentHeader(bytes.subarray(0, bytesRead)) };
   } finally {
     await file.close();
@@ -144,10 +187,10 @@ async function inspect(path: string, openFile: OpenFile) {
 }
 
 /** Whatever was being written when the process ended was not acknowledged. */
-async function cutTornTail(segment: Segment, seed: number, openFile: OpenFile, log: Logger): Promise<void> {
+async function cutTornTail(segment: Segment, openFile: OpenFile, log: Logger): Promise<void> {
   const file = await openFile(segment.path, 'r+');
   try {
-    const reader = new SegmentReader(file, segment.base, seed);
+    const reader = new SegmentReader(file, segment.base, segment.seed);
     while ((await reader.next(segment.size)) !== null);
     if (reader.offset === segment.size) return;
     const bytes = segment.size - reader.offset;
@@ -167,11 +210,11 @@ async function cutTornTail(segment: Segment, seed: number, openFile: OpenFile, l
 async function identityOf(directory: string, ofSegments: string | undefined): Promise<string> {
   const path = join(directory, 'identity');
   const known = await readFile(path, 'utf8').catch(() => '');
-  if (/^[0-9a-f]{32}\n$/.test(known)) return known.trim();
+  if (known === identityText(known.slice(0, 32))) return known.slice(0, 32);
   const id = ofSegments ?? randomBytes(16).toString('hex');
   const file = await open(`${path}.new`, 'w');
   try {
-    await file.writeFile(`${id}\n`);
+    await file.writeFile(identityText(id));
     await file.sync();
   } finally {
     await file.close();
@@ -181,9 +224,20 @@ async function identityOf(directory: string, ofSegments: string | undefined): Pr
   return id;
 }
 
+/** With a checksum: under another id nothing in the directory would be ours. */
+function identityText(id: string): string {
+  return `${id} ${crc32(id).toString(16)}\n`;
+}
+
 async function readCheckpoint(directory: string): Promise<bigint> {
   const text = await readFile(join(directory, 'checkpoint'), 'utf8').catch(() => '');
-  return /^\d{1,19}\n$/.test(text) ? BigInt(text) : 0n;
+  const position = /^(\d{1,19}) /.exec(text)?.[1] ?? '0';
+  return text === checkpointText(BigInt(position)) ? BigInt(position) : 0n;
+}
+
+/** With a checksum: a digit that flipped would pass over what nobody has stored. */
+function checkpointText(position: bigint): string {
+  return `${position} ${crc32(String(position)).toString(16)}\n`;
 }
 
 /** What a short write left: a disk that fills up takes a part before it refuses. */

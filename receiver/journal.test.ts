@@ -10,6 +10,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../base/clock.ts';
 import { createLogger } from '../base/log.ts';
 import { createMeter } from '../base/meter.ts';
+import { RecordTable } from '../model/records.ts';
 import { bodyOf } from '../test/support/journal-writer.ts';
 import { createJournal, type Journal, type JournalEntry, type JournalOptions } from './journal.ts';
 import type { SegmentFile } from './journal-files.ts';
@@ -61,6 +62,7 @@ async function drain(journal: Journal, bytesMax = 1 << 20): Promise<JournalEntry
   return entries;
 }
 
+const baseOf = (path: string): bigint => BigInt(`0x${path.slice(-'.segment'.length - 16, -'.segment'.length)}`);
 const segmentsOf = async (): Promise<string[]> =>
   (await readdir(directory))
     .filter((name) => name.endsWith('.segment'))
@@ -70,7 +72,7 @@ const segmentsOf = async (): Promise<string[]> =>
 describe('append and take', () => {
   it('hands out what was appended, in order, with everything that came with it', async () => {
     const journal = await openJournal();
-    const index = { records: [], accepted: 3, rejected: 0, rejectedReason: '' };
+    const index = { records: new RecordTable(0, Buffer.from('one'), 1), accepted: 3, rejected: 0, rejectedReason: '' };
     const positions = await Promise.all([
       journal.append({ signal: 'log', tenant: 'a', receivedAt: 5n, body: Buffer.from('one'), index }),
       journal.append({ signal: 'metric', tenant: 'ü', receivedAt: 6n, body: Buffer.alloc(0), index: null }),
@@ -195,16 +197,60 @@ describe('restart', () => {
     await first.stop();
 
     const second = await openJournal();
-    second.seek(a!);
+    await second.seek(a!);
     expect(textsOf(await drain(second))).toEqual(['b', 'c']);
     await second.stop();
   });
 
   it('never appends at a position that the ledger already has, though its files are gone', async () => {
     const journal = await openJournal();
-    journal.seek(1_000_000n);
-    expect(await journal.append(entry('new'))).toBeGreaterThan(1_000_000n);
+    await journal.seek(1n << 62n);
+    expect(await journal.append(entry('new'))).toBeGreaterThan(1n << 62n);
     expect(textsOf(await drain(journal))).toEqual(['new']);
+  });
+
+  it('gives no position of the ledger, though its files are gone and nobody could ask the ledger before', async () => {
+    const first = await openJournal();
+    await first.append(entry('stored'));
+    const line = (await first.append(entry('stored too'))) + 1_000_000n;
+    await first.stop();
+    for (const name of await readdir(directory)) if (name !== 'identity') await rm(join(directory, name));
+
+    const second = await openJournal();
+    const appended = await second.append(entry('new'));
+    expect(appended).toBeGreaterThan(line);
+    await second.seek(line);
+    expect(textsOf(await drain(second))).toEqual(['new']);
+  });
+
+  it('moves what it has behind the ledger when even the clock went back', async () => {
+    const clock = { ...systemClock(), nowNanos: () => 0n };
+    const journal = await openJournal({ clock, segmentBytes: 400, memoryBytesMax: 100 });
+    const texts = Array.from({ length: 9 }, (_, i) => `${i}`.repeat(120));
+    for (const text of texts.slice(0, 5)) await journal.append(entry(text));
+    const during = texts.slice(5, 7).map((text) => journal.append(entry(text)));
+    await journal.seek(1_000_000n);
+    await Promise.all(during);
+    for (const text of texts.slice(7)) expect(await journal.append(entry(text))).toBeGreaterThan(1_000_000n);
+    const entries = await drain(journal);
+    expect(textsOf(entries).sort()).toEqual(texts);
+    for (const { position } of entries) expect(position).toBeGreaterThan(1_000_000n);
+    await journal.release(entries.at(-1)!.position);
+    expect(journal.stats()).toMatchObject({ bytes: 0, entries: 0, segments: 1 });
+    await journal.stop();
+    expect(textsOf(await drain(await openJournal()))).toEqual([]);
+  });
+
+  it('offers all again rather than too little when a bit of the checkpoint flipped', async () => {
+    const first = await openJournal();
+    const [a] = await Promise.all(['a', 'b', 'c'].map((text) => first.append(entry(text))));
+    await first.take(1);
+    await first.release(a!);
+    await first.stop();
+    const path = join(directory, 'checkpoint');
+    const text = await readFile(path, 'utf8');
+    await writeFile(path, text.replace(/^\d/, '9'));
+    expect(textsOf(await drain(await openJournal()))).toEqual(['a', 'b', 'c']);
   });
 
   it('keeps its id when the file that names it is lost, as the ledger goes by it', async () => {
@@ -375,6 +421,50 @@ describe('F7 F10 a disk that refuses', () => {
   });
 });
 
+describe('what it says of itself', () => {
+  it('how much waits and for how long, how it was written, and what was refused', async () => {
+    let nowNanos = 1_700_000_005_000_000_000n;
+    const meter = createMeter();
+    const clock = { ...systemClock(), nowNanos: () => nowNanos };
+    const journal = await openJournal({ meter, clock, bytesMax: 4000 });
+    expect(journal.stats()).toMatchObject({ entries: 0, lagSeconds: 0 });
+    const [first] = await Promise.all(['a', 'b', 'c'].map((text) => journal.append(entry(text))));
+    expect(journal.stats()).toMatchObject({ entries: 3, lagSeconds: 5 });
+    nowNanos += 2_000_000_000n;
+    await expect(journal.append(entry('x'.repeat(3950)))).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await expect(journal.append(entry('x'.repeat(5000)))).rejects.toMatchObject({ code: 'TOO_LARGE' });
+    expect(journal.stats()).toMatchObject({ entries: 3, lagSeconds: 7 });
+    const text = await meter.registry.metrics();
+    for (const line of [
+      'ai_debug_journal_entries 3',
+      'ai_debug_journal_lag_seconds 7',
+      'ai_debug_journal_refused_total{reason="full"} 1',
+      'ai_debug_journal_refused_total{reason="too_large"} 1',
+      'ai_debug_journal_batch_entries_sum 3',
+      'ai_debug_journal_batch_entries_count 2', // the first did not wait for the others
+      'ai_debug_journal_fsync_seconds_count 2',
+      'ai_debug_journal_quarantined_bytes 0',
+    ]) {
+      expect(text.split('\n')).toContain(line);
+    }
+    await journal.release(first!);
+    expect(journal.stats().entries).toBe(2);
+    await journal.release((await drain(journal)).at(-1)!.position);
+    expect(journal.stats()).toMatchObject({ entries: 0, lagSeconds: 0, bytes: 0 });
+  });
+
+  it('knows after a restart since when the oldest waits', async () => {
+    const first = await openJournal();
+    await first.append(entry('a'));
+    await first.stop();
+    const clock = { ...systemClock(), nowNanos: () => 1_700_000_060_000_000_000n };
+    const second = await openJournal({ clock });
+    expect(second.stats()).toMatchObject({ entries: 0, lagSeconds: 60 });
+    await second.release((await drain(second)).at(-1)!.position);
+    expect(second.stats().lagSeconds).toBe(0);
+  });
+});
+
 describe('F9 damage', () => {
   const texts = ['first', 'second'.repeat(100), 'third', 'fourth'];
 
@@ -460,7 +550,7 @@ describe('F9 damage', () => {
     const at = (await journal.append({ ...entry(''), body: bytes })) - BigInt(bytes.length);
     await journal.stop();
     const [, last] = await segmentsOf();
-    await flip(last!, Number(at) - (await stat(path)).size - 3);
+    await flip(last!, Number(at - baseOf(last!)) - 3);
     expect(textsOf(await drain(await openJournal()))).toEqual(texts);
   });
 

@@ -18,15 +18,17 @@ import type { Clock } from '../base/clock.ts';
 import { DebugError } from '../base/errors.ts';
 import type { Part } from '../base/lifecycle.ts';
 import type { Logger } from '../base/log.ts';
-import type { Counter, Histogram, Meter } from '../base/meter.ts';
+import type { Meter } from '../base/meter.ts';
 import type { RequestIndex } from '../otlp/walk.ts';
 import { lockFile } from './directory-lock.ts';
+import { Backlog } from './journal-backlog.ts';
 import {
   createSegment,
   dropSegment,
   endOf,
-  isLost,
+  type JournalPoint,
   type OpenFile,
+  quarantinedBytes,
   recoverFiles,
   type Segment,
   type SegmentFile,
@@ -34,14 +36,9 @@ import {
   writeAll,
   writeCheckpoint,
 } from './journal-files.ts';
-import {
-  encodeRecordHead,
-  type PlacedEntry,
-  recordBytes,
-  SEGMENT_HEADER_BYTES,
-  SegmentReader,
-  seedOf,
-} from './segment.ts';
+import { createJournalMetrics, type JournalMetrics, type JournalStats } from './journal-metrics.ts';
+import { JournalReader } from './journal-reader.ts';
+import { encodeRecordHead, type PlacedEntry, recordBytes, SEGMENT_HEADER_BYTES } from './segment.ts';
 
 export interface JournalEntry extends PlacedEntry {
   /** What the walk found, carried along in memory; null when the entry was read back. */
@@ -64,24 +61,13 @@ export interface Journal extends Part {
   /** Everything up to and including this position is in the store. Resolves when the disk shows it; need not be awaited. */
   release(position: bigint): Promise<void>;
   /**
-   * Continues behind `position`, the line of the store's ledger, and never gives out a position at or before it again. To be called
-   * before the first append and take; without it the journal goes by its own checkpoint, which may lag.
+   * Continues behind `position`, the line of the store's ledger: hands out what lies behind it, and never gives out a position at or
+   * before it. To be called before the first take. Until then the journal goes by its own checkpoint, which may lag, and gives
+   * positions by the clock, lest a directory whose files were lost or came back from a backup repeat those of the ledger.
+   * @returns `position`
    */
-  seek(position: bigint): void;
+  seek(position: bigint): Promise<bigint>;
   stats(): JournalStats;
-}
-
-export interface JournalStats {
-  /** Position of the last entry on disk; 0n before the first. */
-  durable: bigint;
-  /** Of entries not released. */
-  bytes: number;
-  bytesMax: number;
-  /** Of entries not yet taken. */
-  unreadBytes: number;
-  segments: number;
-  /** Passed over since the start because they could not be read. */
-  damagedBytes: number;
 }
 
 export interface JournalOptions {
@@ -97,7 +83,11 @@ export interface JournalOptions {
   meter: Meter;
   /** Opens segments; tests give one that fails. */
   openFile?: OpenFile;
+  /** Told of each moment between two steps; tests end the process there. */
+  at?: (point: JournalPoint) => void;
 }
+
+export type { JournalPoint, JournalStats };
 
 export function createJournal(options: JournalOptions): Journal {
   return new SegmentedJournal(options);
@@ -109,6 +99,9 @@ const RETRY_FULL_SECONDS = 3;
 const RETRY_DISK_SECONDS = 2;
 const RETRY_STOPPING_SECONDS = 1;
 const READ_AGAIN_MS = 500;
+// A byte a nanosecond, and more than any disk syncs for long: positions by the clock grow faster than those by bytes.
+const POSITIONS_PER_MS = 1n << 20n;
+const MOVE_BYTES_MAX = 8 << 20;
 
 interface Waiting {
   entry: Omit<JournalEntry, 'position'>;
@@ -135,26 +128,33 @@ class SegmentedJournal implements Journal {
   #stopping: Promise<void> | undefined;
   #unlock: (() => void) | null = null;
   #id = '';
-  #seed = 0;
 
   #segments: Segment[] = [];
   #end = 0n;
+  /** What begins from now on begins here or behind. */
+  #floor = 0n;
+  /** Behind what was there at the start or has been sought. */
+  #found = 0n;
   #durable = 0n;
   #read = 0n;
   #released = 0n;
 
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
+  /** Of entries on disk that are not released. */
+  #heldBytes = 0;
   #committing: Promise<void> | undefined;
+  #batch: Promise<void> | undefined;
   /** The file being written, the last of `segments`; null when the next commit begins another. */
   #active: { segment: Segment; file: SegmentFile } | null = null;
   #diskTrouble = false;
   #readTrouble = false;
+  #tidyTrouble = false;
 
   #memory: JournalEntry[] = [];
   #memoryBytes = 0;
   #spilled = false;
-  #reading: { segment: Segment; file: SegmentFile; reader: SegmentReader } | null = null;
+  readonly #reader: JournalReader;
   #taking = false;
   #wake: (() => void) | null = null;
 
@@ -162,25 +162,14 @@ class SegmentedJournal implements Journal {
   #housekeepingQueued = false;
 
   #damagedBytes = 0;
-  readonly #appendedBytes: Counter;
-  readonly #refused: Counter;
-  readonly #damaged: Counter;
-  readonly #commitSeconds: Histogram;
+  #quarantinedBytes = 0;
+  readonly #backlog = new Backlog();
+  readonly #metrics: JournalMetrics;
 
   constructor(options: JournalOptions) {
-    this.#options = { memoryBytesMax: 64 * 1024 * 1024, openFile: open, ...options };
-    const { meter } = options;
-    this.#appendedBytes = meter.counter('journal_appended_bytes_total', 'Bytes of entries made durable.');
-    this.#refused = meter.counter('journal_refused_total', 'Appends refused.', ['reason']);
-    this.#damaged = meter.counter('journal_damaged_bytes_total', 'Bytes passed over because they could not be read.');
-    this.#commitSeconds = meter.histogram(
-      'journal_commit_seconds',
-      'One group commit: write and fdatasync.',
-      COMMIT_BUCKETS_SECONDS,
-    );
-    meter.gauge('journal_bytes', 'Bytes of entries that wait for the store.', () => this.stats().bytes);
-    meter.gauge('journal_unread_bytes', 'Bytes of entries that nobody has taken yet.', () => this.stats().unreadBytes);
-    meter.gauge('journal_segments', 'Files of the journal.', () => this.#segments.length);
+    this.#options = { memoryBytesMax: 64 * 1024 * 1024, openFile: open, at: () => {}, ...options };
+    this.#reader = new JournalReader(this.#options.openFile);
+    this.#metrics = createJournalMetrics(options.meter, () => this.stats());
   }
 
   get id(): string {
@@ -188,12 +177,17 @@ class SegmentedJournal implements Journal {
   }
 
   stats(): JournalStats {
+    const { oldest, entries } = this.#backlog;
+    const { bytesMax, clock } = this.#options;
     return {
       durable: this.#durable,
-      bytes: between(this.#released, this.#durable),
-      bytesMax: this.#options.bytesMax,
-      unreadBytes: between(this.#read, this.#durable),
+      bytes: this.#heldBytes,
+      bytesMax,
+      unreadBytes: this.#bytesBehind(this.#read),
+      entries,
+      lagSeconds: oldest === null ? 0 : Math.max(0, Number(clock.nowNanos() - oldest) / 1e9),
       segments: this.#segments.length,
+      quarantinedBytes: this.#quarantinedBytes,
       damagedBytes: this.#damagedBytes,
     };
   }
@@ -205,13 +199,11 @@ class SegmentedJournal implements Journal {
     const { bytesMax } = this.#options;
     if (this.#state !== 'running') return Promise.reject(this.#refuse('stopping', 1));
     if (bytes > bytesMax) {
-      return Promise.reject(
-        new DebugError('TOO_LARGE', `${bytes} bytes exceed the whole journal of ${bytesMax} bytes`),
-      );
+      this.#metrics.refused.inc({ reason: 'too_large' });
+      const message = `${bytes} bytes exceed the whole journal of ${bytesMax} bytes`;
+      return Promise.reject(new DebugError('TOO_LARGE', message));
     }
-    if (between(this.#released, this.#durable) + this.#waitingBytes + bytes > bytesMax) {
-      return Promise.reject(this.#refuse('full', 1));
-    }
+    if (this.#heldBytes + this.#waitingBytes + bytes > bytesMax) return Promise.reject(this.#refuse('full', 1));
     return new Promise((resolve, reject) => {
       this.#waiting.push({ entry, bytes, resolve, reject });
       this.#waitingBytes += bytes;
@@ -223,7 +215,8 @@ class SegmentedJournal implements Journal {
     while (this.#waiting.length > 0) {
       const { batch, bytes } = this.#nextBatch();
       try {
-        await this.#commit(batch, bytes);
+        this.#batch = this.#commit(batch, bytes);
+        await this.#batch;
         if (this.#diskTrouble) this.#options.log.info('the journal can write again');
         this.#diskTrouble = false;
       } catch (error) {
@@ -249,23 +242,28 @@ class SegmentedJournal implements Journal {
   }
 
   async #commit(batch: readonly Waiting[], bytes: number): Promise<void> {
-    const startMs = this.#options.clock.monotonicMs();
+    const { clock, at } = this.#options;
+    const metrics = this.#metrics;
+    const startMs = clock.monotonicMs();
     const { segment, file } = await this.#writable(bytes);
     const buffers: Uint8Array[] = [];
     const positions: bigint[] = [];
     let end = endOf(segment);
     for (const { entry, bytes } of batch) {
       end += BigInt(bytes);
-      buffers.push(encodeRecordHead(entry, end, this.#seed), entry.body);
+      buffers.push(encodeRecordHead(entry, end, segment.seed), entry.body);
       positions.push(end);
     }
+    at('write');
     try {
       await writeAll(file, buffers, segment.size);
     } catch (error) {
-      // What was written in part is cut off, lest it be taken for acknowledged; where that fails the next write covers it.
-      await file.truncate(segment.size).catch(() => {});
+      // What was written in part is cut off, lest it be taken for acknowledged.
+      await file.truncate(segment.size).catch(() => this.#abandon(end));
       throw error;
     }
+    at('fsync');
+    const writtenMs = clock.monotonicMs();
     try {
       await file.datasync();
     } catch (error) {
@@ -273,12 +271,19 @@ class SegmentedJournal implements Journal {
       await this.#abandon(end);
       throw error;
     }
+    at('ack');
+    const syncedMs = clock.monotonicMs();
+    segment.since ??= batch[0]!.entry.receivedAt;
     segment.size += bytes;
     this.#end = end;
     this.#durable = end;
     this.#waitingBytes -= bytes;
-    this.#appendedBytes.inc(bytes);
-    this.#commitSeconds.observe((this.#options.clock.monotonicMs() - startMs) / 1000);
+    this.#heldBytes += bytes;
+    this.#backlog.add(end, batch.length, batch[0]!.entry.receivedAt);
+    metrics.appendedBytes.inc(bytes);
+    metrics.batchEntries.observe(batch.length);
+    metrics.syncSeconds.observe((syncedMs - writtenMs) / 1000);
+    metrics.commitSeconds.observe((syncedMs - startMs) / 1000);
     for (let i = 0; i < batch.length; i++) {
       this.#remember({ ...batch[i]!.entry, position: positions[i]! });
       batch[i]!.resolve(positions[i]!);
@@ -288,14 +293,16 @@ class SegmentedJournal implements Journal {
 
   /** The segment that takes the next `bytes`: the active one, or a new one when they would not fit. */
   async #writable(bytes: number): Promise<{ segment: Segment; file: SegmentFile }> {
+    const { directory, segmentBytes, openFile, at } = this.#options;
     if (this.#active !== null) {
       const { segment, file } = this.#active;
-      const fits = segment.size + bytes <= this.#options.segmentBytes;
-      if (fits || segment.size === SEGMENT_HEADER_BYTES) return this.#active;
+      const fits = segment.size + bytes <= segmentBytes || segment.size === SEGMENT_HEADER_BYTES;
+      if (fits && segment.base >= this.#floor) return this.#active;
       this.#active = null;
       await file.close();
+      at('rotate');
     }
-    this.#active = await createSegment(this.#options.directory, this.#id, this.#end, this.#options.openFile);
+    this.#active = await createSegment(directory, this.#id, max(this.#end, this.#floor), openFile, at);
     this.#segments.push(this.#active.segment);
     return this.#active;
   }
@@ -309,7 +316,7 @@ class SegmentedJournal implements Journal {
   }
 
   #refuse(reason: 'full' | 'disk' | 'stopping', count: number, cause?: unknown): DebugError {
-    this.#refused.inc({ reason }, count);
+    this.#metrics.refused.inc({ reason }, count);
     switch (reason) {
       case 'full':
         return new DebugError('UNAVAILABLE', 'the journal is full: the store does not keep up', {
@@ -383,7 +390,7 @@ class SegmentedJournal implements Journal {
         // Looked at and set in one turn: what is committed from now on goes to memory again.
         if (this.#read >= this.#durable) this.#spilled = false;
       }
-      if (!this.#spilled) await this.#closeReader();
+      if (!this.#spilled) await this.#reader.close();
       this.#readTrouble = false;
     } catch (error) {
       // Too many open files, say. What was read so far has left the queue and is handed out first.
@@ -399,31 +406,10 @@ class SegmentedJournal implements Journal {
 
   /** The next entry of a segment behind `read`; null, and `read` at its end, when it has no more. */
   async #readFrom(segment: Segment): Promise<PlacedEntry | null> {
-    const offset = Math.max(SEGMENT_HEADER_BYTES, Number(this.#read - segment.base));
-    const limit = segment.size;
-    let damagedBytes = limit - offset;
-    let entry: PlacedEntry | null = null;
-    try {
-      const reader = await this.#readerAt(segment, offset);
-      const damagedBefore = reader.damagedBytes;
-      entry = await reader.next(limit);
-      damagedBytes = reader.damagedBytes - damagedBefore + (entry === null ? limit - reader.offset : 0);
-    } catch (error) {
-      // What is lost for good would stop the line for good.
-      if (!isLost(error)) throw error;
-    }
+    const { entry, damagedBytes } = await this.#reader.next(segment, this.#read);
     if (damagedBytes > 0) this.#reportDamage(segment, damagedBytes);
-    if (entry === null) this.#read = segment.base + BigInt(limit);
+    if (entry === null) this.#read = endOf(segment);
     return entry;
-  }
-
-  async #readerAt(segment: Segment, offset: number): Promise<SegmentReader> {
-    if (this.#reading?.segment !== segment || this.#reading.reader.offset !== offset) {
-      await this.#closeReader();
-      const file = await this.#options.openFile(segment.path, 'r');
-      this.#reading = { segment, file, reader: new SegmentReader(file, segment.base, this.#seed, offset) };
-    }
-    return this.#reading.reader;
   }
 
   #reportDamage(segment: Segment, bytes: number): void {
@@ -433,13 +419,7 @@ class SegmentedJournal implements Journal {
     }
     segment.damaged = true;
     this.#damagedBytes += bytes;
-    this.#damaged.inc(bytes);
-  }
-
-  async #closeReader(): Promise<void> {
-    const reading = this.#reading;
-    this.#reading = null;
-    await reading?.file.close().catch(() => {});
+    this.#metrics.damagedBytes.inc(bytes);
   }
 
   /** Until something was committed, the journal stops, or the signal or the time says so. */
@@ -457,20 +437,48 @@ class SegmentedJournal implements Journal {
     });
   }
 
-  seek(position: bigint): void {
-    assert(
-      this.#active === null && this.#waiting.length === 0 && !this.#taking,
-      'seek comes before the first append and take',
-    );
+  async seek(position: bigint): Promise<bigint> {
+    assert(!this.#taking, 'seek comes before the first take');
+    const stranded = this.#segments.filter(({ base }) => base >= this.#found && base < position);
+    this.#floor = position;
+    if (stranded.length > 0) await this.#move(stranded);
+    this.#found = max(this.#found, position);
     this.#read = position;
     this.#released = position;
-    // Where files were lost that the store had read, go on behind them: it takes nothing at or before its own line.
-    this.#end = max(this.#end, position);
+    this.#memory = [];
+    this.#memoryBytes = 0;
     this.#spilled = this.#read < this.#durable;
+    this.#account();
+    return position;
+  }
+
+  /**
+   * What was appended since the start at positions that the ledger has for something else is appended again, behind it. Only a
+   * clock that went back, after files were lost, while the store was away, leads here.
+   */
+  async #move(stranded: readonly Segment[]): Promise<void> {
+    await this.#batch?.catch(() => {}); // the last that may go to one of them
+    const reader = new JournalReader(this.#options.openFile);
+    let bytes = 0;
+    let moved: Promise<bigint>[] = [];
+    try {
+      for await (const { position: _, ...entry } of reader.entries(stranded, 0n)) {
+        moved.push(this.append({ ...entry, index: null }));
+        bytes += entry.body.length;
+        if (bytes < MOVE_BYTES_MAX) continue;
+        await Promise.all(moved);
+        moved = [];
+        bytes = 0;
+      }
+      await Promise.all(moved);
+    } finally {
+      await reader.close();
+    }
   }
 
   release(position: bigint): Promise<void> {
     this.#released = max(this.#released, position);
+    this.#account();
     if (!this.#housekeepingQueued) {
       this.#housekeepingQueued = true;
       this.#housekeeping = this.#housekeeping.then(() => this.#tidyUp());
@@ -480,16 +488,39 @@ class SegmentedJournal implements Journal {
 
   /** Writes the checkpoint and unlinks what lies behind it. Neither has to succeed: the ledger knows better, and a next time comes. */
   async #tidyUp(): Promise<void> {
+    const { directory, at, log } = this.#options;
     this.#housekeepingQueued = false;
     try {
-      await writeCheckpoint(this.#options.directory, this.#released);
+      at('checkpoint');
+      await writeCheckpoint(directory, this.#released);
       // The last file stays, whatever is in it: its name is what the next position is known from.
       while (this.#segments.length > 1 && endOf(this.#segments[0]!) <= this.#released) {
-        await dropSegment(this.#options.directory, this.#segments.shift()!);
+        at('unlink');
+        const dropped = this.#segments.shift()!;
+        await dropSegment(directory, dropped);
+        at('unlinked');
+        if (dropped.damaged) this.#quarantinedBytes = await quarantinedBytes(directory);
       }
+      this.#tidyTrouble = false;
     } catch (error) {
-      this.#options.log.warn({ err: error }, 'the journal could not tidy up behind itself');
+      if (!this.#tidyTrouble) log.warn({ err: error }, 'the journal could not tidy up behind itself');
+      this.#tidyTrouble = true;
     }
+  }
+
+  #account(): void {
+    this.#heldBytes = this.#bytesBehind(this.#released);
+    this.#backlog.release(this.#released);
+  }
+
+  /** Of entries on disk behind a position. Positions have gaps, so that their distance says nothing. */
+  #bytesBehind(position: bigint): number {
+    let bytes = 0;
+    for (const segment of this.#segments) {
+      const behind = Number(position - segment.base);
+      bytes += Math.max(0, segment.size - Math.max(SEGMENT_HEADER_BYTES, behind));
+    }
+    return bytes;
   }
 
   // ── start and stop ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -518,17 +549,23 @@ class SegmentedJournal implements Journal {
   }
 
   async #recover(): Promise<void> {
-    const { directory, openFile, log } = this.#options;
-    const { id, segments, end, checkpoint } = await recoverFiles(directory, openFile, log);
+    const { directory, openFile, clock, log } = this.#options;
+    const { id, segments, end, checkpoint, quarantinedBytes } = await recoverFiles(directory, openFile, log);
     this.#id = id;
-    this.#seed = seedOf(id);
     this.#segments = segments;
+    this.#quarantinedBytes = quarantinedBytes;
     this.#end = max(end, checkpoint);
+    this.#found = this.#end;
+    this.#floor = (clock.nowNanos() / 1_000_000n) * POSITIONS_PER_MS;
     const lastWritten = segments.findLast(({ size }) => size > SEGMENT_HEADER_BYTES);
     this.#durable = lastWritten === undefined ? checkpoint : endOf(lastWritten);
     this.#read = checkpoint;
     this.#released = checkpoint;
     this.#spilled = this.#read < this.#durable;
+    for (const segment of segments) {
+      if (segment.since !== null) this.#backlog.add(endOf(segment), 0, segment.since);
+    }
+    this.#account();
     log.info({ directory, bytes: this.stats().bytes, segments: segments.length }, 'the journal is open');
   }
 
@@ -545,7 +582,7 @@ class SegmentedJournal implements Journal {
     try {
       await this.#committing;
       await this.release(this.#released);
-      await this.#closeReader();
+      await this.#reader.close();
       await this.#active?.file.close();
     } finally {
       this.#unlock?.();
@@ -553,14 +590,8 @@ class SegmentedJournal implements Journal {
   }
 }
 
-const COMMIT_BUCKETS_SECONDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2];
-
 function memoryBytesOf(entry: JournalEntry): number {
   return entry.body.length + (entry.index === null ? 0 : entry.index.records.length * INDEX_RECORD_BYTES);
-}
-
-function between(from: bigint, to: bigint): number {
-  return to > from ? Number(to - from) : 0;
 }
 
 function max(a: bigint, b: bigint): bigint {

@@ -74,6 +74,15 @@ export function decodeSegmentHeader(header: Buffer): { id: string; base: bigint;
   };
 }
 
+/** How much of what follows a segment's header says when its first entry arrived. */
+export const FIRST_ENTRY_BYTES = 32;
+
+/** When the entry arrived whose record begins here, in nanoseconds; null when none does. Not checked: for metrics only. */
+export function firstReceivedAt(record: Buffer): bigint | null {
+  if (record.length < FIRST_ENTRY_BYTES || !record.subarray(0, 4).equals(RECORD_MAGIC)) return null;
+  return record.readBigUInt64LE(24);
+}
+
 /** What is read of a segment's file. */
 export interface ReadableFile {
   read(buffer: Uint8Array, offset: number, length: number, position: number): Promise<{ bytesRead: number }>;

@@ -22,6 +22,17 @@ test('a store that is away is started when it is back', async () => {
   expect(store.stop).toHaveBeenCalledOnce();
 });
 
+test('a store that accepts and does not answer keeps nobody from starting, nor from stopping', async () => {
+  const answer = Promise.withResolvers<void>();
+  const store = { name: 'store', start: vi.fn(() => answer.promise), stop: vi.fn(async () => {}) };
+  const part = eventually(store, log, 20);
+  await part.start();
+  await part.stop();
+  expect(store.stop).toHaveBeenCalledOnce();
+  answer.resolve();
+  expect(store.start).toHaveBeenCalledOnce();
+});
+
 test('a setting that is wrong fails the start', async () => {
   const wrong = new DebugError('INVALID', 'DEBUG_PG_URL');
   await expect(eventually(storeThat(wrong), log).start()).rejects.toBe(wrong);

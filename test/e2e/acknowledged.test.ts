@@ -20,7 +20,7 @@ afterEach(async () => {
 });
 
 test.each(['SIGTERM', 'SIGKILL'] as const)(
-  '%s under load loses nothing that was acknowledged',
+  'F8 F30 %s under load loses nothing that was acknowledged',
   async (signal) => {
     const acknowledged: string[] = [];
     for (let round = 0; round < 2; round++) {
@@ -57,7 +57,7 @@ async function send(endpoint: string, sender: string, acknowledged: string[]): P
 }
 
 async function up(): Promise<{ http: string; otlp_http: string }> {
-  const ports = ['--otlp-grpc-port=0', '--otlp-http-port=0', '--http-port=0'];
+  const ports = ['--otlp-grpc-port=0', '--otlp-http-port=0', '--http-port=0', '--grpc-port=0'];
   running = await startProgram({
     name: 'ai-debug up',
     args: [CLI, 'up', '--json', '--log-level=warn', `--data-dir=${dataDir}`, ...ports],
