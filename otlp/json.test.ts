@@ -105,3 +105,11 @@ test('protobuf to JSON and back is the same protobuf', () => {
   expect(jsonToProtobuf('span', encode(JSON.stringify(back)))).toEqual(bytes);
   expect(back).toMatchObject(JSON.parse(json));
 });
+
+test('the sign of -0 survives the way through JSON: it is part of what an id is made of', () => {
+  const json =
+    '{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"gauge":{"dataPoints":[{"asDouble":-0,"attributes":[{"key":"k","value":{"doubleValue":"-0"}}]}]}}]}]}]}';
+  const bytes = jsonToProtobuf('metric', encode(json));
+  expect(jsonToProtobuf('metric', encode(JSON.stringify(protobufToJson('metric', bytes))))).toEqual(bytes);
+  expect(bytes).not.toEqual(jsonToProtobuf('metric', encode(json.replaceAll('-0', '0'))));
+});

@@ -120,11 +120,18 @@ export function jsonOf(value: AnyValue | undefined): Json {
     case 'arrayValue':
       return held.value.values.map(jsonOf);
     case 'kvlistValue':
-      return attributesOf(held.value.values);
+      return objectOf(held.value.values, held.value.values.length);
     default:
       return null; // absent, or an index into a string table that only profiles carry (R29)
   }
 }
+
+/**
+ * Attributes of one record, resource, scope, span event or link that are answered, and events or links of one span: SDKs stop at 128 by
+ * themselves. What lies beyond is stored all the same and counted as dropped; a value of an attribute, as a state, is always whole.
+ */
+export const ATTRIBUTES_MAX = 1024;
+export const SPAN_PARTS_MAX = 1024;
 
 const PARENT_KEY = 'debug.parent_event_id';
 const MESSAGE_SCHEMAS = { log: LogRecordSchema, span: SpanSchema, metric: MetricSchema } as const;
@@ -150,8 +157,7 @@ function readEnvelope(envelope: Envelope, payload: Uint8Array): { resource: Reso
 }
 
 function resourceView(resource: Resource, schemaUrl: string): ResourceView {
-  const view: ResourceView = { attributes: attributesOf(resource.attributes) };
-  if (resource.droppedAttributesCount > 0) view.dropped_attributes_count = resource.droppedAttributesCount;
+  const view: ResourceView = { attributes: attributesOf(resource.attributes), ...droppedAttributes(resource) };
   if (schemaUrl !== '') view.schema_url = schemaUrl;
   if (resource.entityRefs.length > 0) {
     view.entity_refs = resource.entityRefs.map((ref) => ({
@@ -165,8 +171,8 @@ function resourceView(resource: Resource, schemaUrl: string): ResourceView {
 }
 
 function scopeView(scope: InstrumentationScope, schemaUrl: string): ScopeView {
-  const view: ScopeView = { name: scope.name, version: scope.version, attributes: attributesOf(scope.attributes) };
-  if (scope.droppedAttributesCount > 0) view.dropped_attributes_count = scope.droppedAttributesCount;
+  const { name, version, attributes } = scope;
+  const view: ScopeView = { name, version, attributes: attributesOf(attributes), ...droppedAttributes(scope) };
   if (schemaUrl !== '') view.schema_url = schemaUrl;
   return view;
 }
@@ -211,27 +217,29 @@ function fillSpan(event: DebugEvent, span: Span): void {
   event.status = STATUSES[span.status?.code ?? 0] ?? 'unset';
   const { startTimeUnixNano: start, endTimeUnixNano: end } = span;
   event.duration_ms = end > start ? Number(end - start) / 1e6 : 0;
+  const droppedEvents = droppedOf(span.droppedEventsCount, span.events, SPAN_PARTS_MAX);
+  const droppedLinks = droppedOf(span.droppedLinksCount, span.links, SPAN_PARTS_MAX);
   event.span = {
     kind: SPAN_KINDS[span.kind] ?? String(span.kind),
     end_timestamp: formatNanos(end),
     ...(span.traceState !== '' && { trace_state: span.traceState }),
     ...(span.status !== undefined && span.status.message !== '' && { status_message: span.status.message }),
-    events: span.events.map((item) => ({
+    events: span.events.slice(0, SPAN_PARTS_MAX).map((item) => ({
       name: item.name,
       timestamp: formatNanos(item.timeUnixNano),
       attributes: attributesOf(item.attributes),
-      ...(item.droppedAttributesCount > 0 && { dropped_attributes_count: item.droppedAttributesCount }),
+      ...droppedAttributes(item),
     })),
-    links: span.links.map((link) => ({
+    links: span.links.slice(0, SPAN_PARTS_MAX).map((link) => ({
       trace_id: link.traceId.toHex(),
       span_id: link.spanId.toHex(),
       ...(link.traceState !== '' && { trace_state: link.traceState }),
       ...(link.flags !== 0 && { flags: link.flags }),
       attributes: attributesOf(link.attributes),
-      ...(link.droppedAttributesCount > 0 && { dropped_attributes_count: link.droppedAttributesCount }),
+      ...droppedAttributes(link),
     })),
-    ...(span.droppedEventsCount > 0 && { dropped_events_count: span.droppedEventsCount }),
-    ...(span.droppedLinksCount > 0 && { dropped_links_count: span.droppedLinksCount }),
+    ...(droppedEvents > 0 && { dropped_events_count: droppedEvents }),
+    ...(droppedLinks > 0 && { dropped_links_count: droppedLinks }),
   };
   fillCounts(event, span);
 }
@@ -243,7 +251,11 @@ function fillSpanEvent(event: DebugEvent, span: Span, ordinal: number): void {
   event.span_id = idOf(span.spanId, 8);
   event.name = item.name;
   event.message = textAt(event.data, 'exception.message') ?? textAt(event.data, 'exception.type') ?? item.name;
-  fillCounts(event, { flags: span.flags, droppedAttributesCount: item.droppedAttributesCount });
+  fillCounts(event, {
+    flags: span.flags,
+    droppedAttributesCount: item.droppedAttributesCount,
+    attributes: item.attributes,
+  });
 }
 
 /** @param ordinal counts the metric's points from 1 */
@@ -292,7 +304,7 @@ function fillPoint(event: DebugEvent, metric: Metric, ordinal: number): void {
   event.name = metric.name;
   event.message = metric.name;
   event.metric = view;
-  fillCounts(event, { flags: point.flags, droppedAttributesCount: 0 });
+  fillCounts(event, { flags: point.flags, droppedAttributesCount: 0, attributes: point.attributes });
 }
 
 const METRIC_TYPES = {
@@ -319,16 +331,36 @@ function exemplarOf(exemplar: Exemplar): NonNullable<MetricView['exemplars']>[nu
   };
 }
 
-function fillCounts(event: DebugEvent, record: { flags: number; droppedAttributesCount: number }): void {
+function fillCounts(
+  event: DebugEvent,
+  record: { flags: number; droppedAttributesCount: number; attributes: readonly KeyValue[] },
+): void {
   if (record.flags !== 0) event.flags = record.flags;
-  if (record.droppedAttributesCount > 0) event.dropped_attributes_count = record.droppedAttributesCount;
+  Object.assign(event, droppedAttributes(record));
+}
+
+/** At most {@link ATTRIBUTES_MAX}, the first ones: {@link droppedOf} tells how many are left out. */
+function attributesOf(attributes: readonly KeyValue[]): JsonObject {
+  return objectOf(attributes, ATTRIBUTES_MAX);
 }
 
 /** A key that is sent twice keeps its last value. */
-function attributesOf(attributes: readonly KeyValue[]): JsonObject {
+function objectOf(pairs: readonly KeyValue[], max: number): JsonObject {
   const object = emptyObject();
-  for (const { key, value } of attributes) object[key] = jsonOf(value);
+  const count = Math.min(pairs.length, max);
+  for (let i = 0; i < count; i++) object[pairs[i]!.key] = jsonOf(pairs[i]!.value);
   return object;
+}
+
+/** What the sender dropped, and what is left out here: for whoever reads, both are missing. */
+function droppedOf(dropped: number, list: readonly unknown[], max = ATTRIBUTES_MAX): number {
+  return dropped + Math.max(0, list.length - max);
+}
+
+/** The field that says so, where anything is missing. */
+function droppedAttributes(holder: { droppedAttributesCount: number; attributes: readonly KeyValue[] }) {
+  const dropped = droppedOf(holder.droppedAttributesCount, holder.attributes);
+  return dropped > 0 ? { dropped_attributes_count: dropped } : null;
 }
 
 function numberOf(held: Exemplar['value']): number | string | null {
@@ -341,7 +373,7 @@ function integerOf(value: bigint): number | string {
   return Number.isSafeInteger(number) ? number : String(value);
 }
 
-/** JSON has no NaN and no infinities; OTLP/JSON's names for them stand instead. */
+/** JSON has no NaN and no infinities; OTLP/JSON's names for them stand instead. The sign of -0 is stored, but no answer's JSON shows it. */
 function doubleOf(value: number): number | string {
   return Number.isFinite(value) ? value : String(value);
 }
