@@ -4,9 +4,10 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { EVENT_TYPES, levelOf } from '../model/event.ts';
 import { eventId } from '../model/ids.ts';
+import type { IndexedRecord } from '../model/records.ts';
 import { LogRecordSchema } from '../proto/gen/opentelemetry/proto/logs/v1/logs_pb.js';
 import { jsonToProtobuf } from './json.ts';
-import { createIndexer, type IndexedRecord, indexRequest } from './walk.ts';
+import { createIndexer, indexRequest, REQUEST_RECORDS_MAX } from './walk.ts';
 import { DEPTH_MAX } from './wire.ts';
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
@@ -49,7 +50,7 @@ describe('what a record is', () => {
       ['span', 0, 5n],
       ['error', 2, 8n],
     ]);
-    expect(found[1]!.trace).toBe(TRACE);
+    expect(found.record(1).trace).toBe(TRACE);
   });
 
   test('each metric data point is a record of its own', () => {
@@ -119,7 +120,7 @@ describe('what ties records together', () => {
     const key = 'correlation_id';
     const all = { record: [text(key, 'r')], scope: [text(key, 's')], resource: [text(key, 'e')] };
     const correlation = (record: object[], scope: object[], resource: object[]) =>
-      index('log', request([{ attributes: record }], resource, scope)).records[0]!.correlation;
+      index('log', request([{ attributes: record }], resource, scope)).records.record(0).correlation;
     expect(correlation(all.record, all.scope, all.resource)).toBe('r');
     expect(correlation([], all.scope, all.resource)).toBe('s');
     expect(correlation([], [], all.resource)).toBe('e');
@@ -134,7 +135,7 @@ describe('what ties records together', () => {
       'log',
       encode(request([{ attributes: [text('order.id', 'o'), text('step', 's'), text('correlation_id', 'x')] }])),
     );
-    expect(indexer('log', body).records[0]).toMatchObject({ correlation: 'o', operation: 's' });
+    expect(indexer('log', body).records.record(0)).toMatchObject({ correlation: 'o', operation: 's' });
   });
 
   test('an exception event says what its span says', () => {
@@ -145,7 +146,7 @@ describe('what ties records together', () => {
 });
 
 describe('ids', () => {
-  const id = (records: IndexedRecord[]) => records.map(({ time, hash }) => eventId(time, hash));
+  const id = (records: Iterable<IndexedRecord>) => Array.from(records, ({ time, hash }) => eventId(time, hash));
 
   test('start with the time, so that they sort by it', () => {
     expect(id(logs([{ timeUnixNano: '255' }]))[0]).toMatch(/^00000000000000ff/);
@@ -267,6 +268,40 @@ function text(key: string, value: string) {
 function span(more: object) {
   return { traceId: TRACE, spanId: SPAN, name: 'work', startTimeUnixNano: '5', endTimeUnixNano: '6', ...more };
 }
+
+describe('F21 a request of very many records', () => {
+  const empties = (count: number) => {
+    // Of one ResourceLogs with one ScopeLogs: log records of no bytes, two bytes each on the wire.
+    const records = Buffer.from('1200'.repeat(count), 'hex');
+    const wrap = (field: number, bytes: Uint8Array) => new BinaryWriter().tag(field, 2).bytes(bytes).finish();
+    return wrap(1, wrap(2, records));
+  };
+
+  test('is walked in turns, to the same index', async () => {
+    const body = empties(500_000);
+    let turns = 0;
+    const tick = () => {
+      turns++;
+      immediate = setImmediate(tick);
+    };
+    let immediate = setImmediate(tick);
+    const found = await indexRequest.inTurns('log', body);
+    clearImmediate(immediate);
+    expect(found.accepted).toBe(500_000);
+    expect(turns).toBeGreaterThan(2);
+    expect(
+      Buffer.from(found.records.words.buffer).equals(Buffer.from(indexRequest('log', body).records.words.buffer)),
+    ).toBe(true);
+  });
+
+  test('keeps as many as one request may bring, and rejects the others', () => {
+    expect(indexRequest('log', empties(REQUEST_RECORDS_MAX + 3))).toMatchObject({
+      accepted: REQUEST_RECORDS_MAX,
+      rejected: 3,
+      rejectedReason: expect.stringContaining('records in one request'),
+    });
+  });
+});
 
 function request(records: object[], resource: object[] = [], scope: object[] = []) {
   return {

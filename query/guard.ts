@@ -1,5 +1,6 @@
 /** Keeps foreign web pages out of a server that listens on this machine only. */
 import type { IncomingMessage } from 'node:http';
+import type { Cors } from '../base/cors.ts';
 import { DebugError } from '../base/errors.ts';
 
 /**
@@ -15,13 +16,13 @@ export function checkHost(request: IncomingMessage): void {
 }
 
 /**
- * Browsers let any page open a WebSocket anywhere, and say whose page it is.
- * @throws DebugError FORBIDDEN for another site's page
+ * Browsers let any page open a WebSocket anywhere and send simple requests anywhere, and say whose page it is.
+ * @throws DebugError FORBIDDEN for a page of another site that is not allowed
  */
-export function checkOrigin(request: IncomingMessage): void {
+export function checkOrigin(request: IncomingMessage, allowed: Pick<Cors, 'allows'>): void {
   const { origin, host } = request.headers;
-  if (origin === undefined || URL.parse(origin)?.host === host) return;
-  throw new DebugError('FORBIDDEN', 'pages of other sites may not listen');
+  if (origin === undefined || URL.parse(origin)?.host === host || allowed.allows(origin)) return;
+  throw new DebugError('FORBIDDEN', 'pages of other sites may not do this (DEBUG_CORS_ORIGINS)');
 }
 
 // `host.docker.internal` is how containers reach this machine; it cannot be made to mean anything else from outside.

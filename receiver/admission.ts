@@ -1,13 +1,17 @@
 /**
- * How much the receiver takes on at once. What is over is refused early, with a hint when to come again, and never queued: a
- * queue here would only move the wait to where senders cannot see it.
+ * How much the receiver takes on at once, and how much of it from one tenant. What is over is refused early, with a hint when to come
+ * again, and never queued: a queue here would only move the wait to where senders cannot see it.
  */
+import type { Clock } from '../base/clock.ts';
 import { DebugError } from '../base/errors.ts';
 import type { Meter } from '../base/meter.ts';
+import { createRateLimit } from '../base/rate.ts';
 
 export interface Admission {
-  /** @throws DebugError THROTTLED when as many requests are under way as may be */
-  enter(): Ticket;
+  /** @throws DebugError THROTTLED when as many requests are under way as may be, or the tenant has had its share */
+  enter(tenant: string): Ticket;
+  /** Throws where `enter` would, and takes nothing. */
+  check(tenant: string): void;
 }
 
 /** One request's share. */
@@ -19,6 +23,8 @@ export interface Ticket {
    * @throws DebugError TOO_LARGE when the request exceeds its limit, THROTTLED when all together exceed theirs
    */
   hold(bytes: number): void;
+  /** Told of the records found in it: the tenant pays for them and for the bytes held. */
+  count(records: number): void;
   /** The request is answered; what it held is free again. */
   leave(): void;
 }
@@ -30,24 +36,65 @@ export interface AdmissionOptions {
   inFlightBytesMax: number;
   /** Default 4096: SDKs keep at most 30 requests open each. */
   inFlightRequestsMax?: number;
+  /** Absent: tenants share what there is. */
+  tenant?: TenantLimits;
+  clock: Clock;
   meter: Meter;
 }
 
+/** What one tenant may take of it, 0 for no limit. Rates may be saved up for two seconds. */
+export interface TenantLimits {
+  requestsMax: number;
+  bytesMax: number;
+  recordsPerSecond: number;
+  bytesPerSecond: number;
+}
+
 export function createAdmission(options: AdmissionOptions): Admission {
-  const { requestBytesMax, inFlightBytesMax, inFlightRequestsMax = 4096, meter } = options;
+  const { requestBytesMax, inFlightBytesMax, inFlightRequestsMax = 4096, tenant: limits = NO_LIMITS } = options;
+  const { clock, meter } = options;
   const refused = meter.counter('receiver_refused_total', 'Requests refused before they were read whole.', ['reason']);
-  meter.gauge('receiver_in_flight_requests', 'Requests being received.', () => requests);
-  meter.gauge('receiver_in_flight_bytes', 'Bytes of requests being received.', () => totalBytes);
-  let requests = 0;
-  let totalBytes = 0;
+  meter.gauge('receiver_in_flight_requests', 'Requests being received.', () => all.requests);
+  meter.gauge('receiver_in_flight_bytes', 'Bytes of requests being received.', () => all.bytes);
+  const records = createRateLimit(limits.recordsPerSecond, clock);
+  const bytesRate = createRateLimit(limits.bytesPerSecond, clock);
+  const all = { requests: 0, bytes: 0 };
+  /** Those of whom something is under way. */
+  const tenants = new Map<string, { requests: number; bytes: number }>();
+
+  function check(tenant: string): void {
+    if (all.requests >= inFlightRequestsMax) {
+      throw throttled('requests', `${all.requests} requests are under way, as many as this receiver takes`);
+    }
+    if (all.bytes >= inFlightBytesMax) throw full();
+    const own = tenants.get(tenant);
+    if (own !== undefined && over(own.requests + 1, limits.requestsMax)) {
+      throw throttled(
+        'tenant_requests',
+        `${own.requests} requests of this tenant are under way, as many as it may have`,
+      );
+    }
+    const owed = Math.max(records.owes(tenant), bytesRate.owes(tenant));
+    if (owed > 0) throw throttled('tenant_rate', 'this tenant brings more than it may', Math.ceil(owed));
+  }
+
+  function full(): DebugError {
+    return throttled('bytes', `${all.bytes} bytes are being received, as many as this receiver takes`);
+  }
+
+  function throttled(reason: string, message: string, retryAfterSeconds = 1): DebugError {
+    refused.inc({ reason });
+    return new DebugError('THROTTLED', message, { retryAfterSeconds });
+  }
 
   return {
-    enter() {
-      if (requests >= inFlightRequestsMax) {
-        refused.inc({ reason: 'requests' });
-        throw new DebugError('THROTTLED', `${requests} requests are under way, as many as this receiver takes`);
-      }
-      requests++;
+    check,
+    enter(tenant) {
+      check(tenant);
+      const own = tenants.get(tenant) ?? { requests: 0, bytes: 0 };
+      tenants.set(tenant, own);
+      all.requests++;
+      own.requests++;
       let held = 0;
       let left = false;
       return {
@@ -57,20 +104,37 @@ export function createAdmission(options: AdmissionOptions): Admission {
             refused.inc({ reason: 'too_large' });
             throw new DebugError('TOO_LARGE', `the request exceeds ${requestBytesMax} bytes after decompression`);
           }
-          if (totalBytes + bytes > inFlightBytesMax) {
-            refused.inc({ reason: 'bytes' });
-            throw new DebugError('THROTTLED', `${totalBytes} bytes are being received, as many as this receiver takes`);
+          if (all.bytes + bytes > inFlightBytesMax) throw full();
+          if (over(own.bytes + bytes, limits.bytesMax)) {
+            throw throttled(
+              'tenant_bytes',
+              `${own.bytes} bytes of this tenant are being received, as many as it may have`,
+            );
           }
           held += bytes;
-          totalBytes += bytes;
+          all.bytes += bytes;
+          own.bytes += bytes;
+        },
+        count(found) {
+          records.spend(tenant, found);
+          bytesRate.spend(tenant, held);
         },
         leave() {
           if (left) return;
           left = true;
-          requests--;
-          totalBytes -= held;
+          all.requests--;
+          all.bytes -= held;
+          own.requests--;
+          own.bytes -= held;
+          if (own.requests === 0) tenants.delete(tenant);
         },
       };
     },
   };
+}
+
+const NO_LIMITS: TenantLimits = { requestsMax: 0, bytesMax: 0, recordsPerSecond: 0, bytesPerSecond: 0 };
+
+function over(amount: number, max: number): boolean {
+  return max > 0 && amount > max;
 }
