@@ -23,6 +23,8 @@ export interface BlockSelector {
   keys?: readonly bigint[];
   start?: bigint;
   end?: bigint;
+  /** Of a warm tier: the blocks as they were at this version. Absent: as they are when the read begins. */
+  version?: bigint;
 }
 
 /** A block found; the payload is read when asked for. */
@@ -69,20 +71,31 @@ export interface Flush {
   templates: readonly Template[];
   traceCorrelations: readonly TraceCorrelation[];
   snapshots: readonly Snapshot[];
+  /** 32 hex each, of what the requests hold that the flush is made of: the same when a request is sent again. */
+  requests?: readonly string[];
   ledger: LedgerLine | null;
 }
+
+/** How long a store remembers the requests that it has committed: as long as any exporter tries again, ten times over. */
+export const REQUESTS_REMEMBERED_NANOS = 3_600_000_000_000n;
 
 /**
  * The warm tier. `commit` MUST be durable when it resolves and MUST be idempotent by ledger line: a flush whose ledger
  * position is not past the stored one of its journal changes nothing. Minutes are added to what is there (counts summed,
- * sketches merged, first/last widened), templates and snapshots are kept by id, a trace's correlation is replaced only by
- * a smaller (time, text).
+ * sketches merged, first/last widened), templates and snapshots are kept by id, a template that is `merged` replaces
+ * what is there, a trace's correlation is replaced only by a smaller (time, text).
  */
-export interface WarmStore extends Part, BlockReader, RowStore {
+export interface WarmStore extends Part, BlockReader, RowStore, Upkeep {
   readonly tier: 'warm';
-  commit(flush: Flush): Promise<void>;
+  /**
+   * @returns those of the flush's requests that another flush of the last hour brought, from whatever journal. When there are any, nothing
+   * was changed, the ledger neither: the flush is to be made again without them.
+   */
+  commit(flush: Flush): Promise<readonly string[]>;
   /** The stored position of a journal, 0n when there is none. */
   committedPosition(journal: string): Promise<bigint>;
+  /** Tenants that have blocks, sorted. */
+  tenants(): Promise<string[]>;
   /** Days (`YYYY-MM-DD`) that hold blocks, ascending. */
   days(): Promise<string[]>;
   /** All blocks of a day, any order: what the archive copies. */
@@ -91,13 +104,92 @@ export interface WarmStore extends Part, BlockReader, RowStore {
   dropDay(day: string): Promise<void>;
 }
 
+/**
+ * What keeps a warm tier small, in the background and by any process. Merging MUST NOT be noticed by a reader: one that began before
+ * `replaceBlocks` sees what was replaced, one that begins after sees what took its place, and none sees both.
+ */
+export interface Upkeep {
+  /** What `BlockSelector.version` takes: the blocks as they are now. */
+  version(): Promise<bigint>;
+  /**
+   * Blocks of a day that are worth merging, of fewer than about MERGED_RECORDS records, by shard and then in the order of time: those
+   * after `after` whose newest record is not past `until`.
+   */
+  smallBlocks(
+    tenant: string,
+    day: string,
+    range: { after?: SmallBlock; until: bigint; limit: number },
+  ): Promise<SmallBlock[]>;
+  /**
+   * Puts `by` in the place of blocks of its tenant, shard and day, in one transaction. Their bytes stay for readers that began before.
+   * @returns false, and nothing has changed, when one of them is not there any more: another process has merged it
+   */
+  replaceBlocks(replaced: readonly string[], by: Block): Promise<boolean>;
+  /** Deletes what was replaced before this version. @returns how many blocks */
+  forgetReplaced(before: bigint): Promise<number>;
+  /**
+   * Deletes minutes, snapshots, trace correlations and templates that no block needs any more, and insights that have expired, a few
+   * at a time. Rows are kept while their own time is retained, and as long as blocks of that time are.
+   * @param before times of the record before this one are not retained any more
+   * @param pinnedSnapshots ids of those that stay
+   */
+  prune(before: bigint, pinnedSnapshots: readonly string[]): Promise<void>;
+  /** What the store takes of the data folder, in bytes; 0 for one that lies elsewhere. */
+  diskBytes(): Promise<number>;
+  /** Gives the disk back what is free within the store, a little at a time. */
+  giveBack(): Promise<void>;
+  /** Takes a name for so long, or prolongs it. @returns false while another holder has it */
+  takeLease(name: string, holder: string, durationMs: number): Promise<boolean>;
+  /** Nothing when another has it by now. */
+  endLease(name: string, holder: string): Promise<void>;
+  /** Names that somebody holds now and that begin so. */
+  leases(prefix: string): Promise<string[]>;
+}
+
+export interface SmallBlock extends FoundBlock {
+  shard: number;
+}
+
+/** From so many records on a block is left as it is. */
+export const MERGED_RECORDS = 1024;
+
 /** The cold tier: immutable files, the manifest committed last. Putting the same block again changes nothing. */
 export interface ColdStore extends Part, BlockReader {
   readonly tier: 'cold';
   put(block: FoundBlock): Promise<void>;
   /** Makes what was put since the last seal readable, durably. */
   seal(): Promise<void>;
+  /**
+   * Reads back what is sealed of a day and compares it with what was put: checksums of the files, each block's index.
+   * @param expected by block id the hash of its index as the warm tier has it, by model/hash.ts
+   * @throws DebugError INTERNAL that says what is not as it should be
+   */
+  verify(tenant: string, day: string, expected: ReadonlyMap<string, bigint>): Promise<void>;
+  /** What there is, the oldest day first. */
+  days(): Promise<ArchivedDay[]>;
+  /** All blocks of a day, any order, each once. @throws where a file cannot be read: half a day is not to be taken for a whole one */
+  blocksOfDay(tenant: string, day: string): AsyncIterable<FoundBlock>;
+  /** Deletes a day but for the blocks that are to be kept, and what interrupted runs left of it. */
+  dropDay(tenant: string, day: string, keeps: (block: FoundBlock) => boolean): Promise<void>;
+  /** What the rows said of a day, beside its events. Put again it changes nothing. */
+  putRows(tenant: string, day: string, rows: AsyncIterable<ArchivedRows>): Promise<void>;
+  rows(tenant: string, day: string): AsyncIterable<ArchivedRows>;
 }
+
+export interface ArchivedDay {
+  tenant: string;
+  day: string;
+  files: number;
+  blocks: number;
+  records: number;
+  bytes: number;
+}
+
+/** Rows of an hour or less. */
+export type ArchivedRows = Pick<
+  Flush,
+  'componentMinutes' | 'templateMinutes' | 'templates' | 'traceCorrelations' | 'snapshots'
+> & { insights: readonly Insight[] };
 
 /** What is small or changes: ordinary rows. */
 export interface RowStore {
@@ -162,6 +254,8 @@ export interface InsightQuery {
   /** Of `last_seen`, nanoseconds. */
   start?: bigint;
   end?: bigint;
+  /** Only what was stored or changed later than this: `updated_at`, RFC 3339 as we write it. */
+  changed_since?: string;
   /** Continue after this insight: its `last_seen` and id. */
   after?: { last_seen: string; id: string };
   limit: number;

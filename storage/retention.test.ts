@@ -5,12 +5,17 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Clock } from '../base/clock.ts';
 import { createLogger } from '../base/log.ts';
 import { createMeter } from '../base/meter.ts';
+import { type Block, decodeIndex } from '../model/block.ts';
+import { eventId } from '../model/ids.ts';
+import type { Insight, InsightState } from '../model/insight.ts';
 import { NANOS_PER_DAY } from '../model/time.ts';
+import { insight } from '../test/contract/row-store.suite.ts';
+import { flush } from '../test/contract/warm-store.suite.ts';
 import { collect, eventsOf, found, logBlock, NOON } from '../test/support/blocks.ts';
 import { createArchive } from './archive/archive.ts';
 import type { ColdStore, WarmStore } from './contract.ts';
 import { createEmbeddedStore } from './embedded/store.ts';
-import { createRetention } from './retention.ts';
+import { createRetention, type RetentionOptions } from './retention.ts';
 
 const clock: Clock = { nowNanos: () => NOON, monotonicMs: () => performance.now() };
 const shared = { clock, log: createLogger('silent'), meter: createMeter() };
@@ -28,16 +33,7 @@ beforeEach(async () => {
   archive = createArchive({ url: `file:${join(directory, 'archive')}`, ...shared });
   await warm.start();
   await archive.start();
-  await warm.commit({
-    tenant: 'default',
-    blocks: [old!, lately!, today!],
-    componentMinutes: [],
-    templateMinutes: [],
-    templates: [],
-    traceCorrelations: [],
-    snapshots: [],
-    ledger: null,
-  });
+  await warm.commit(flush({ blocks: [old!, lately!, today!] }));
 });
 
 afterEach(async () => {
@@ -46,8 +42,11 @@ afterEach(async () => {
   await rm(directory, { recursive: true });
 });
 
-const retention = (cold: ColdStore | null, days: bigint) =>
-  createRetention({ warm, cold, tenants: ['default'], retentionNanos: days * NANOS_PER_DAY, ...shared });
+const retention = (cold: ColdStore | null, days: bigint, more: Partial<RetentionOptions> = {}) =>
+  createRetention({
+    ...{ warm, cold: cold ?? archive, archives: cold !== null, retentionNanos: days * NANOS_PER_DAY },
+    ...{ archiveRetentionNanos: 90n * NANOS_PER_DAY, ...shared, ...more },
+  });
 const archived = () => collect(archive.blocks({ tenant: 'default' }));
 
 test('a day that is old enough moves to the archive whole; run again, nothing more happens', async () => {
@@ -78,4 +77,61 @@ test('without an archive the day is dropped', async () => {
   await retention(null, 7n).run();
   expect(await warm.days()).not.toContain(old!.day);
   expect(await archived()).toEqual([]);
+});
+
+const disk = (bytesMax: number) => ({ disk: { bytesMax, otherBytes: () => 0, holdsArchive: true } });
+
+function insightOn(block: Block, state: InsightState, more: Partial<Insight> = {}): Insight {
+  const { columns } = decodeIndex(block.index);
+  const evidence = { event_ids: [eventId(columns.time[0]!, columns.hash[0]!)], snapshot_ids: [] };
+  return insight({ state, evidence: { ...insight({}).evidence, ...evidence }, ...more });
+}
+
+async function store(changed: Insight): Promise<void> {
+  await warm.changeInsight('default', changed.id, () => changed);
+}
+
+test('evidence of an open insight stays when its day is dropped without a copy, and goes when the insight is resolved', async () => {
+  const other = logBlock([{ time: NOON - 10n * NANOS_PER_DAY, message: 'of no interest' }]);
+  await warm.commit(flush({ blocks: [other] }));
+  await store(insightOn(old!, 'open'));
+  await retention(null, 7n).run();
+  expect(await warm.days()).not.toContain(old!.day);
+  expect((await archived()).map(({ id }) => id)).toEqual([old!.id]);
+  await store(insightOn(old!, 'resolved'));
+  await retention(null, 7n, { archiveRetentionNanos: NANOS_PER_DAY }).run();
+  expect(await archived()).toEqual([]);
+});
+
+test('the archive lets go what is older than it keeps, but for evidence, however often it is asked', async () => {
+  const other = logBlock([{ time: NOON - 10n * NANOS_PER_DAY, message: 'of no interest' }]);
+  await warm.commit(flush({ blocks: [other] }));
+  await store(insightOn(old!, 'regressed'));
+  await retention(archive, 7n).run();
+  expect(await archived()).toHaveLength(2);
+  for (let round = 0; round < 3; round++) {
+    await retention(archive, 7n, { archiveRetentionNanos: 9n * NANOS_PER_DAY }).run();
+    expect((await archived()).map(({ id }) => id)).toEqual([old!.id]);
+  }
+  expect(await eventsOf((await archived())[0]!)).toEqual(await eventsOf(found(old!)));
+});
+
+test('over its bound the data folder loses the oldest days first, and never the last two', async () => {
+  const text = (day: bigint) => Array.from({ length: 4000 }, (_, i) => Math.sin(i + Number(day)).toString(36)).join('');
+  const days = [9n, 8n, 6n, 5n].map((day) =>
+    logBlock(
+      Array.from({ length: 40 }, (_, i) => ({ time: NOON - day * NANOS_PER_DAY + BigInt(i), message: text(day) + i })),
+    ),
+  );
+  await warm.commit(flush({ blocks: days }));
+  await retention(archive, 7n).run();
+  const before = [...new Set((await archive.days()).map(({ day }) => day)), ...(await warm.days())];
+  expect(before).toHaveLength(7);
+  await warm.giveBack();
+  const bytes = await warm.diskBytes();
+  await retention(archive, 7n, disk(bytes)).run();
+  expect((await archive.days()).length).toBe(0);
+  expect(await warm.days()).toHaveLength(4);
+  await retention(archive, 7n, disk(1)).run();
+  expect(await warm.days()).toEqual([lately!.day, today!.day]);
 });

@@ -1,29 +1,35 @@
 /**
- * The cold tier in a folder: immutable files per tenant, day and hour, OTLP JSON lines that outlive the product, found by the same
+ * The cold tier in a folder or a bucket: immutable files per tenant, day and hour, OTLP JSON lines that outlive the product, found by the same
  * headers and keys as in the other tiers. A file is there when its manifest is; until then there is nothing.
  */
-import { constants } from 'node:fs';
-import { access, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { zstdDecompressSync } from 'node:zlib';
+import { createHash } from 'node:crypto';
+import { readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import { DebugError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Meter } from '../../base/meter.ts';
-import { type BlockHeader, decodeIndex, encodePayload } from '../../model/block.ts';
-import { dayOf, formatNanos } from '../../model/time.ts';
-import type { BlockSelector, ColdStore, FoundBlock } from '../contract.ts';
+import { decodeIndex, encodePayload } from '../../model/block.ts';
+import type { ArchivedDay, BlockSelector, ColdStore, FoundBlock } from '../contract.ts';
 import { Heap } from '../heap.ts';
-import { Catalog, dayFolder, INDEX, LINES, type Manifest, type Place } from './catalog.ts';
+import { Catalog, dayFolder, type FileFacts, INDEX, LINES, MANIFEST, type Manifest } from './catalog.ts';
 import { type DirectoryEntry, decodeDirectory } from './directory.ts';
 import { filterBlock, mayHold } from './filter.ts';
-import { fromLines } from './lines.ts';
-import { ArchiveWriter, GROWING, hashOf } from './writer.ts';
+import type { Objects, Place, S3Settings } from './objects.ts';
+import { hashOf, unpack } from './pack.ts';
+import { createPacker } from './packer.ts';
+import { objectsAt } from './places.ts';
+import { createArchivedRows } from './rows.ts';
+import { ArchiveWriter, hourOf } from './writer.ts';
 
 export interface ArchiveOptions {
-  /** `file:` and a folder, absolute or relative to the working directory. */
+  /** `file:` and a folder, absolute or relative to the working directory, or `s3://bucket/prefix`. */
   url: string;
+  s3?: S3Settings;
+  /** Where files grow that go to a bucket; a folder has one of its own. */
+  scratch?: string;
+  /** Tests put something between. */
+  objects?: Objects | null;
   clock: Clock;
   log: Logger;
   meter: Meter;
@@ -31,7 +37,9 @@ export interface ArchiveOptions {
 
 const SETTING = 'DEBUG_ARCHIVE_URL';
 
-export function createArchive({ url, clock, log, meter }: ArchiveOptions): ColdStore {
+export function createArchive(options: ArchiveOptions): ColdStore {
+  const { url, s3 = {}, scratch, clock, log, meter } = options;
+  const given = options.objects === undefined ? objectsAt(url, s3, scratch) : options.objects;
   const unreadable = meter.counter(
     'archive_unreadable_total',
     'Manifests and files of the archive that could not be read.',
@@ -40,10 +48,12 @@ export function createArchive({ url, clock, log, meter }: ArchiveOptions): ColdS
     'archive_files_opened_total',
     'Files of the archive whose directory a look-up has read.',
   );
-  const root = folderOf(url);
-  const catalog = new Catalog(root ?? '', clock, log, unreadable);
+  const objects = given!;
+  const catalog = new Catalog(objects, clock, log, unreadable);
+  const packer = createPacker();
+  const rows = createArchivedRows(objects);
   /** By folder and hour; each becomes a file at the next seal. */
-  const growing = new Map<string, ArchiveWriter>();
+  const growing = new Map<string, { writer: ArchiveWriter; tenant: string; day: string }>();
   /** Ids of the sealed files of the days that are being added to. */
   const sealed = new Map<string, Set<string>>();
   /** Files whose damage is in the log. */
@@ -53,11 +63,10 @@ export function createArchive({ url, clock, log, meter }: ArchiveOptions): ColdS
   let last: Promise<unknown> = Promise.resolve();
 
   async function start(): Promise<void> {
-    if (root === null) throw refused('must be file: and a folder');
+    if (given === null) throw refused('must be file: and a folder, or s3: with a bucket');
     try {
-      await mkdir(root, { recursive: true });
-      await access(root, constants.W_OK);
-      await removeAbandoned(join(root, GROWING), clock);
+      await objects.open();
+      await removeAbandoned(objects.scratch, clock);
     } catch (error) {
       throw refused((error as Error).message);
     }
@@ -81,18 +90,20 @@ export function createArchive({ url, clock, log, meter }: ArchiveOptions): ColdS
   }
 
   async function put(block: FoundBlock): Promise<void> {
-    const index = decodeIndex(block.index);
-    const { tenant, day, id } = index.header;
-    const folder = dayFolder(root!, tenant, day);
+    const { header } = decodeIndex(block.index);
+    const { tenant, day, id } = header;
+    const folder = dayFolder(tenant, day);
     if ((await sealedIds(folder, tenant, day)).has(id)) return;
-    const hour = hourOf(index.header);
-    const name = join(folder, hour);
-    let writer = growing.get(name);
+    const hour = hourOf(header);
+    const name = `${folder}/${hour}`;
+    let writer = growing.get(name)?.writer;
     if (writer === undefined) {
-      writer = await ArchiveWriter.open(root!, tenant, day, hour);
-      growing.set(name, writer);
+      writer = await ArchiveWriter.open(objects, tenant, day, hour);
+      growing.set(name, { writer, tenant, day });
     }
-    if (!writer.has(id)) await writer.add(index, block.index, await block.payload());
+    if (writer.has(id)) return;
+    await writer.add(block.index, await packer.pack(block.index, await block.payload()));
+    if (writer.isFull) await sealOne(name);
   }
 
   async function sealedIds(folder: string, tenant: string, day: string): Promise<Set<string>> {
@@ -114,13 +125,131 @@ export function createArchive({ url, clock, log, meter }: ArchiveOptions): ColdS
 
   async function seal(): Promise<void> {
     sealed.clear();
-    for (const [name, writer] of growing) {
-      growing.delete(name);
-      await writer.commit().catch(async (error) => {
-        // Whoever copies drops nothing after this, and comes again with all its blocks.
-        await writer.discard();
-        throw error;
-      });
+    for (const name of [...growing.keys()]) await sealOne(name);
+    packer.rest();
+  }
+
+  async function sealOne(name: string): Promise<void> {
+    const { writer, tenant, day } = growing.get(name)!;
+    growing.delete(name);
+    await writer.commit().catch(async (error) => {
+      // Whoever copies drops nothing after this, and comes again with all its blocks.
+      await writer.discard();
+      throw error;
+    });
+    catalog.changed(tenant, day);
+    sealed.delete(dayFolder(tenant, day));
+  }
+
+  async function verify(tenant: string, day: string, expected: ReadonlyMap<string, bigint>): Promise<void> {
+    catalog.changed(tenant, day);
+    const missing = new Map(expected);
+    for (const manifest of await catalog.ofDay(tenant, day)) {
+      const facts: [string, FileFacts][] = [
+        [LINES, manifest.lines],
+        [INDEX, manifest.index],
+      ];
+      for (const [kind, { bytes, sha256 }] of facts) {
+        const hash = createHash('sha256');
+        let size = 0;
+        for await (const piece of objects.read(nameOf(manifest, kind))) {
+          hash.update(piece);
+          size += piece.length;
+        }
+        if (size !== bytes || hash.digest('hex') !== sha256)
+          throw unlike(`${nameOf(manifest, kind)} is not as it was written`);
+      }
+      for (const entry of await readDirectory(manifest)) {
+        const hash = missing.get(entry.id);
+        if (hash === undefined) continue;
+        const index = await read(manifest, INDEX, entry.indexOffset, entry.indexLength);
+        if (hashOf(index) !== hash) throw unlike(`block ${entry.id} is another one in ${nameOf(manifest, INDEX)}`);
+        missing.delete(entry.id);
+      }
+    }
+    if (missing.size > 0) throw unlike(`${missing.size} of ${expected.size} blocks of ${day} are not there`);
+  }
+
+  /** The manifest goes first: what is left without one when this is interrupted is nobody's. */
+  async function remove(manifest: Manifest): Promise<void> {
+    for (const kind of [MANIFEST, INDEX, LINES]) await objects.delete(nameOf(manifest, kind));
+    catalog.changed(manifest.tenant, manifest.day);
+  }
+
+  async function dropDay(tenant: string, day: string, keeps: (block: FoundBlock) => boolean): Promise<void> {
+    for (const manifest of await catalog.ofDay(tenant, day)) {
+      const entries = (await readable(manifest, () => readDirectory(manifest))) ?? [];
+      const kept: FoundBlock[] = [];
+      for (const entry of entries) {
+        const index = await readable(manifest, () => read(manifest, INDEX, entry.indexOffset, entry.indexLength));
+        if (index === null) continue;
+        const block = foundBlock(manifest, entry, index);
+        if (keeps(block)) kept.push(block);
+      }
+      if (kept.length > 0 && kept.length === manifest.blocks) continue;
+      if (kept.length > 0) {
+        const { header } = decodeIndex(kept[0]!.index);
+        const writer = await ArchiveWriter.open(objects, tenant, day, hourOf(header));
+        try {
+          for (const block of kept)
+            await writer.add(block.index, await packer.pack(block.index, await block.payload()));
+          await writer.commit();
+        } catch (error) {
+          await writer.discard();
+          throw error;
+        }
+      }
+      await remove(manifest);
+    }
+    packer.rest();
+    await rows.remove(tenant, day);
+    await removeOrphans(tenant, day);
+    catalog.changed(tenant, day);
+  }
+
+  /** Lines and indexes that have no manifest: of a run that was interrupted. */
+  async function removeOrphans(tenant: string, day: string): Promise<void> {
+    const folder = dayFolder(tenant, day);
+    const { files } = await objects.list(folder);
+    const whole = new Set(
+      files.filter((file) => file.endsWith(MANIFEST)).map((file) => file.slice(0, -MANIFEST.length)),
+    );
+    for (const file of files) {
+      const kind = [LINES, INDEX].find((kind) => file.endsWith(kind));
+      if (kind !== undefined && !whole.has(file.slice(0, -kind.length))) await objects.delete(`${folder}/${file}`);
+    }
+  }
+
+  async function days(): Promise<ArchivedDay[]> {
+    mustBeOpen();
+    const all: ArchivedDay[] = [];
+    for (const tenant of await catalog.tenants()) {
+      for (const day of await catalog.days(tenant)) {
+        const manifests = await catalog.ofDay(tenant, day);
+        const sum = (of: (manifest: Manifest) => number) => manifests.reduce((total, one) => total + of(one), 0);
+        if (manifests.length === 0) continue;
+        all.push({
+          tenant,
+          day,
+          files: manifests.length,
+          blocks: sum(({ blocks }) => blocks),
+          records: sum(({ records }) => records),
+          bytes: sum(({ lines, index }) => lines.bytes + index.bytes),
+        });
+      }
+    }
+    return all.sort((a, b) => (a.day < b.day ? -1 : a.day > b.day ? 1 : 0));
+  }
+
+  async function* blocksOfDay(tenant: string, day: string): AsyncGenerator<FoundBlock> {
+    mustBeOpen();
+    const yielded = new Set<string>();
+    for (const manifest of await catalog.ofDay(tenant, day)) {
+      for (const entry of await readDirectory(manifest)) {
+        if (yielded.has(entry.id)) continue;
+        yielded.add(entry.id);
+        yield foundBlock(manifest, entry, await read(manifest, INDEX, entry.indexOffset, entry.indexLength));
+      }
     }
   }
 
@@ -169,7 +298,7 @@ export function createArchive({ url, clock, log, meter }: ArchiveOptions): ColdS
       const block = filterBlock(key, length);
       return { offset: offset + block.offset, length: block.length };
     });
-    const bytes = await readPlaces(pathOf(manifest, INDEX), places);
+    const bytes = await objects.get(nameOf(manifest, INDEX), places);
     return keys.filter((key, i) => mayHold(bytes[i]!, key));
   }
 
@@ -191,11 +320,12 @@ export function createArchive({ url, clock, log, meter }: ArchiveOptions): ColdS
         ]).catch((error) => {
           throw asDebugError(error);
         });
-        const payload = fromLines({ lines: zstdDecompressSync(frame), patch });
-        if (hashOf(payload) !== entry.payloadHash) {
-          throw new DebugError('INTERNAL', `block ${entry.id} in ${pathOf(manifest, LINES)} is damaged`);
+        try {
+          return encodePayload(unpack(index, { frame, patch, payloadHash: entry.payloadHash }));
+        } catch (error) {
+          const message = `block ${entry.id} in ${nameOf(manifest, LINES)} is damaged`;
+          throw new DebugError('INTERNAL', message, { cause: error });
         }
-        return encodePayload(payload);
       },
     };
   }
@@ -207,24 +337,24 @@ export function createArchive({ url, clock, log, meter }: ArchiveOptions): ColdS
     } catch (error) {
       unreadable.inc();
       if (!told.has(manifest.name))
-        log.error({ file: pathOf(manifest, INDEX), err: error }, 'an archived file cannot be read');
+        log.error({ file: nameOf(manifest, INDEX), err: error }, 'an archived file cannot be read');
       told.add(manifest.name);
       return null;
     }
   }
   function read(manifest: Manifest, kind: string, offset: number, length: number): Promise<Uint8Array> {
-    return readPlaces(pathOf(manifest, kind), [{ offset, length }]).then(([bytes]) => bytes!);
+    return objects.get(nameOf(manifest, kind), [{ offset, length }]).then(([bytes]) => bytes!);
   }
 
   async function mustBeWhole(manifest: Manifest): Promise<void> {
     for (const [kind, { bytes }] of [[LINES, manifest.lines] as const, [INDEX, manifest.index] as const]) {
-      const { size } = await stat(pathOf(manifest, kind));
-      if (size !== bytes) throw new Error(`${pathOf(manifest, kind)} has ${size} bytes, not ${bytes}`);
+      const size = await objects.size(nameOf(manifest, kind));
+      if (size !== bytes) throw new Error(`${nameOf(manifest, kind)} has ${size} bytes, not ${bytes}`);
     }
   }
 
-  function pathOf({ tenant, day, name }: Manifest, kind: string): string {
-    return join(dayFolder(root!, tenant, day), name + kind);
+  function nameOf({ tenant, day, name }: Manifest, kind: string): string {
+    return `${dayFolder(tenant, day)}/${name}${kind}`;
   }
 
   return {
@@ -240,46 +370,29 @@ export function createArchive({ url, clock, log, meter }: ArchiveOptions): ColdS
       await last;
       starting = undefined;
       isOpen = false;
-      for (const writer of growing.values()) await writer.discard();
+      for (const { writer } of growing.values()) await writer.discard();
+      await packer.stop();
       growing.clear();
       sealed.clear();
     },
     put: (block) => inTurn(() => put(block)),
     seal: () => inTurn(seal),
+    verify: (tenant, day, expected) => inTurn(() => verify(tenant, day, expected)),
     blocks,
+    days,
+    blocksOfDay,
+    dropDay: (tenant, day, keeps) => inTurn(() => dropDay(tenant, day, keeps)),
+    putRows: (tenant, day, archived) => inTurn(() => rows.put(tenant, day, archived)),
+    rows: (tenant, day) => rows.read(tenant, day),
   };
-}
-
-/** Null for what is no `file:` URL. Relative folders are no URLs by the letter, and what everybody writes. */
-function folderOf(url: string): string | null {
-  if (!url.startsWith('file:') || url.length === 'file:'.length) return null;
-  return url.startsWith('file://') ? fileURLToPath(url) : resolve(url.slice('file:'.length));
-}
-
-/** The hour of its newest record, or of its arrival where the block is not on its own day. */
-function hourOf({ timeMax, receivedAt, day }: BlockHeader): string {
-  const time = dayOf(timeMax) === day ? timeMax : receivedAt;
-  return formatNanos(time).slice(11, 13);
 }
 
 function timeOf(id: string): bigint {
   return BigInt(`0x${id.slice(0, 16)}`);
 }
 
-async function readPlaces(path: string, places: readonly Place[]): Promise<Uint8Array[]> {
-  const file = await open(path, 'r');
-  try {
-    const read: Uint8Array[] = [];
-    for (const { offset, length } of places) {
-      const bytes = new Uint8Array(length);
-      const { bytesRead } = await file.read(bytes, 0, length, offset);
-      if (bytesRead < length) throw new Error(`${path} ends at ${offset + bytesRead}, before ${offset + length}`);
-      read.push(bytes);
-    }
-    return read;
-  } finally {
-    await file.close();
-  }
+function unlike(message: string): DebugError {
+  return new DebugError('INTERNAL', `the archive is not what was put into it: ${message}`);
 }
 
 /** Growing files of processes that died; younger ones may be another process's. */

@@ -5,13 +5,13 @@
  *   tenant=default/date=2026-01-15/12-9f86d081884c7d65.otlp.jsonl.zst    zstd frames of OTLP JSON lines, one frame a block
  *                                 12-9f86d081884c7d65.index             indexes and patches, directory, filter
  *                                 12-9f86d081884c7d65.json              the manifest, committed last
+ *                                 rows-2c26b46b68ffc68f.jsonl.zst       what the rows said of the day, one object, whole by itself
  */
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { assert } from '../../base/assert.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Counter } from '../../base/meter.ts';
+import type { Objects, Place } from './objects.ts';
 
 export interface Manifest {
   format: 1;
@@ -37,100 +37,134 @@ export interface FileFacts {
   sha256: string;
 }
 
-export interface Place {
-  offset: number;
-  length: number;
-}
-
 export const LINES = '.otlp.jsonl.zst';
 export const INDEX = '.index';
 export const MANIFEST = '.json';
 
+export const ROWS = '.jsonl.zst';
+
 /** The folder of a tenant's day. Names come from outside: encoded, and behind a prefix, they are never a path. */
-export function dayFolder(root: string, tenant: string, day: string): string {
+export function dayFolder(tenant: string, day: string): string {
   assert(/^\d{4}-\d\d-\d\d$/.test(day), `no day: ${day}`);
-  return join(tenantFolder(root, tenant), `date=${day}`);
+  return `${tenantFolder(tenant)}/date=${day}`;
 }
 
 export class Catalog {
-  readonly #root: string;
+  readonly #objects: Objects;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #unreadable: Counter;
   readonly #folders = new Map<string, Folder>();
+  /** Where folders do not say when they changed: when they were last listed, and what was there. */
+  readonly #listed = new Map<string, { atMs: number; days: string[] }>();
 
-  constructor(root: string, clock: Clock, log: Logger, unreadable: Counter) {
-    this.#root = root;
+  constructor(objects: Objects, clock: Clock, log: Logger, unreadable: Counter) {
+    this.#objects = objects;
     this.#clock = clock;
     this.#log = log;
     this.#unreadable = unreadable;
   }
 
+  /** Names are of what was archived here: whoever asks for what they give finds it, in whatever way they are spelled. */
+  async tenants(): Promise<string[]> {
+    const { folders } = await this.#objects.list('');
+    const names = folders.filter((name) => name.startsWith('tenant='));
+    return names.map((name) => decodeURIComponent(name.slice('tenant='.length))).sort();
+  }
+
+  /** Ascending. */
+  async days(tenant: string): Promise<string[]> {
+    const folder = tenantFolder(tenant);
+    const known = this.#listed.get(folder);
+    if (known !== undefined && this.#clock.monotonicMs() - known.atMs < LISTED_MS) return known.days;
+    const { folders } = await this.#objects.list(folder);
+    const days = folders
+      .filter((name) => name.startsWith('date='))
+      .map((name) => name.slice('date='.length))
+      .sort();
+    if ((await this.#objects.stamp(folder)) === null) {
+      this.#listed.set(folder, { atMs: this.#clock.monotonicMs(), days });
+    }
+    return days;
+  }
+
   /** All manifests of a tenant, any order. */
   async ofTenant(tenant: string): Promise<Manifest[]> {
-    const folder = tenantFolder(this.#root, tenant);
-    const days = (await entriesOf(folder)).filter((name) => name.startsWith('date='));
-    const manifests = await Promise.all(days.map((day) => this.#ofFolder(join(folder, day))));
-    return manifests.flat().filter((manifest) => manifest.tenant === tenant);
+    const manifests: Manifest[] = [];
+    const days = await this.days(tenant);
+    for (let i = 0; i < days.length; i += AT_ONCE) {
+      const some = await Promise.all(days.slice(i, i + AT_ONCE).map((day) => this.ofDay(tenant, day)));
+      manifests.push(...some.flat());
+    }
+    return manifests;
   }
 
   async ofDay(tenant: string, day: string): Promise<Manifest[]> {
-    const manifests = await this.#ofFolder(dayFolder(this.#root, tenant, day));
+    const manifests = await this.#ofFolder(dayFolder(tenant, day));
     return manifests.filter((manifest) => manifest.tenant === tenant);
+  }
+
+  /** What this process has changed is seen at once. */
+  changed(tenant: string, day: string): void {
+    this.#listed.delete(tenantFolder(tenant));
+    const folder = this.#folders.get(dayFolder(tenant, day));
+    if (folder !== undefined) folder.readMs = Number.NEGATIVE_INFINITY;
   }
 
   /** A folder is read again when it changed, and while it is so young that a change may not show in its time. */
   async #ofFolder(folder: string): Promise<Manifest[]> {
-    const changedMs = await stat(folder).then(
-      (stats) => stats.mtimeMs,
-      () => null,
-    );
-    if (changedMs === null) return [];
     const known = this.#folders.get(folder);
-    if (known?.changedMs === changedMs && known.readMs - changedMs > MTIME_STEP_MS) return known.manifests;
-    const readMs = Number(this.#clock.nowNanos() / 1_000_000n);
-    const names = (await entriesOf(folder)).filter((name) => name.endsWith(MANIFEST));
-    const manifests: Manifest[] = [];
-    for (const name of names) {
-      // A manifest never changes: one that is known is not read again.
-      const manifest = known?.manifests.find((one) => name === one.name + MANIFEST) ?? (await this.#read(folder, name));
-      if (manifest !== null) manifests.push(manifest);
+    const stamp = await this.#objects.stamp(folder);
+    const nowMs = this.#clock.monotonicMs();
+    if (known !== undefined && known.stamp === stamp) {
+      const isSettled = stamp === null ? nowMs - known.readMs < LISTED_MS : known.readMs - known.changedMs > STEP_MS;
+      if (isSettled) return known.manifests;
     }
-    this.#folders.set(folder, { changedMs, readMs, manifests });
+    const { files } = await this.#objects.list(folder);
+    const names = files.filter((name) => name.endsWith(MANIFEST));
+    const manifests: Manifest[] = [];
+    for (let i = 0; i < names.length; i += AT_ONCE) {
+      const some = names.slice(i, i + AT_ONCE).map(
+        // A manifest never changes: one that is known is not read again.
+        (name) => known?.manifests.find((one) => name === one.name + MANIFEST) ?? this.#read(`${folder}/${name}`),
+      );
+      manifests.push(...(await Promise.all(some)).filter((manifest) => manifest !== null));
+    }
+    const changedMs = known?.stamp === stamp ? known.changedMs : nowMs;
+    this.#folders.set(folder, { stamp, changedMs, readMs: nowMs, manifests });
     return manifests;
   }
 
-  async #read(folder: string, name: string): Promise<Manifest | null> {
+  async #read(name: string): Promise<Manifest | null> {
     try {
-      const manifest = JSON.parse(await readFile(join(folder, name), 'utf8')) as Manifest;
+      const pieces: Uint8Array[] = [];
+      for await (const piece of this.#objects.read(name)) pieces.push(piece);
+      const manifest = JSON.parse(Buffer.concat(pieces).toString()) as Manifest;
       if (manifest.format !== 1) throw new Error(`format ${manifest.format} is of a newer version`);
       return manifest;
     } catch (error) {
       this.#unreadable.inc();
-      this.#log.error({ file: join(folder, name), err: error }, 'a manifest of the archive cannot be read');
+      this.#log.error({ file: name, err: error }, 'a manifest of the archive cannot be read');
       return null;
     }
   }
 }
 
 interface Folder {
+  stamp: string | null;
+  /** When this stamp was first seen. */
   changedMs: number;
   readMs: number;
   manifests: Manifest[];
 }
 
 // Two changes of a folder may have the same time where the file system's clock steps coarsely.
-const MTIME_STEP_MS = 2_000;
+const STEP_MS = 2_000;
+// A list of a bucket costs a request: what another process has archived is seen so much later.
+const LISTED_MS = 10_000;
+const AT_ONCE = 16;
 
-function tenantFolder(root: string, tenant: string): string {
-  return join(root, `tenant=${encodeURIComponent(tenant.toWellFormed())}`);
-}
-
-async function entriesOf(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if ((error as { code?: string }).code === 'ENOENT') return [];
-    throw error;
-  }
+function tenantFolder(tenant: string): string {
+  // What encodeURIComponent leaves of a name of dots is behind a prefix.
+  return `tenant=${encodeURIComponent(tenant.toWellFormed())}`;
 }

@@ -2,7 +2,8 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { buildBlock, decodeIndex, decodePayload, type Signal } from '../../model/block.ts';
+import { decodeIndex, decodePayload, type Signal } from '../../model/block.ts';
+import { buildBlock } from '../../model/block-builder.ts';
 import { eventId } from '../../model/ids.ts';
 import { jsonToProtobuf } from '../../otlp/json.ts';
 import { indexRequest } from '../../otlp/walk.ts';
@@ -19,7 +20,7 @@ const int = (value: bigint) => ({ value: { case: 'intValue' as const, value } })
 
 /** A block of the records of several requests, as the receiver makes it. */
 function blockOf(...requests: [Signal, Uint8Array][]) {
-  const records = requests.flatMap(([signal, body]) => indexRequest(signal, body).records);
+  const records = requests.flatMap(([signal, body]) => [...indexRequest(signal, body).records]);
   const block = buildBlock(
     'default',
     0,
@@ -32,7 +33,7 @@ function blockOf(...requests: [Signal, Uint8Array][]) {
 /** Archives and reads back, which gives the very bytes whatever they are. */
 function thereAndBack(block: ReturnType<typeof blockOf>): ArchivedRecords {
   const archived = toLines(block.index, block.payload);
-  expect(Buffer.compare(fromLines(archived), block.payload)).toBe(0);
+  expect(Buffer.compare(fromLines(block.index, archived), block.payload)).toBe(0);
   return archived;
 }
 
@@ -200,7 +201,7 @@ describe('a patch gives back', () => {
   });
 
   it('minus zero', () => {
-    expect(thereAndBack(blockOf(['metric', points(-0)])).patch.length).toBeGreaterThan(0);
+    thereAndBack(blockOf(['metric', points(-0)]));
   });
 
   it('a record with a part that cannot be decoded; its neighbours have their line', () => {

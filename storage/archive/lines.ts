@@ -1,7 +1,7 @@
 /**
  * A block's records as lines of the OTLP file format (one export request in OTLP/JSON a line), which any collector and any text tool
- * reads, and back to the block's very bytes. Encoding the lines anew gives these bytes where the sender keeps to protobuf's usual
- * order and leaves defaults out; from whoever does not (the JavaScript SDK writes its zeros), and for what no line can say (a field
+ * reads, and back to the block's very bytes. Encoding the lines anew and laying them where the index says gives these bytes where the sender keeps to
+ * protobuf's usual order and leaves defaults out; from whoever does not (the JavaScript SDK writes its zeros), and for what no line can say (a field
  * that this version does not know, text that is no UTF-8), a patch beside makes up the difference.
  * Format: https://opentelemetry.io/docs/specs/otel/protocol/file-exporter/
  */
@@ -28,7 +28,10 @@ export function toLines(index: BlockIndex, payload: Uint8Array): ArchivedRecords
     return records.length === 0 ? null : lineOf(index, payload, { ...run, records });
   });
   const readable = lines.filter((line) => line !== null);
-  const restored = layOut(readable.map(({ request }) => request));
+  const restored = layOut(
+    index,
+    readable.map(({ request }) => request),
+  );
   return {
     lines: encoder.encode(readable.map(({ json }) => `${json}\n`).join('')),
     patch: Buffer.compare(restored, payload) === 0 ? NOTHING : patchOf(restored, payload),
@@ -36,9 +39,9 @@ export function toLines(index: BlockIndex, payload: Uint8Array): ArchivedRecords
 }
 
 /** @returns the payload, decompressed */
-export function fromLines({ lines, patch }: ArchivedRecords): Uint8Array {
+export function fromLines(index: BlockIndex, { lines, patch }: ArchivedRecords): Uint8Array {
   const requests = decoder.decode(lines).split('\n').slice(0, -1).map(requestOf);
-  const restored = layOut(requests);
+  const restored = layOut(index, requests);
   return patch.length === 0 ? restored : zstdDecompressSync(patch, { dictionary: dictionaryOf(restored) });
 }
 
@@ -119,18 +122,44 @@ function requestOf(line: string): Uint8Array {
   return jsonToProtobuf(signal, encoder.encode(line));
 }
 
-/** As model/block.ts lays out a payload: resource and scope before their first record, each once. */
-function layOut(requests: readonly Uint8Array[]): Uint8Array {
-  const parts: Uint8Array[] = [];
-  const known = new Set<string>();
-  for (const request of requests) {
-    const { resource, scope, schemaUrls, records } = split(request);
-    const envelope = [resource, scope, ...schemaUrls].map((bytes) => Buffer.from(bytes).toString('base64')).join();
-    if (!known.has(envelope)) parts.push(resource, scope);
-    known.add(envelope);
-    parts.push(...records);
+/** Every piece where the index says that it lies, and between records of one request what stood there: their tags and lengths. */
+function layOut(index: BlockIndex, requests: readonly Uint8Array[]): Uint8Array {
+  const { envelopes } = index.header;
+  const runs = runsOf(index);
+  const parts = requests.map(split);
+  const records = parts.flatMap((part) => part.records);
+  const places = runs.flatMap((run) => run.records);
+  // Something could not be decoded: what is left follows each other, for the patch to take from.
+  if (records.length !== places.length || requests.length !== runs.length) return Buffer.concat(records);
+  const ends = [...places.map(({ end }) => end), ...envelopes.map((one) => one.resourceStart + one.resourceLength)];
+  const size = [...ends, ...envelopes.map((one) => one.scopeStart + one.scopeLength)].reduce(
+    (a, b) => Math.max(a, b),
+    0,
+  );
+  const payload = new Uint8Array(size);
+  const put = (bytes: Uint8Array, start: number, length: number) => payload.set(bytes.subarray(0, length), start);
+  for (const [i, { resource, scope }] of parts.entries()) {
+    const envelope = envelopes[runs[i]!.envelope]!;
+    put(resource, envelope.resourceStart, envelope.resourceLength);
+    put(scope, envelope.scopeStart, envelope.scopeLength);
   }
-  return Buffer.concat(parts);
+  let last = -1;
+  for (const [i, { start, end }] of places.entries()) {
+    const head = headOf(end - start);
+    if (last >= 0 && start - last === head.length) payload.set(head, last);
+    put(records[i]!, start, end - start);
+    last = end;
+  }
+  return payload;
+}
+
+/** What stands before a record of so many bytes in its request. */
+function headOf(length: number): number[] {
+  const head = [(RECORDS << 3) | LENGTH];
+  for (let rest = length; ; rest >>>= 7) {
+    if (rest < 128) return [...head, rest];
+    head.push((rest & 127) | 128);
+  }
 }
 
 interface RequestPieces {

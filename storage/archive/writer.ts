@@ -1,18 +1,18 @@
-/** Writing one file of the archive: lines and index grow in a folder apart, and take their place when they are whole. */
+/** Writing one file of the archive: lines and index grow in a local folder, and take their place when they are whole. */
 import { createHash, type Hash, randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { constants, zstdCompressSync } from 'node:zlib';
-import { type BlockIndex, decodePayload, keysOf } from '../../model/block.ts';
-import { ContentHash } from '../../model/hash.ts';
+import { type FileHandle, open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type BlockHeader, decodeIndex, keysOf } from '../../model/block.ts';
+import { dayOf, formatNanos } from '../../model/time.ts';
 import { dayFolder, INDEX, LINES, MANIFEST, type Manifest } from './catalog.ts';
 import { type DirectoryEntry, encodeDirectory } from './directory.ts';
 import { buildFilter } from './filter.ts';
-import { toLines } from './lines.ts';
+import type { Objects } from './objects.ts';
+import type { Packed } from './pack.ts';
 
 /** Blocks of one tenant, day and hour, on their way into one file. */
 export class ArchiveWriter {
-  readonly #root: string;
+  readonly #objects: Objects;
   readonly #tenant: string;
   readonly #day: string;
   readonly #hour: string;
@@ -22,8 +22,8 @@ export class ArchiveWriter {
   readonly #index: Growing;
   #records = 0;
 
-  private constructor(root: string, tenant: string, day: string, hour: string, lines: Growing, index: Growing) {
-    this.#root = root;
+  private constructor(objects: Objects, tenant: string, day: string, hour: string, lines: Growing, index: Growing) {
+    this.#objects = objects;
     this.#tenant = tenant;
     this.#day = day;
     this.#hour = hour;
@@ -32,46 +32,46 @@ export class ArchiveWriter {
   }
 
   /** @param hour `HH` */
-  static async open(root: string, tenant: string, day: string, hour: string): Promise<ArchiveWriter> {
-    const growing = join(root, GROWING);
-    await mkdir(growing, { recursive: true });
-    const path = join(growing, randomBytes(8).toString('hex'));
+  static async open(objects: Objects, tenant: string, day: string, hour: string): Promise<ArchiveWriter> {
+    const path = join(objects.scratch, randomBytes(8).toString('hex'));
     const lines = await Growing.open(path + LINES);
-    return new ArchiveWriter(root, tenant, day, hour, lines, await Growing.open(path + INDEX));
+    return new ArchiveWriter(objects, tenant, day, hour, lines, await Growing.open(path + INDEX));
   }
 
   has(id: string): boolean {
     return this.#ids.has(id);
   }
 
-  /** A block as a store keeps it. */
-  async add(index: BlockIndex, indexBytes: Uint8Array, payloadBytes: Uint8Array): Promise<void> {
-    const { header } = index;
-    const payload = decodePayload(payloadBytes);
-    const { lines, patch } = toLines(index, payload);
-    const frame = zstdCompressSync(lines, { params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL } });
-    const frameOffset = await this.#lines.append(frame);
-    const indexOffset = await this.#index.append(Buffer.concat([indexBytes, patch]));
+  /** Large enough to be a file of its own: what is opened for a look-up, its directory above all, stays small. */
+  get isFull(): boolean {
+    return this.#lines.size + this.#index.size > FILE_BYTES_MAX;
+  }
+
+  /** @param indexBytes as a store keeps it */
+  async add(indexBytes: Uint8Array, packed: Packed): Promise<void> {
+    const { header, count } = decodeIndex(indexBytes);
+    const frameOffset = await this.#lines.append(packed.frame);
+    const indexOffset = await this.#index.append(Buffer.concat([indexBytes, packed.patch]));
     // Only now: what failed half way is written over by the next.
     this.#lines.keep();
     this.#index.keep();
     this.#ids.add(header.id);
-    this.#records += index.count;
+    this.#records += count;
     this.#entries.push({
       id: header.id,
       timeMin: header.timeMin,
       indexOffset,
       indexLength: indexBytes.length,
-      patchLength: patch.length,
+      patchLength: packed.patch.length,
       frameOffset,
-      frameLength: frame.length,
-      payloadHash: hashOf(payload),
+      frameLength: packed.frame.length,
+      payloadHash: packed.payloadHash,
       keys: keysOf(header),
     });
   }
 
-  /** Gives the file its name and then its manifest, each only when what it stands for is on disk. */
-  async commit(): Promise<void> {
+  /** Lines, index and then the manifest, each only when what it stands for is there. @returns the manifest's name */
+  async commit(): Promise<string> {
     const entries = this.#entries.sort((a, b) => (a.id < b.id ? 1 : -1));
     const directory = encodeDirectory(entries);
     const directoryOffset = await this.#index.append(directory);
@@ -97,36 +97,30 @@ export class ArchiveWriter {
       directory: { offset: directoryOffset, length: directory.length },
       filter: { offset: filterOffset, length: filter.length },
     };
-    const folder = dayFolder(this.#root, this.#tenant, this.#day);
-    await mkdir(folder, { recursive: true });
-    await rename(this.#lines.path, join(folder, name + LINES));
-    await rename(this.#index.path, join(folder, name + INDEX));
-    await syncFolders(folder, this.#root);
-    const manifestPath = this.#index.path + MANIFEST;
-    await writeFile(manifestPath, `${JSON.stringify(manifest)}\n`, { flush: true });
-    await rename(manifestPath, join(folder, name + MANIFEST));
-    await syncFolders(folder, folder);
+    const path = `${dayFolder(this.#tenant, this.#day)}/${name}`;
+    await this.#objects.put(path + LINES, { file: this.#lines.path, bytes: linesFacts.bytes });
+    await this.#objects.put(path + INDEX, { file: this.#index.path, bytes: indexFacts.bytes });
+    await this.#objects.put(path + MANIFEST, Buffer.from(`${JSON.stringify(manifest)}\n`));
+    return name;
   }
 
   async discard(): Promise<void> {
-    for (const file of [this.#lines, this.#index]) {
-      await file.close();
-      await rm(file.path, { force: true });
-    }
+    await this.#lines.discard();
+    await this.#index.discard();
   }
 }
 
-/** Where files grow, below the archive's folder: the same file system, so that a rename is one step. */
-export const GROWING = 'growing';
+// Of an hour of 100,000 records a second this makes some fifty files.
+const FILE_BYTES_MAX = 256 << 20;
 
-// On the Train Ticket set: 34 bytes a span and 43 a log record, level 3 takes more, 6 saves a tenth of the logs' for five times the time.
-const ZSTD_LEVEL = 1;
-
-export function hashOf(payload: Uint8Array): bigint {
-  return new ContentHash().reset().bytes(payload).digest();
+/** The hour of its newest record, or of its arrival where the block is not on its own day. */
+export function hourOf({ timeMax, receivedAt, day }: BlockHeader): string {
+  const time = dayOf(timeMax) === day ? timeMax : receivedAt;
+  return formatNanos(time).slice(11, 13);
 }
 
-class Growing {
+/** A local file on its way into the archive. */
+export class Growing {
   readonly path: string;
   readonly #file: FileHandle;
   readonly #hash: Hash = createHash('sha256');
@@ -141,6 +135,10 @@ class Growing {
 
   static async open(path: string): Promise<Growing> {
     return new Growing(path, await open(path, 'wx'));
+  }
+
+  get size(): number {
+    return this.#size;
   }
 
   /** @returns where the bytes begin */
@@ -168,22 +166,14 @@ class Growing {
     return { bytes: this.#size, sha256: this.#hash.digest('hex') };
   }
 
+  async discard(): Promise<void> {
+    await this.close();
+    await rm(this.path, { force: true });
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     await this.#file.close();
-  }
-}
-
-/** A name is on disk when its folder is; so is the folder's own in the one above, up to `root`. */
-async function syncFolders(folder: string, root: string): Promise<void> {
-  for (let path = folder; ; path = dirname(path)) {
-    const handle = await open(path, 'r');
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    if (path === root || path === dirname(path)) return;
   }
 }

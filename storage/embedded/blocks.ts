@@ -54,7 +54,7 @@ export function writeBlocks(database: Database, blocks: readonly Block[]): void 
 
 /** Blocks that match, newest first. Ids are read ahead, a few of each key; an index when its turn has come. */
 export async function* findBlocks(database: Database, selector: BlockSelector): AsyncGenerator<FoundBlock> {
-  const { tenant, keys, start = 0n, end = UINT64_MAX } = selector;
+  const { tenant, keys, start = 0n, end = UINT64_MAX, version = blockVersion(database) } = selector;
   if (start > end || end < 0n || start > UINT64_MAX) return;
   const widths = [...WIDTHS.keys(), WIDTH_ANY].filter(
     (width) =>
@@ -78,18 +78,41 @@ export async function* findBlocks(database: Database, selector: BlockSelector): 
     else runs.replaceTop(run);
     if (head.id === last) continue;
     last = head.id;
-    const found = readFound(database, head);
-    if (found === undefined) continue; // dropped since its id was read
+    const found = readFound(database, head, version);
+    mustBeKnown(database, version);
+    if (found === undefined) continue; // dropped since its id was read, or of another version
     yield found;
     if (++steps % TURN_BLOCKS === 0) await nextTurn();
   }
+  mustBeKnown(database, version);
 }
 
 // About a millisecond each.
 const TURN_BLOCKS = 32;
 const TURN_RUNS = 256;
+// A merged block has thousands: ten milliseconds.
+const TURN_KEYS = 2_000;
+
+/** The blocks as they are now: what {@link VISIBLE} is asked with. */
+export function blockVersion(database: Database): bigint {
+  return database.get<{ version: bigint }>('SELECT version FROM block_version')!.version;
+}
+
+/** Of a row of `block`, with a version as its value: whether readers of that version see it. */
+const VISIBLE = `NOT EXISTS (
+  SELECT 1 FROM block_change c WHERE c.block = block.block AND ?3 NOT BETWEEN c.visible_from AND c.visible_until - 1)`;
+
+/** @throws DebugError UNAVAILABLE when what a reader of this version should see may be gone */
+function mustBeKnown(database: Database, version: bigint): void {
+  const { forgotten } = database.get<{ forgotten: bigint }>('SELECT forgotten FROM block_version')!;
+  if (version >= forgotten) return;
+  throw new DebugError('UNAVAILABLE', 'the read took so long that blocks were merged away under it', {
+    retryAfterSeconds: 1,
+  });
+}
 
 export async function* findBlocksOfDay(database: Database, tenant: string, day: string): AsyncGenerator<FoundBlock> {
+  const version = blockVersion(database);
   for (let last = 0n; ; ) {
     const heads = database.all<{ block: bigint; id: Uint8Array }>(
       'SELECT block, id FROM block WHERE day = ? AND tenant = ? AND block > ? ORDER BY block LIMIT ?',
@@ -97,12 +120,24 @@ export async function* findBlocksOfDay(database: Database, tenant: string, day: 
     );
     for (const { block, id } of heads) {
       last = block;
-      const found = readFound(database, { block, id: id.toHex() });
+      const found = readFound(database, { block, id: id.toHex() }, version);
       if (found !== undefined) yield found;
     }
     if (heads.length < TURN_BLOCKS) return;
     await nextTurn();
   }
+}
+
+export function tenantsWithBlocks(database: Database): string[] {
+  // A jump from tenant to tenant along the index.
+  const rows = database.all<{ tenant: string }>(
+    `WITH RECURSIVE known (tenant) AS (
+       SELECT min(tenant) FROM block
+       UNION ALL
+       SELECT (SELECT min(tenant) FROM block WHERE tenant > known.tenant) FROM known WHERE known.tenant IS NOT NULL
+     ) SELECT tenant FROM known WHERE tenant IS NOT NULL`,
+  );
+  return rows.map(({ tenant }) => tenant);
 }
 
 export function daysWithBlocks(database: Database): string[] {
@@ -122,22 +157,31 @@ export function daysWithBlocks(database: Database): string[] {
  * it has dropped some of them, and is asked again.
  */
 export async function dropBlocksOfDay(database: Database, day: string): Promise<void> {
-  for (let dropped = TURN_BLOCKS; dropped === TURN_BLOCKS; ) {
-    dropped = await database.transaction(() => dropSome(database, day));
-    await nextTurn();
-  }
+  while ((await database.transaction(() => dropSome(database, day))) > 0) await nextTurn();
   while (await database.shrink()) await nextTurn();
 }
 
+/** @returns how many went */
 function dropSome(database: Database, day: string): number {
-  const blocks = database.all<{
-    block: bigint;
-    tenant: string;
-    id: Uint8Array;
-    width: bigint;
-    block_index: Uint8Array;
-  }>('SELECT block, tenant, id, width, block_index FROM block WHERE day = ? LIMIT ?', [day, TURN_BLOCKS]);
-  for (const { block, tenant, id, width, block_index } of blocks) {
+  const blocks = database.all<DroppedBlock>(`SELECT ${DROPPED} FROM block WHERE day = ? LIMIT ?`, [day, TURN_BLOCKS]);
+  return dropBlocks(database, blocks);
+}
+
+/** What {@link dropBlocks} needs of a row of `block`. */
+export interface DroppedBlock {
+  block: bigint;
+  tenant: string;
+  id: Uint8Array;
+  width: bigint;
+  block_index: Uint8Array;
+}
+export const DROPPED = 'block.block, tenant, id, width, block_index';
+
+/** Within the caller's transaction: the first of these, as many as may take a turn of the loop. @returns how many */
+export function dropBlocks(database: Database, blocks: readonly DroppedBlock[]): number {
+  let keys = 0;
+  for (const [i, { block, tenant, id, width, block_index }] of blocks.entries()) {
+    if (keys > TURN_KEYS) return i;
     // The block says its keys itself: an index from block to keys would double their price.
     for (const key of keysOf(decodeIndex(block_index).header)) {
       database.run('DELETE FROM block_key WHERE tenant = ? AND key = ? AND width = ? AND id = ?', [
@@ -146,13 +190,15 @@ function dropSome(database: Database, day: string): number {
         width,
         id,
       ]);
+      keys++;
     }
     database.run('DELETE FROM block WHERE block = ?', [block]);
+    database.run('DELETE FROM block_change WHERE block = ?', [block]);
   }
   return blocks.length;
 }
 
-interface Head {
+export interface Head {
   block: bigint;
   /** 32 hex. */
   id: string;
@@ -212,13 +258,20 @@ const OF_KEY = `
   SELECT block, id FROM block_key
   WHERE tenant = ? AND width = ? AND key = ? AND id >= ? AND id < ? AND time_min <= ? ORDER BY id DESC LIMIT ?`;
 
-function readFound(database: Database, { block, id }: Head): FoundBlock | undefined {
+function readFound(database: Database, { block, id }: Head, version: bigint): FoundBlock | undefined {
   // Numbers of dropped blocks are given again, so that the id must be the same too.
   const row = database.get<{ time_min: bigint; block_index: Uint8Array }>(
-    'SELECT time_min, block_index FROM block WHERE block = ? AND id = ?',
-    [block, idBytes(id)],
+    `SELECT time_min, block_index FROM block WHERE block = ?1 AND id = ?2 AND ${VISIBLE}`,
+    [block, idBytes(id), version],
   );
-  if (row === undefined) return undefined;
+  return row === undefined ? undefined : foundBlock(database, { block, id }, row);
+}
+
+export function foundBlock(
+  database: Database,
+  { block, id }: Head,
+  row: { time_min: bigint; block_index: Uint8Array },
+): FoundBlock {
   return {
     id,
     timeMin: row.time_min,
@@ -248,11 +301,11 @@ function widthOf({ timeMin, timeMax }: Block): number {
   return width === -1 ? WIDTH_ANY : width;
 }
 
-function idBytes(id: string): Uint8Array {
+export function idBytes(id: string): Uint8Array {
   return Uint8Array.fromHex(id);
 }
 
 /** The smallest id of a time and those after it. */
-function idFrom(time: bigint): Uint8Array {
+export function idFrom(time: bigint): Uint8Array {
   return time > UINT64_MAX ? AFTER_ALL : idBytes(hex64(time > 0n ? time : 0n) + '0'.repeat(16));
 }

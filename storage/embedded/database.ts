@@ -28,9 +28,12 @@ export interface Database {
   /**
    * Gives a little of what is free in the file back to the disk, where more than half of it is. Less is kept for the days to come:
    * a file that shrank each night would be written anew each day.
+   * @param all whatever is free, where the disk is needed
    * @returns whether there is more to give
    */
-  shrink(): Promise<boolean>;
+  shrink(all?: boolean): Promise<boolean>;
+  /** What the file takes on disk, once its log is folded in. */
+  fileBytes(): number;
   close(): void;
 }
 
@@ -127,11 +130,12 @@ function createDatabase(sqlite: DatabaseSync): Database {
       ask(sql, (statement) => statement.get(...values)) as R | undefined,
     run,
     transaction,
-    async shrink() {
-      if (pages('freelist_count') * 2 <= pages('page_count')) return false;
+    async shrink(all = false) {
+      if (pages('freelist_count') <= (all ? 0 : pages('page_count') / 2)) return false;
       await transaction(() => sqlite.exec(`PRAGMA incremental_vacuum(${SHRINK_PAGES})`));
       return true;
     },
+    fileBytes: () => pages('page_count') * pages('page_size'),
     close() {
       statements.clear();
       if (sqlite.isOpen) sqlite.close();

@@ -1,4 +1,4 @@
--- user_version = 2
+-- user_version = 4
 
 -- journal_mode = wal
 
@@ -24,6 +24,12 @@ CREATE INDEX block_by_day ON block (day, tenant);
 
 CREATE UNIQUE INDEX block_by_time ON block (tenant, width, id, time_min);
 
+CREATE TABLE block_change (
+  block         INTEGER PRIMARY KEY,
+  visible_from  INTEGER NOT NULL, -- versions: from this one on, and below that one
+  visible_until INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE block_key (
   tenant      TEXT    NOT NULL,
   key         INTEGER NOT NULL,    -- 64-bit hash, as signed
@@ -33,6 +39,13 @@ CREATE TABLE block_key (
   block       INTEGER NOT NULL,
   PRIMARY KEY (tenant, key, width, id)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX block_small ON block (tenant, day, shard, id) WHERE records < 1024;
+
+CREATE TABLE block_version (
+  version       INTEGER NOT NULL,
+  forgotten     INTEGER NOT NULL
+) STRICT;
 
 CREATE TABLE component_minute (
   tenant         TEXT    NOT NULL,
@@ -74,10 +87,25 @@ CREATE TABLE insight_component (
   PRIMARY KEY (insight, component_id, component_type)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE lease (
+  name          TEXT    PRIMARY KEY,
+  holder        TEXT    NOT NULL,
+  expires_at    INTEGER NOT NULL -- nanoseconds
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE ledger (
   journal     TEXT    PRIMARY KEY,
   position    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE received_request (
+  tenant        TEXT    NOT NULL,
+  id            BLOB    NOT NULL, -- 16 bytes: hash of the ids of all its records
+  received_at   INTEGER NOT NULL, -- nanoseconds, of the commit
+  PRIMARY KEY (tenant, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX received_request_by_time ON received_request (received_at);
 
 CREATE TABLE session (
   tenant         TEXT    NOT NULL,

@@ -5,6 +5,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLogger } from '../../base/log.ts';
 import { createMeter } from '../../base/meter.ts';
+import { formatNanos, minuteOf, NANOS_PER_DAY } from '../../model/time.ts';
+import { componentMinute, insight, snapshot, templateMinute } from '../../test/contract/row-store.suite.ts';
 import { flush } from '../../test/contract/warm-store.suite.ts';
 import { collect, logBlock, NOON } from '../../test/support/blocks.ts';
 import type { WarmStore } from '../contract.ts';
@@ -60,7 +62,7 @@ describe('the embedded store', () => {
     expect(await collect(stores[0]!.blocks({ tenant: 'default' }))).toHaveLength(8);
   });
 
-  it('refuses a file of a later version, and leaves it alone', async () => {
+  it('F30 refuses a file of a later version, and leaves it alone', async () => {
     await create().start();
     await opened[0]!.stop();
     const file = join(directory, 'events.db');
@@ -136,6 +138,48 @@ describe('the embedded store', () => {
     await store.dropDay('2026-01-01');
     expect(await pages()).toBeLessThan(before / 4);
     expect((await collect(store.blocks({ tenant: 'default' }))).map(({ id }) => id)).toEqual([kept.id]);
+  });
+
+  it('prunes rows when their time is over and no block of that time is left, and keeps what is pinned', async () => {
+    const store = create();
+    await store.start();
+    const old = NOON - 100n * NANOS_PER_DAY;
+    const captured = logBlock([{ time: old }]);
+    const rows = (time: bigint, id: string) => ({
+      componentMinutes: [componentMinute({ minute: minuteOf(time) })],
+      templateMinutes: [templateMinute({ minute: minuteOf(time), template_id: id.repeat(16) })],
+      templates: [{ id: id.repeat(16), text: id }],
+      traceCorrelations: [{ trace_id: id.repeat(32), correlation_id: id, time }],
+      snapshots: [snapshot({ id: id.repeat(32), time })],
+    });
+    await store.commit(flush({ blocks: [captured], ...rows(old, 'a') }));
+    await store.commit(flush(rows(NOON - 50n * NANOS_PER_DAY, 'b')));
+    await store.commit(
+      flush({ ...rows(NOON, 'c'), snapshots: [snapshot({ id: 'd'.repeat(32), time: old + NANOS_PER_DAY })] }),
+    );
+    await store.changeInsight('default', 'expired', () => insight({ id: 'expired', expires_at: formatNanos(1n) }));
+    const ids = 'abc'.split('');
+    const left = async () => ({
+      minutes: (await store.componentMinutes('default', { start: 0n, end: NOON })).length,
+      templateMinutes: (await store.templateMinutes('default', { start: 0n, end: NOON })).length,
+      templates: (
+        await store.templates(
+          'default',
+          ids.map((id) => id.repeat(16)),
+        )
+      )
+        .map(({ text }) => text)
+        .sort(),
+      traces: (await store.traceCorrelations('default', { correlations: ids })).map((one) => one.correlation_id).sort(),
+      snapshots: (await store.snapshots('default', { limit: 9 })).map(({ id }) => id[0]).sort(),
+    });
+    await store.prune(NOON - NANOS_PER_DAY, ['d'.repeat(32)]);
+    const kept = { minutes: 2, templateMinutes: 2, templates: ['a', 'c'], traces: ['a', 'c'], snapshots: ['a', 'd'] };
+    expect(await left()).toEqual(kept);
+    expect(await store.insight('default', 'expired')).toBeNull();
+    await store.dropDay(captured.day);
+    await store.prune(NOON - NANOS_PER_DAY, []);
+    expect(await left()).toEqual({ minutes: 1, templateMinutes: 1, templates: ['c'], traces: ['c'], snapshots: [] });
   });
 
   it('takes a stop before its start, and while it starts', async () => {

@@ -1,11 +1,26 @@
 /** The warm tier of one machine: blocks, keys and rows in one SQLite file, open in milliseconds, nothing to install. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { DebugError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Meter } from '../../base/meter.ts';
+import { NANOS_PER_MS } from '../../model/time.ts';
 import type { LedgerLine, WarmStore } from '../contract.ts';
-import { daysWithBlocks, dropBlocksOfDay, findBlocks, findBlocksOfDay, writeBlocks } from './blocks.ts';
+import { RepeatedRequests } from '../repeated.ts';
+import {
+  blockVersion,
+  daysWithBlocks,
+  dropBlocksOfDay,
+  findBlocks,
+  findBlocksOfDay,
+  tenantsWithBlocks,
+  writeBlocks,
+} from './blocks.ts';
 import { type Database, openDatabase } from './database.ts';
+import { endLease, heldLeases, takeLease } from './leases.ts';
+import { forgetReplaced, readSmallBlocks, replaceBlocks } from './merge.ts';
+import { pruneRows } from './prune.ts';
+import { rememberRequests } from './requests.ts';
 import { createRowStore, writeRows } from './rows.ts';
 
 export interface EmbeddedOptions {
@@ -54,12 +69,19 @@ export function createEmbeddedStore(options: EmbeddedOptions): WarmStore {
     async commit(flush) {
       const start = clock.monotonicMs();
       const open = database();
-      await open.transaction(() => {
-        if (flush.ledger !== null && !advance(open, flush.ledger)) return;
-        writeBlocks(open, flush.blocks);
-        writeRows(open, flush);
-      });
+      try {
+        await open.transaction(() => {
+          if (flush.ledger !== null && !advance(open, flush.ledger)) return;
+          rememberRequests(open, flush, clock.nowNanos());
+          writeBlocks(open, flush.blocks);
+          writeRows(open, flush);
+        });
+      } catch (error) {
+        if (error instanceof RepeatedRequests) return error.requests;
+        throw error;
+      }
       commitSeconds.observe((clock.monotonicMs() - start) / 1000);
+      return [];
     },
     async committedPosition(journal) {
       const row = database().get<{ position: bigint }>('SELECT position FROM ledger WHERE journal = ?', [journal]);
@@ -69,6 +91,9 @@ export function createEmbeddedStore(options: EmbeddedOptions): WarmStore {
     async *blocks(selector) {
       yield* findBlocks(database(), selector);
     },
+    async tenants() {
+      return tenantsWithBlocks(database());
+    },
     async days() {
       return daysWithBlocks(database());
     },
@@ -77,6 +102,41 @@ export function createEmbeddedStore(options: EmbeddedOptions): WarmStore {
     },
     async dropDay(day) {
       await dropBlocksOfDay(database(), day);
+    },
+    async version() {
+      return blockVersion(database());
+    },
+    async smallBlocks(tenant, day, range) {
+      return readSmallBlocks(database(), tenant, day, range);
+    },
+    async replaceBlocks(replaced, by) {
+      const open = database();
+      return open.transaction(() => replaceBlocks(open, replaced, by, clock.nowNanos()));
+    },
+    async forgetReplaced(before) {
+      return forgetReplaced(database(), before);
+    },
+    async prune(before, pinnedSnapshots) {
+      await pruneRows(database(), { before, now: clock.nowNanos(), pinnedSnapshots });
+    },
+    async diskBytes() {
+      return database().fileBytes();
+    },
+    async giveBack() {
+      while (await database().shrink(true)) await nextTurn();
+    },
+    async takeLease(name, holder, durationMs) {
+      const open = database();
+      const now = clock.nowNanos();
+      const until = now + BigInt(Math.round(durationMs)) * NANOS_PER_MS;
+      return open.transaction(() => takeLease(open, { name, holder, now, until }));
+    },
+    async endLease(name, holder) {
+      const open = database();
+      await open.transaction(() => endLease(open, name, holder));
+    },
+    async leases(prefix) {
+      return heldLeases(database(), prefix, clock.nowNanos());
     },
     ...createRowStore(database),
   };

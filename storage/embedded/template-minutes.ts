@@ -51,9 +51,10 @@ export function readTemplateMinutes(
   return rows.map((row) => ({ ...row, count: Number(row.count), severity_max: Number(row.severity_max) }));
 }
 
-/** The id is a hash of the text: what is there already is the same. */
-export function writeTemplate(database: Database, tenant: string, { id, text }: Template): void {
-  database.run('INSERT INTO template (tenant, id, text) VALUES (?, ?, ?) ON CONFLICT DO NOTHING', [
+/** What is there already stays, as it is the same or more general; only what has become part of another replaces it. */
+export function writeTemplate(database: Database, tenant: string, { id, text, merged }: Template): void {
+  const otherwise = merged ? 'DO UPDATE SET text = excluded.text' : 'DO NOTHING';
+  database.run(`INSERT INTO template (tenant, id, text) VALUES (?, ?, ?) ON CONFLICT ${otherwise}`, [
     tenant,
     id,
     rowText(text),

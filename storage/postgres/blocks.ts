@@ -10,14 +10,27 @@ import type { Connection } from './connection.ts';
 export function findBlocks(connection: Connection, selector: BlockSelector): AsyncIterable<FoundBlock> {
   const keys = selector.keys?.map((key) => BigInt.asIntN(64, key));
   const end = selector.end === undefined ? null : rowTime(selector.end);
-  return inChunks(selector, (bounds) =>
-    keys === undefined ? blocksOf(connection, OF_TENANT, bounds, end) : blocksOfKeys(connection, keys, bounds, end),
+  return inChunks(selector, (bounds, version) =>
+    keys === undefined
+      ? blocksOf(connection, OF_TENANT, bounds, end, version)
+      : blocksOfKeys(connection, keys, bounds, end, version),
   );
+}
+
+/** Tenants that have blocks, sorted: a jump from tenant to tenant along the primary key. */
+export async function tenantsWithBlocks(connection: Connection): Promise<string[]> {
+  const rows = await connection.rows<{ tenant_id: string }>(`
+    WITH RECURSIVE known AS (
+      SELECT min(tenant_id) AS tenant_id FROM block
+      UNION ALL
+      SELECT (SELECT min(tenant_id) FROM block WHERE tenant_id > known.tenant_id) FROM known WHERE tenant_id IS NOT NULL
+    ) SELECT tenant_id FROM known WHERE tenant_id IS NOT NULL`);
+  return rows.map(({ tenant_id }) => tenant_id);
 }
 
 /** All blocks of a day, newest first. */
 export function findBlocksOfDay(connection: Connection, tenant: string, day: string): AsyncIterable<FoundBlock> {
-  return inChunks({ tenant }, (bounds) => blocksOf(connection, OF_DAY, bounds, day));
+  return inChunks({ tenant }, (bounds, version) => blocksOf(connection, OF_DAY, bounds, day, version));
 }
 
 /**
@@ -44,23 +57,29 @@ interface Chunk {
   blocks: FoundBlock[];
   /** The id below which the next chunk begins; null at the end. */
   last: string | null;
+  /** That the chunk is of, and the one before which what was replaced is gone. */
+  version: bigint;
+  forgotten: bigint;
 }
 
 async function* inChunks(
-  { tenant, start = 0n, end }: BlockSelector,
-  read: (bounds: Bounds) => Promise<Chunk>,
+  { tenant, start = 0n, end, version: asked }: BlockSelector,
+  read: (bounds: Bounds, version: bigint | null) => Promise<Chunk>,
 ): AsyncGenerator<FoundBlock> {
   const reached = CLASSES.map((reach) =>
     end === undefined ? AFTER_ALL : idFrom(end + (REACHES[reach] ?? UINT64_MAX) + 1n),
   );
   let before = AFTER_ALL;
+  let version = asked ?? null;
   for (let limit = CHUNK_FIRST; ; limit = CHUNK) {
-    const { blocks, last } = await read([
-      tenant,
-      idFrom(start),
-      limit,
-      ...reached.map((bound) => (bound < before ? bound : before)),
-    ]);
+    const bounds = reached.map((bound) => (bound < before ? bound : before));
+    const { blocks, last, ...chunk } = await read([tenant, idFrom(start), limit, ...bounds], version);
+    version ??= chunk.version;
+    if (version < chunk.forgotten) {
+      throw new DebugError('UNAVAILABLE', 'the read took so long that blocks were merged away under it', {
+        retryAfterSeconds: 1,
+      });
+    }
     for (const [i, block] of blocks.entries()) {
       // The same block on two days: an old capture that was sent again after midnight. One of them will do.
       if (block.id !== blocks[i - 1]?.id) yield block;
@@ -70,12 +89,15 @@ async function* inChunks(
   }
 }
 
-const IDS = `block_id, reach, to_char(day, 'YYYY-MM-DD') AS day, shard`;
-const BLOCKS = `${IDS}, time_min, block_index`;
+export const IDS = `block_id, reach, to_char(day, 'YYYY-MM-DD') AS day, shard`;
+export const BLOCKS = `${IDS}, time_min, block_index`;
 
 // A block id begins with the time of its newest record: a range of ids is a range of times, and their order is newest first.
-const OF_TENANT = newest(BLOCKS, 'SELECT * FROM block WHERE tenant_id = $1 AND ($8::bigint IS NULL OR time_min <= $8)');
-const OF_DAY = newest(BLOCKS, 'SELECT * FROM block WHERE tenant_id = $1 AND day = $8');
+// $9 is the version, null for the newest.
+const VERSION = 'coalesce($9::bigint, (SELECT version FROM block_version))';
+const VISIBLE = `tenant_id = $1 AND merged_at <= ${VERSION} AND replaced_at > ${VERSION}`;
+const OF_TENANT = newest(BLOCKS, `SELECT * FROM block WHERE ${VISIBLE} AND ($8::bigint IS NULL OR time_min <= $8)`);
+const OF_DAY = newest(BLOCKS, `SELECT * FROM block WHERE ${VISIBLE} AND day = $8`);
 // A component's key has very many blocks: they come in the index's own order. Those of several keys, a correlation and its
 // traces, are sorted.
 const OF_KEY = newest(IDS, 'SELECT * FROM block_key WHERE tenant_id = $1 AND key = $8');
@@ -89,12 +111,26 @@ function newest(columns: string, select: string): string {
     (reach) => `(
     ${select} AND reach = ${reach} AND block_id >= $2 AND block_id < $${4 + reach} ORDER BY block_id DESC LIMIT $3)`,
   );
-  return `SELECT ${columns} FROM (${each.join(' UNION ALL ')}) each ORDER BY block_id DESC LIMIT $3`;
+  // There is always a row, so that an answer without blocks says its version too.
+  return `SELECT coalesce($9::bigint, version) AS version, forgotten, chunk.* FROM block_version LEFT JOIN (
+    SELECT ${columns} FROM (${each.join(' UNION ALL ')}) each ORDER BY block_id DESC LIMIT $3) chunk ON true
+    ORDER BY block_id DESC`;
 }
 
-async function blocksOf(connection: Connection, statement: string, bounds: Bounds, asked: unknown): Promise<Chunk> {
-  const rows = await connection.rows<BlockRow>(statement, [...bounds, asked]);
-  return { blocks: rows.map((row) => found(connection, bounds[0], row)), last: lastOf(rows, bounds) };
+async function blocksOf(
+  connection: Connection,
+  statement: string,
+  bounds: Bounds,
+  asked: unknown,
+  version: bigint | null,
+): Promise<Chunk> {
+  const rows = await connection.rows<BlockRow & VersionRow>(statement, [...bounds, asked, version]);
+  const blocks = rows.filter(({ block_id }) => block_id !== null);
+  return {
+    ...versionOf(rows),
+    blocks: blocks.map((row) => found(connection, bounds[0], row)),
+    last: lastOf(blocks, bounds),
+  };
 }
 
 /** In two steps, ids from the index alone, then their rows: as one join PostgreSQL reads whole days to find eight blocks. */
@@ -103,16 +139,19 @@ async function blocksOfKeys(
   keys: bigint[],
   bounds: Bounds,
   end: bigint | null,
+  asked: bigint | null,
 ): Promise<Chunk> {
-  const ids = await (keys.length === 1
-    ? connection.rows<IdRow>(OF_KEY, [...bounds, keys[0]])
-    : connection.rows<IdRow>(OF_KEYS, [...bounds, keys]));
-  if (ids.length === 0) return { blocks: [], last: null };
+  const answer = await (keys.length === 1
+    ? connection.rows<IdRow & VersionRow>(OF_KEY, [...bounds, keys[0], asked])
+    : connection.rows<IdRow & VersionRow>(OF_KEYS, [...bounds, keys, asked]));
+  const version = versionOf(answer);
+  const ids = answer.filter(({ block_id }) => block_id !== null);
+  if (ids.length === 0) return { ...version, blocks: [], last: null };
   const [tenant] = bounds;
   const rows = await connection.rows<BlockRow>(
     `SELECT ${BLOCKS} FROM block
      WHERE tenant_id = $1 AND reach = ANY ($2::smallint[]) AND block_id = ANY ($3::uuid[]) AND day = ANY ($4::date[])
-       AND ($5::bigint IS NULL OR time_min <= $5)
+       AND ($5::bigint IS NULL OR time_min <= $5) AND merged_at <= $6 AND replaced_at > $6
      ORDER BY block_id DESC`,
     [
       tenant,
@@ -120,12 +159,17 @@ async function blocksOfKeys(
       ids.map(({ block_id }) => block_id),
       [...new Set(ids.map(({ day }) => day))],
       end,
+      version.version,
     ],
   );
-  return { blocks: rows.map((row) => found(connection, tenant, row)), last: lastOf(ids, bounds) };
+  return { ...version, blocks: rows.map((row) => found(connection, tenant, row)), last: lastOf(ids, bounds) };
 }
 
-function found(connection: Connection, tenant: string, row: BlockRow): FoundBlock {
+function versionOf([row]: readonly VersionRow[]): { version: bigint; forgotten: bigint } {
+  return { version: BigInt(row!.version), forgotten: BigInt(row!.forgotten) };
+}
+
+export function found(connection: Connection, tenant: string, row: BlockRow): FoundBlock {
   const id = idOf(row);
   return {
     id,
@@ -147,14 +191,19 @@ function found(connection: Connection, tenant: string, row: BlockRow): FoundBloc
   };
 }
 
-interface IdRow {
+interface VersionRow {
+  version: string;
+  forgotten: string;
+}
+
+export interface IdRow {
   block_id: string;
   reach: number;
   day: string;
   shard: number;
 }
 
-interface BlockRow extends IdRow {
+export interface BlockRow extends IdRow {
   time_min: string;
   block_index: Buffer;
 }

@@ -4,10 +4,13 @@ import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import type { Block } from '../../model/block.ts';
 import type { Flush, LedgerLine } from '../contract.ts';
+import { RepeatedRequests } from '../repeated.ts';
 import { rowTime } from '../text.ts';
 import { reachOf } from './blocks.ts';
 import { addComponentMinutes } from './component-minutes.ts';
+import type { Connection } from './connection.ts';
 import { CopyBinary } from './copy-binary.ts';
+import { recordset, shardOf } from './rows.ts';
 import { putSnapshots } from './snapshots.ts';
 import { addTemplateMinutes, putTemplates } from './template-minutes.ts';
 import { putTraceCorrelations } from './trace-correlations.ts';
@@ -16,14 +19,17 @@ import { putTraceCorrelations } from './trace-correlations.ts';
  * Writes a flush within the caller's transaction, or nothing when its ledger line says that it was written before. Tables and rows
  * always come in the same order, so that two flushes may wait for each other but never in a circle.
  * @param retentionDay the day until which retention keeps a row of this time
+ * @throws RepeatedRequests, for the caller to roll back
  */
 export async function writeFlush(
   client: pg.ClientBase,
   flush: Flush,
+  now: bigint,
   retentionDay: (time: bigint) => string,
 ): Promise<void> {
   const { tenant } = flush;
   if (flush.ledger !== null && !(await advanceLedger(client, flush.ledger))) return;
+  await rememberRequests(client, tenant, flush.requests ?? [], now);
   const blocks = await unknownBlocks(client, tenant, flush.blocks);
   if (blocks.length > 0) {
     await copy(client, BLOCK_COPY, blockRows(tenant, blocks));
@@ -43,6 +49,30 @@ const ADVANCE = `
 
 async function advanceLedger(client: pg.ClientBase, { journal, position }: LedgerLine): Promise<boolean> {
   return (await client.query(ADVANCE, [journal, position])).rowCount === 1;
+}
+
+// Of two receivers that commit the same request at once the second waits here for the first.
+const REMEMBER = `
+  INSERT INTO received_request (tenant_id, received_at, request_id, shard)
+  SELECT $1, $2, id, shard FROM json_to_recordset($3) AS request (id uuid, shard smallint) ORDER BY id
+  ON CONFLICT DO NOTHING RETURNING replace(request_id::text, '-', '') AS id`;
+
+async function rememberRequests(
+  client: pg.ClientBase,
+  tenant: string,
+  requests: readonly string[],
+  now: bigint,
+): Promise<void> {
+  const missing = new Set(requests);
+  if (missing.size === 0) return;
+  const rows = [...missing].map((id) => ({ id, shard: shardOf(BigInt(`0x${id.slice(16)}`)) }));
+  for (const { id } of (await client.query(REMEMBER, [tenant, now, recordset(rows)])).rows) missing.delete(id);
+  if (missing.size > 0) throw new RepeatedRequests([...missing]);
+}
+
+/** @param before nanoseconds */
+export async function forgetRequests(connection: Connection, before: bigint): Promise<void> {
+  await connection.write('DELETE FROM received_request WHERE received_at < $1', [before]);
 }
 
 /** Those that are not there yet, on whatever day, each once. COPY knows no ON CONFLICT: a lost race aborts and is run again. */

@@ -7,7 +7,7 @@ function said(code: string): Error {
   return Object.assign(new pg.DatabaseError(`SQLSTATE ${code}`, 0, 'error'), { code });
 }
 
-describe('what PostgreSQL says', () => {
+describe('F5 what PostgreSQL says', () => {
   it.each([
     ['connection failure', '08006'],
     ['a standby', '25006'],
@@ -39,6 +39,11 @@ describe('what PostgreSQL says', () => {
     const refused = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED', syscall: 'connect' });
     expect(asDebugError(refused, true).code).toBe('UNAVAILABLE');
   });
+
+  it.each(['timeout expired', 'timeout exceeded when trying to connect', 'Query read timeout'])(
+    'F1 a server that accepts and never answers is away: %s',
+    (message) => expect(asDebugError(new Error(message), true).code).toBe('UNAVAILABLE'),
+  );
 
   it('a syntax error, or anything else of our own making, is internal', () => {
     expect(asDebugError(said('42601')).code).toBe('INTERNAL');

@@ -65,7 +65,7 @@ function isConnectionTrouble(error: unknown, message: string): boolean {
   return (
     (error as { syscall?: string }).syscall !== undefined ||
     error instanceof AggregateError ||
-    /^(Connection terminated|timeout exceeded when trying|Query read timeout|Client (has encountered|was closed|network socket)|read ECONN)/.test(
+    /^(Connection terminated|timeout expired|timeout exceeded when trying|Query read timeout|Client (has encountered|was closed|network socket)|read ECONN)/.test(
       message,
     )
   );

@@ -26,7 +26,8 @@ export async function insights(connection: Connection, tenant: string, query: In
          WHERE ($8 IS NULL OR type = $8) AND ($9 IS NULL OR id = $9)))
        AND ($10::bigint IS NULL OR last_seen >= $10) AND ($11::bigint IS NULL OR last_seen <= $11)
        AND ($12::bigint IS NULL OR (last_seen, insight_id) < ($12, $13::text))
-     ORDER BY last_seen DESC, insight_id DESC LIMIT $14`,
+       AND ($14::text IS NULL OR (doc ->> 'updated_at') COLLATE "C" > $14)
+     ORDER BY last_seen DESC, insight_id DESC LIMIT $15`,
     [
       tenant,
       query.insight_type ?? null,
@@ -41,6 +42,7 @@ export async function insights(connection: Connection, tenant: string, query: In
       query.end === undefined ? null : rowTime(query.end),
       query.after === undefined ? null : timeOf(query.after.last_seen),
       text(query.after?.id),
+      query.changed_since ?? null,
       query.limit,
     ],
   );

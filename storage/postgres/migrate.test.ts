@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import type pg from 'pg';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { createDatabase } from '../../test/support/postgres.ts';
@@ -21,7 +22,7 @@ async function connect(): Promise<pg.Client> {
   return client;
 }
 
-describe('migrations', () => {
+describe('F30 migrations', () => {
   it('lead to the schema that is checked in', async () => {
     const client = await connect();
     await migrate(client);
@@ -31,7 +32,8 @@ describe('migrations', () => {
   it('are applied once when several processes start at the same time, and never again', async () => {
     const several = await Promise.all([connect(), connect(), connect(), connect()]);
     const applied = (await Promise.all(several.map(migrate))).flat();
-    expect(applied).toEqual(['001-blocks.sql', '002-rows.sql']);
+    expect(applied.slice(0, 3)).toEqual(['001-blocks.sql', '002-rows.sql', '003-merge.sql']);
+    expect(new Set(applied).size).toBe(applied.length);
     expect(await migrate(several[0]!)).toEqual([]);
   });
 
@@ -49,7 +51,18 @@ describe('migrations', () => {
     const { rows } = await other.query(`SELECT tablename FROM pg_tables WHERE schemaname = 'ai_debug'`);
     expect(rows).toEqual([{ tablename: 'session' }]);
     await other.query('DROP TABLE ai_debug.session');
-    expect(await migrate(client)).toHaveLength(2);
+    expect((await migrate(client)).length).toBeGreaterThan(2);
+  });
+
+  it('are made anew by who comes after a server that died half way', async () => {
+    const [dying, other] = [await connect(), await connect()];
+    await other.query('BEGIN; SELECT pg_advisory_xact_lock(27418529577694567)');
+    const { rows } = await dying.query('SELECT pg_backend_pid() AS pid');
+    const migrating = migrate(dying).catch((error: Error) => error);
+    await other.query(`SELECT pg_terminate_backend(${rows[0].pid})`);
+    await other.query('COMMIT');
+    expect(await migrating).toBeInstanceOf(Error);
+    expect(await migrate(other)).toContain('001-blocks.sql');
   });
 
   it('refuse a database of a newer version, naming the setting', async () => {
@@ -66,7 +79,7 @@ it('the schema can be spread over machines: tenant and shard in every key, no se
   const { rows: keys } = await client.query(`
     SELECT conrelid::regclass::text AS table, pg_get_constraintdef(oid) AS key FROM pg_constraint
     WHERE connamespace = 'ai_debug'::regnamespace AND contype IN ('p', 'u', 'f', 'x')`);
-  const local = ['ledger', 'migration']; // replicated everywhere
+  const local = ['ledger', 'migration', 'lease']; // replicated everywhere
   for (const { table, key } of keys.filter(({ table }) => !local.includes(table))) {
     expect(`${table} ${key}`).toMatch(/PRIMARY KEY \(tenant_id, .*shard\)/);
   }
@@ -74,6 +87,38 @@ it('the schema can be spread over machines: tenant and shard in every key, no se
     `SELECT relname FROM pg_class WHERE relnamespace = 'ai_debug'::regnamespace AND relkind NOT IN ('r', 'p', 'i', 'I', 't')`,
   );
   expect(others).toEqual([]);
+});
+
+it('Citus is told of every table, by a column that all its keys hold', async () => {
+  const client = await connect();
+  await migrate(client);
+  const script = await readFile(new URL('citus.sql', import.meta.url), 'utf8');
+  const distributed = [...script.matchAll(/create_distributed_table\('ai_debug\.(\w+)', '(\w+)'/g)];
+  const copied = [...script.matchAll(/create_reference_table\('ai_debug\.(\w+)'/g)].map(([, table]) => table);
+  const { rows: tables } = await client.query(`
+    SELECT relname AS name FROM pg_class
+    WHERE relnamespace = 'ai_debug'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition`);
+  const told = [...distributed.map(([, table]) => table), ...copied].sort();
+  expect(told).toEqual(tables.map(({ name }) => name).sort());
+  // What create_distributed_table checks: the column is there, never null, and in every unique index.
+  for (const [, table, column] of distributed) {
+    const { rows: without } = await client.query(
+      `SELECT indexrelid::regclass::text AS index FROM pg_index
+       JOIN pg_attribute ON attrelid = indrelid AND attname = $2
+       WHERE indrelid = ('ai_debug.' || $1)::regclass AND indisunique AND NOT attnum = ANY (indkey::int2[])`,
+      [table, column],
+    );
+    const { rows: columns } = await client.query(
+      `SELECT attnotnull, format_type(atttypid, atttypmod) AS type FROM pg_attribute
+       WHERE attrelid = ('ai_debug.' || $1)::regclass AND attname = $2`,
+      [table, column],
+    );
+    expect([table, without, columns]).toEqual([table, [], [{ attnotnull: true, type: 'smallint' }]]);
+  }
+  const { rows: forbidden } = await client.query(`
+    SELECT conname FROM pg_constraint WHERE connamespace = 'ai_debug'::regnamespace AND contype IN ('f', 'x')
+    UNION ALL SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgrelid::regclass::text LIKE 'ai_debug.%'`);
+  expect(forbidden).toEqual([]);
 });
 
 /** The schema as SQL that a person can read, from the catalog, the same on every version of PostgreSQL. */

@@ -62,7 +62,7 @@ async function stored(store: WarmStore): Promise<{ blocks: number; total: number
   return { blocks: blocks.length, total: minutes[0]?.total };
 }
 
-describe('a server that is away at start', () => {
+describe('F1 a server that is away at start', () => {
   it('is unavailable, and the same store starts when it is there', async () => {
     await link.refuse();
     const store = storeAt(link.url);
@@ -88,7 +88,7 @@ describe('a server that is away at start', () => {
   });
 });
 
-describe('a server that dies', () => {
+describe('F2 F4 a server that dies', () => {
   /** Through the link; the day of the test's blocks has its partition. */
   async function started(): Promise<WarmStore> {
     const store = storeAt(link.url);
@@ -129,7 +129,7 @@ describe('a server that dies', () => {
   });
 });
 
-it('a server that turns read-only takes no commits, still reads, and takes them again later', async () => {
+it('F5 a server that turns read-only takes no commits, still reads, and takes them again later', async () => {
   const store = storeAt(database.url);
   await store.start();
   await store.commit(flushOf(1n, [large()]));
@@ -158,7 +158,7 @@ it('a commit is durable even where the server prefers speed', async () => {
   expect(await admin('SELECT setting FROM seen')).toEqual([{ setting: 'on' }]);
 });
 
-it('the same block from two receivers at once is stored once', async () => {
+it('F15 the same block from two receivers at once is stored once', async () => {
   const [one, two] = [storeAt(database.url), storeAt(database.url)];
   await Promise.all([one.start(), two.start()]);
   const block = large();

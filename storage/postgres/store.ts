@@ -11,16 +11,19 @@ import type { Logger } from '../../base/log.ts';
 import type { Meter } from '../../base/meter.ts';
 import { partitionDay } from '../../model/block.ts';
 import { dayOf, NANOS_PER_DAY } from '../../model/time.ts';
-import type { Flush, WarmStore } from '../contract.ts';
-import { rowTime } from '../text.ts';
-import { findBlocks, findBlocksOfDay } from './blocks.ts';
-import { writeFlush } from './commit.ts';
+import { type Flush, REQUESTS_REMEMBERED_NANOS, type WarmStore } from '../contract.ts';
+import { RepeatedRequests } from '../repeated.ts';
+import { findBlocks, findBlocksOfDay, tenantsWithBlocks } from './blocks.ts';
+import { forgetRequests, writeFlush } from './commit.ts';
 import { componentMinutes } from './component-minutes.ts';
 import { type Connection, connectOnce, createConnection } from './connection.ts';
 import { asDebugError, lostRace, missesPartition } from './errors.ts';
 import { changeInsight, insight, insights } from './insights.ts';
+import { endLease, heldLeases, takeLease } from './leases.ts';
+import { blockVersion, forgetReplaced, replaceBlocks, smallBlocks } from './merge.ts';
 import { migrate } from './migrate.ts';
 import { daysWithBlocks, dropDay, makePartitions } from './partitions.ts';
+import { pruneRows } from './prune.ts';
 import { putSession, session, sessions } from './sessions.ts';
 import { snapshots } from './snapshots.ts';
 import { templateMinutes, templates } from './template-minutes.ts';
@@ -66,12 +69,13 @@ export function createPostgresStore(options: PostgresStoreOptions): WarmStore {
     upkeep = setInterval(keepUp, UPKEEP_MS).unref();
   }
 
-  /** What has time: the next commit makes the partition that it misses, and rows may grow older for another hour. */
+  /** What has time: the next commit makes the partition that it misses. */
   async function keepUp(): Promise<void> {
     const now = clock.nowNanos();
     try {
-      await makePartitions(opened(), [dayOf(now), dayOf(now + NANOS_PER_DAY)], partitionByDay);
-      await removeExpired(opened(), now, retentionNanos);
+      const days = Array.from({ length: DAYS_AHEAD + 1 }, (_, i) => dayOf(now + BigInt(i) * NANOS_PER_DAY));
+      await makePartitions(opened(), days, partitionByDay);
+      await forgetRequests(opened(), now - REQUESTS_REMEMBERED_NANOS);
     } catch (error) {
       if (connection !== undefined) log.warn({ reason: (error as Error).message }, 'PostgreSQL upkeep failed');
     }
@@ -89,7 +93,7 @@ export function createPostgresStore(options: PostgresStoreOptions): WarmStore {
     const retentionDay = (time: bigint) => partitionDay(time, now, retentionNanos);
     for (let attempt = 1; ; attempt++) {
       try {
-        await opened().transaction((client) => writeFlush(client, flush, retentionDay));
+        await opened().transaction((client) => writeFlush(client, flush, now, retentionDay));
         return;
       } catch (error) {
         const days = flush.blocks.map(({ day }) => day);
@@ -127,7 +131,9 @@ export function createPostgresStore(options: PostgresStoreOptions): WarmStore {
         done();
         if (away) log.info('PostgreSQL is back');
         away = false;
+        return [];
       } catch (error) {
+        if (error instanceof RepeatedRequests) return error.requests;
         const failure = asDebugError(error);
         if (!away) log.warn({ code: failure.code, reason: failure.message }, 'PostgreSQL takes no commits');
         away = true;
@@ -148,8 +154,43 @@ export function createPostgresStore(options: PostgresStoreOptions): WarmStore {
     async *blocksOfDay(tenant, day) {
       yield* findBlocksOfDay(opened(), tenant, day);
     },
+    tenants: async () => tenantsWithBlocks(opened()),
     days: async () => daysWithBlocks(opened()),
     dropDay: async (day) => dropDay(opened(), day),
+
+    version: async () => blockVersion(opened()),
+    smallBlocks: async (tenant, day, range) => smallBlocks(opened(), tenant, day, range),
+    async replaceBlocks(replaced, by) {
+      try {
+        return await opened().transaction(async (client) => {
+          if (await replaceBlocks(client, replaced, by, clock.nowNanos())) return true;
+          throw new Raced();
+        });
+      } catch (error) {
+        if (error instanceof Raced || lostRace(error)) return false;
+        throw asDebugError(error);
+      }
+    },
+    async forgetReplaced(before) {
+      try {
+        return await forgetReplaced(opened(), before);
+      } catch (error) {
+        throw asDebugError(error);
+      }
+    },
+    prune: async (before, pinnedSnapshots) => pruneRows(opened(), { before, now: clock.nowNanos(), pinnedSnapshots }),
+    // Not in the data folder.
+    diskBytes: async () => 0,
+    giveBack: async () => {},
+    async takeLease(name, holder, durationMs) {
+      try {
+        return await takeLease(opened(), name, holder, durationMs);
+      } catch (error) {
+        throw asDebugError(error);
+      }
+    },
+    endLease: async (name, holder) => endLease(opened(), name, holder),
+    leases: async (prefix) => heldLeases(opened(), prefix),
 
     componentMinutes: async (tenant, range) => componentMinutes(opened(), tenant, range),
     templateMinutes: async (tenant, range) => templateMinutes(opened(), tenant, range),
@@ -175,11 +216,10 @@ export function createPostgresStore(options: PostgresStoreOptions): WarmStore {
 const COMMIT_ATTEMPTS = 3;
 const COMMIT_BUCKETS_SECONDS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15];
 const UPKEEP_MS = 3_600_000;
+// A process that cannot make partitions for a weekend (rights taken away, locks held) goes on writing.
+const DAYS_AHEAD = 3;
 
-async function removeExpired(connection: Connection, now: bigint, retentionNanos: bigint): Promise<void> {
-  const oldest = now > retentionNanos ? dayOf(now - retentionNanos) : dayOf(0n);
-  for (const table of ['component_minute', 'template_minute', 'trace_correlation', 'snapshot']) {
-    await connection.write(`DELETE FROM ${table} WHERE day < $1`, [oldest]);
-  }
-  await connection.write('DELETE FROM insight WHERE expires_at < $1', [rowTime(now)]);
+/** Undoes a transaction that came too late. */
+class Raced extends Error {
+  override name = 'Raced';
 }

@@ -59,14 +59,22 @@ export async function templates(connection: Connection, tenant: string, ids: rea
 }
 
 export async function putTemplates(client: pg.ClientBase, tenant: string, added: readonly Template[]): Promise<void> {
-  if (added.length === 0) return;
-  const rows = added.map(({ id, text }) => ({ id: rowText(id), text: rowText(text), shard: shardOf(id) }));
-  await client.query(
-    `INSERT INTO template (tenant_id, template_id, template_text, shard)
-     SELECT $1, * FROM json_to_recordset($2) AS added (id text, text text, shard smallint) ORDER BY id
-     ON CONFLICT DO NOTHING`,
-    [tenant, recordset(rows)],
-  );
+  const insert = (rows: readonly Template[], otherwise: string) =>
+    client.query(
+      `INSERT INTO template (tenant_id, template_id, template_text, shard)
+       SELECT $1, * FROM json_to_recordset($2) AS added (id text, text text, shard smallint) ORDER BY id
+       ON CONFLICT ${otherwise}`,
+      [tenant, recordset(rows.map(({ id, text }) => ({ id: rowText(id), text: rowText(text), shard: shardOf(id) })))],
+    );
+  const known = added.filter(({ merged }) => !merged);
+  if (known.length > 0) await insert(known, 'DO NOTHING');
+  // One row an id: a command must not update a row twice.
+  const merged = new Map(added.filter(({ merged }) => merged).map((row) => [row.id, row]));
+  if (merged.size > 0)
+    await insert(
+      [...merged.values()],
+      '(tenant_id, template_id, shard) DO UPDATE SET template_text = excluded.template_text',
+    );
 }
 
 interface Row extends TemplateMinute {

@@ -157,6 +157,16 @@ export function describeRowStore(make: () => Promise<RowStoreHarness>): void {
     expect(await store.templates('another', [known.id])).toEqual([]);
   });
 
+  it('a template that became part of another stays that, in whatever order its rows come', async () => {
+    const known = { id: '00000000000000aa', text: 'user ann left' };
+    const merged = { id: known.id, text: 'user <*> left', merged: true } as const;
+    await commit({ templates: [merged, known, merged] });
+    await commit({ templates: [known] });
+    expect(await store.templates('default', [known.id])).toEqual([{ id: known.id, text: merged.text }]);
+    await commit({ templates: [{ ...merged, text: '<*> <*> left' }] });
+    expect(await store.templates('default', [known.id])).toEqual([{ id: known.id, text: '<*> <*> left' }]);
+  });
+
   describe('trace correlations', () => {
     const trace = (digit: string) => digit.repeat(32);
 
@@ -341,11 +351,12 @@ export function describeRowStore(make: () => Promise<RowStoreHarness>): void {
           },
         ],
         [{ start: NOON + 10n * SECOND, end: NOON + 10n * SECOND }, { last_seen: formatNanos(NOON + 10n * SECOND) }],
+        [{ changed_since: formatNanos(NOON) }, { updated_at: formatNanos(NOON + 1n) }],
       ];
       const put = (one: Insight) => store.changeInsight('default', one.id, () => one);
       await put(insight({ id: 'f'.repeat(32) }));
       for (const [i, [query, fields]] of odd.entries()) {
-        const one = insight({ id: `${i}`.repeat(32), ...fields });
+        const one = insight({ id: i.toString(16).repeat(32), ...fields });
         await put(insight({ id: one.id }));
         expect(await store.insights('default', { ...query, limit: 10 })).toEqual([]);
         await put(one);

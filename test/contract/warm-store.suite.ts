@@ -72,6 +72,41 @@ export function describeWarmStore(name: string, make: () => Promise<WarmHarness>
         expect(await store.committedPosition('unknown')).toBe(0n);
       });
 
+      it('F15 tells which requests it has, whoever brought them, and changes nothing then', async () => {
+        const [a, b, c] = ['a', 'b', 'c'].map((digit) => digit.repeat(32)) as [string, string, string];
+        const range = { start: 0n, end: NOON + MINUTE };
+        const bring = (journal: string, position: bigint, requests: string[], more: Partial<Flush> = {}) =>
+          store.commit(
+            flush({
+              requests,
+              componentMinutes: [componentMinute({ total: 1 })],
+              ...more,
+              ledger: { journal, position },
+            }),
+          );
+        expect(await bring('j', 1n, [a, b])).toEqual([]);
+        expect((await bring('other', 5n, [c, b, a])).toSorted()).toEqual([a, b]);
+        expect(await store.committedPosition('other')).toBe(0n);
+        expect(await bring('other', 5n, [c])).toEqual([]);
+        expect(await bring('j', 1n, [a, b])).toEqual([]); // committed already: nothing is to be made again
+        expect(await bring('j', 2n, [a], { tenant: 'theirs' })).toEqual([]);
+        await store.stop();
+        store = await open();
+        expect(await bring('j', 3n, [b])).toEqual([b]);
+        expect((await store.componentMinutes('default', range)).map(({ total }) => total)).toEqual([2]);
+      });
+
+      it('F15 of two processes that bring the same request at once, one is told', async () => {
+        const other = await open();
+        const request = 'd'.repeat(32);
+        const told = await Promise.all(
+          [store, other].map((one, i) =>
+            one.commit(flush({ requests: [request], ledger: { journal: `j${i}`, position: 1n } })),
+          ),
+        );
+        expect(told.toSorted((x, y) => x.length - y.length)).toEqual([[], [request]]);
+      });
+
       it('happens once when two processes bring the same flush at the same time', async () => {
         const other = await open();
         const once = flush({
@@ -131,6 +166,10 @@ export function describeWarmStore(name: string, make: () => Promise<WarmHarness>
         await store.commit(flush({ tenant: 'theirs', blocks: [theirs] }));
       });
 
+      it('belong to tenants, which are listed too', async () => {
+        expect(await store.tenants()).toEqual(['default', 'theirs']);
+      });
+
       it('are listed ascending, each once', async () => {
         expect(await store.days()).toEqual(['2026-01-12', '2026-01-13']);
       });
@@ -175,6 +214,25 @@ export function describeWarmStore(name: string, make: () => Promise<WarmHarness>
         const found = (await collect(store.blocks({ tenant: 'default' }))).find(({ id }) => id === monday.id)!;
         await store.dropDay('2026-01-12');
         await expect(found.payload()).rejects.toMatchObject({ name: 'DebugError', code: 'UNAVAILABLE' });
+      });
+    });
+
+    describe('leases', () => {
+      it('are held by one at a time, until they end or run out', async () => {
+        const other = await open();
+        expect(await store.takeLease('merge', 'one', 60_000)).toBe(true);
+        expect(await other.takeLease('merge', 'two', 60_000)).toBe(false);
+        expect(await store.takeLease('merge', 'one', 60_000)).toBe(true);
+        expect(await other.takeLease('mail', 'two', 60_000)).toBe(true);
+        expect(await other.leases('m')).toEqual(['mail', 'merge']);
+        await other.endLease('merge', 'two');
+        expect(await other.leases('me')).toEqual(['merge']);
+        await store.endLease('merge', 'one');
+        expect(await other.takeLease('merge', 'two', -1)).toBe(true);
+        expect(await store.leases('me')).toEqual([]);
+        expect(await store.takeLease('merge', 'one', 1)).toBe(true);
+        const both = await Promise.all([store.takeLease('new', 'one', 9e4), other.takeLease('new', 'two', 9e4)]);
+        expect(both.sort()).toEqual([false, true]);
       });
     });
 

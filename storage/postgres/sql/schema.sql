@@ -9,8 +9,13 @@ CREATE TABLE block (
   tenant_id text COLLATE "C" NOT NULL,
   block_index bytea NOT NULL STORAGE e,
   payload bytea NOT NULL STORAGE e,
+  merged_at bigint NOT NULL DEFAULT 0,
+  replaced_at bigint NOT NULL DEFAULT '9223372036854775807'::bigint,
+  records smallint NOT NULL DEFAULT 0,
   PRIMARY KEY (tenant_id, reach, block_id, day, shard)
 ) PARTITION BY RANGE (day);
+
+CREATE INDEX block_small ON ONLY ai_debug.block USING btree (tenant_id, day, shard, block_id) WHERE ((octet_length(payload) < 32768) AND (records < 1024));
 
 CREATE TABLE block_key (
   key bigint NOT NULL,
@@ -21,6 +26,11 @@ CREATE TABLE block_key (
   tenant_id text COLLATE "C" NOT NULL,
   PRIMARY KEY (tenant_id, key, reach, block_id, day, shard)
 ) PARTITION BY RANGE (day);
+
+CREATE TABLE block_version (
+  version bigint NOT NULL,
+  forgotten bigint NOT NULL
+);
 
 CREATE TABLE component_minute (
   component_key bigint NOT NULL,
@@ -61,6 +71,13 @@ CREATE TABLE insight (
 
 CREATE INDEX insight_by_last_seen ON insight USING btree (tenant_id, last_seen, insight_id);
 
+CREATE TABLE lease (
+  name text COLLATE "C" NOT NULL,
+  holder text NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  PRIMARY KEY (name)
+);
+
 CREATE TABLE ledger (
   journal text COLLATE "C" NOT NULL,
   position bigint NOT NULL,
@@ -72,6 +89,16 @@ CREATE TABLE migration (
   applied_at timestamp with time zone NOT NULL,
   PRIMARY KEY (name)
 );
+
+CREATE TABLE received_request (
+  received_at bigint NOT NULL,
+  shard smallint NOT NULL,
+  request_id uuid NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  PRIMARY KEY (tenant_id, request_id, shard)
+);
+
+CREATE INDEX received_request_by_time ON received_request USING brin (received_at);
 
 CREATE TABLE session (
   created_at bigint NOT NULL,
