@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createTemplateMiner, templateText } from './templates.ts';
+import type { Template } from '../model/rollup.ts';
+import { currentTemplates } from '../model/template.ts';
+import { createTemplateMiner, createTenantTemplates, templateText } from './templates.ts';
 
 test('values become typed placeholders, words stay', () => {
   const cases: [message: string, template: string][] = [
@@ -20,6 +22,14 @@ test('values become typed placeholders, words stay', () => {
     ['at  fe80::1\tand 2001:db8:0:0:0:0:0:1', 'at <ip> and <ip>'],
     ['session x7Kq93Zt ended.', 'session <id> ended.'],
     ['plain words / only', 'plain words / only'],
+    ['state=ready ruser= rhost=a.example.org user=ann', 'state=<value> ruser= rhost=<host> user=<value>'],
+    ['held by Lock{17} (src=Pool{4}) if a == b', 'held by Lock{<num>} (src=<value>) if a == b'],
+    ['10.0.0.1 "GET /a?b=c HTTP/1.1" status: 200', '<ip> "GET <path> HTTP/<num>.<num>" status: <num>'],
+    ['sent 1190 bytes (1.16 KB) in 3 ms', 'sent <size> in <duration>'],
+    ['delete blk_1 blk_2 blk_3', 'delete blk_<num>'],
+    ['from db.internal.example.com:5432 at main.c:17', 'from <host> at main.c:<num>'],
+    ['started Fri Jun 17 07:07:00 2005', 'started <time>'],
+    ['cache: true, "left": null', 'cache: <bool>, "left": <bool>'],
     ['', ''],
   ];
   for (const [message, template] of cases) expect(templateText(message)).toBe(template);
@@ -47,4 +57,58 @@ test('a hostile message ends', { timeout: 2000 }, () => {
   // Each of these makes some naive pattern run for minutes.
   const units = ['1', 'a1-', '"', '\\"', '1.', 'a:', '1,000', '/a', '[1,', 'a@', "'a"];
   for (const unit of units) expect(templateText(unit.repeat(20_000)).length).toBeGreaterThan(0);
+});
+
+/** What a store holds after these messages, as its readers resolve it. */
+async function minedOf(messages: readonly string[]): Promise<string[]> {
+  const miner = createTemplateMiner();
+  const given = messages.map((message) => miner.templateOf(message));
+  const rows = new Map<string, Template>();
+  for (const row of [...given, ...miner.takeMerged()]) if (row.merged || !rows.has(row.id)) rows.set(row.id, row);
+  const read = async (ids: readonly string[]) => ids.map((id) => rows.get(id)).filter((row) => row !== undefined);
+  const now = await currentTemplates([...rows.keys()], read);
+  return given.map(({ id }) => now.get(id)!.text);
+}
+
+test('names that vary in one position are a value, also in what was said before that was known', async () => {
+  const names = ['ann', 'bob', 'cyd', 'dan'];
+  expect(new Set(await minedOf(names.map((name) => `cache of ${name} was flushed`)))).toEqual(
+    new Set(['cache of <*> was flushed']),
+  );
+  // Two positions, one after the other.
+  const pairs = names.flatMap((from) => names.map((to) => `moved shelf ${from} next to ${to} again`));
+  expect(new Set(await minedOf(pairs)).size).toBe(1);
+});
+
+test('what something is told by stays: states, verbs, protocol words, and messages of hardly a word', async () => {
+  for (const words of [
+    ['opened', 'closed', 'dropped', 'failed'],
+    ['GET', 'PUT', 'POST', 'DELETE'],
+    ['up', 'down', 'on', 'off'],
+  ]) {
+    expect(new Set(await minedOf(words.map((word) => `link to the peer ${word} now`))).size).toBe(words.length);
+  }
+  expect(new Set(await minedOf(['cache a', 'cache b', 'cache c', 'cache d'])).size).toBe(4);
+});
+
+test('a number or path beside a word is proof enough', async () => {
+  expect(new Set(await minedOf(['cannot load /a/b for long', 'cannot load pwd for long'])).size).toBe(1);
+});
+
+test('a process that starts anew gives the ids that were given before', async () => {
+  const messages = ['ann', 'bob', 'cyd', 'dan'].map((name) => `cache of ${name} was flushed`);
+  const [one, other] = [createTemplateMiner(), createTemplateMiner()];
+  expect(messages.map((message) => one.templateOf(message))).toEqual(
+    messages.map((message) => other.templateOf(message)),
+  );
+  // The last one came when the position was known to vary.
+  expect(one.templateOf(messages[0]!).id).toBe(one.templateOf(messages[3]!).id);
+});
+
+test('what one tenant says shapes nothing that another reads', () => {
+  const templates = createTenantTemplates();
+  for (const name of ['ann', 'bob', 'cyd', 'dan']) templates.templateOf(`cache of ${name} was flushed`, 'one');
+  expect(templates.templateOf('cache of eve was flushed', 'other').text).toBe('cache of eve was flushed');
+  expect(templates.takeMerged('other')).toEqual([]);
+  expect(templates.takeMerged('one').length).toBeGreaterThan(0);
 });

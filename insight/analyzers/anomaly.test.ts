@@ -1,0 +1,83 @@
+import { expect, test } from 'vitest';
+import type { ComponentMinute } from '../../model/rollup.ts';
+import { Sketch } from '../../model/sketch.ts';
+import { at, errorLog, unbounded, windowOf } from '../../test/support/telemetry.ts';
+import { anomaly } from './anomaly.ts';
+
+const MINUTE_MS = 60_000;
+
+/** A minute of a component; the index of the minute may leave gaps. */
+function minute(index: number, more: { total?: number; errors?: number; ms?: readonly number[] }): ComponentMinute {
+  const latency = new Sketch();
+  for (const each of more.ms ?? []) latency.add(each);
+  return {
+    minute: at(index * MINUTE_MS),
+    component_type: 'service',
+    component_id: 'orders',
+    total: more.total ?? 100,
+    errors: more.errors ?? 0,
+    critical: 0,
+    latency,
+  };
+}
+
+function find(
+  componentMinutes: readonly ComponentMinute[],
+  events = [errorLog({ ms: 3 * MINUTE_MS + 1, by: 'orders' })],
+) {
+  return anomaly.analyze(windowOf(events, { componentMinutes, now: at(200 * MINUTE_MS) }), unbounded);
+}
+
+const totals = (...counts: number[]) => counts.map((total, i) => minute(i, { total }));
+
+test('SEED 18: ten events in a minute against one a minute, with two or three minutes of history; not four against three', () => {
+  for (const before of [
+    [1, 1],
+    [1, 1, 1],
+  ]) {
+    const [found] = find(totals(...before, 10));
+    expect(found).toMatchObject({ what: 'volume', insight_type: 'anomaly', where: { id: 'orders' } });
+    expect(found!.confidence).toBeGreaterThan(0.7);
+  }
+  expect(find(totals(3, 3, 3, 4))).toEqual([]);
+});
+
+test('SEED 18: after an idle gap the usual rate is usual', () => {
+  expect(find([0, 1, 2, 3, 40, 41, 42].map((i) => minute(i, { total: 100 })))).toEqual([]);
+});
+
+test('a start is no surge, a bursty component may burst, and busy hours come and go', () => {
+  expect(find(totals(20, 300, 310, 290))).toEqual([]);
+  expect(find(totals(2, 400, 3, 350, 5, 420, 1, 500))).toEqual([]);
+  expect(find(totals(...Array.from({ length: 90 }, (_, i) => 100 + 40 * Math.sin(i / 10) + (i % 7))))).toEqual([]);
+});
+
+test('a larger share of errors is found with its events; the same share is not', () => {
+  const before = [0, 1, 2].map((i) => minute(i, { errors: 1 }));
+  const [found, ...others] = find([...before, minute(3, { errors: 30 })]);
+  expect(others).toEqual([]);
+  expect(found).toMatchObject({ what: 'error_rate', severity: 'warning', evidence: { numbers: { value: 0.3 } } });
+  expect(found!.evidence.event_ids).toHaveLength(1);
+  expect(find([...before, minute(3, { errors: 2 })])).toEqual([]);
+  expect(find([0, 1, 2, 3].map((i) => minute(i, { errors: 30 })))).toEqual([]);
+});
+
+test('slower spans are found, a slow one among them is not', () => {
+  const spans = (ms: number) => Array.from({ length: 40 }, (_, i) => ms + (i % 5));
+  const before = [0, 1, 2].map((i) => minute(i, { ms: spans(20) }));
+  expect(find([...before, minute(3, { ms: spans(60) })])).toMatchObject([{ what: 'latency' }]);
+  expect(find([...before, minute(3, { ms: [...spans(20), 900] })])).toEqual([]);
+});
+
+test('where an hour is known the detector must agree, and an alarm that goes on stays one', () => {
+  const calm = Array.from({ length: 80 }, (_, i) => 100 + (i % 9));
+  const [found] = find(totals(...calm, 900, 900, 900));
+  expect(found!.evidence.numbers).toMatchObject({ odd_minutes: 3 });
+  expect(found!.evidence.numbers.detector_score).toBeGreaterThan(0.5);
+});
+
+test('only what is odd within the window is told', () => {
+  const componentMinutes = totals(10, 10, 10, 90, 10, 10, 10);
+  const scope = { tenant: 'test', start: at(5 * MINUTE_MS) };
+  expect(anomaly.analyze(windowOf([], { componentMinutes, scope }), unbounded)).toEqual([]);
+});

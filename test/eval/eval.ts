@@ -1,0 +1,52 @@
+/**
+ * Measures the insight engine on labelled data that is no part of the project:
+ *
+ *   npm run eval -- [NAME…] --data FOLDER [--predictions FOLDER] [--json FILE]
+ *
+ * Without a name every evaluation runs. Exit code 2 when the data is absent or the arguments make no sense.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { evaluateAnomalies } from './anomalies.ts';
+import { type Evaluation, NoData } from './evaluation.ts';
+import { evaluateRca } from './rca.ts';
+import { evaluateTemplates } from './templates.ts';
+
+const EVALUATIONS: Record<string, Evaluation> = {
+  templates: evaluateTemplates,
+  rca: evaluateRca,
+  anomalies: evaluateAnomalies,
+};
+
+const { values: args, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { data: { type: 'string' }, predictions: { type: 'string' }, json: { type: 'string' } },
+});
+const names = positionals.length === 0 ? Object.keys(EVALUATIONS) : positionals;
+const unknown = names.filter((name) => EVALUATIONS[name] === undefined);
+if (unknown.length > 0 || args.data === undefined) {
+  const reason = unknown.length > 0 ? `no evaluation is called ${unknown.join(', ')}` : '--data FOLDER is missing';
+  console.error(`${reason}; usage: eval [${Object.keys(EVALUATIONS).join('|')}…] --data FOLDER`);
+  process.exit(2);
+}
+
+const figures: Record<string, unknown> = {};
+for (const name of names) {
+  console.log(`== ${name}`);
+  try {
+    figures[name] = await EVALUATIONS[name]!({
+      data: args.data,
+      predictions: args.predictions === undefined ? null : join(args.predictions, name),
+      print: (line) => console.log(line),
+    });
+  } catch (error) {
+    if (!(error instanceof NoData)) throw error;
+    console.error(`${name}: ${error.message}`);
+    process.exitCode = 2;
+  }
+}
+if (args.json !== undefined) {
+  mkdirSync(dirname(args.json), { recursive: true });
+  writeFileSync(args.json, `${JSON.stringify(figures, null, 2)}\n`);
+}
