@@ -5,13 +5,13 @@ import {
   BLOCK_RECORDS_MAX,
   type BlockRecord,
   blockKey,
-  buildBlock,
   decodeIndex,
   decodePayload,
   keysOf,
   partitionDay,
   type SourceEnvelope,
 } from './block.ts';
+import { buildBlock } from './block-builder.ts';
 import { NANOS_PER_DAY } from './time.ts';
 
 const UINT64_MAX = 2n ** 64n - 1n;
@@ -170,7 +170,7 @@ describe('a block', () => {
   });
 });
 
-describe('the partition of a record', () => {
+describe('F13 the partition of a record', () => {
   const week = 7n * NANOS_PER_DAY;
 
   it.each([

@@ -37,6 +37,22 @@ describe('the content hash', () => {
     );
   });
 
+  it('of a field is that of its number, its length and its bytes', () => {
+    fc.assert(
+      fc.property(fc.nat(), fc.uint8Array({ maxLength: 40 }), fc.nat(5), (number, bytes, start) => {
+        const from = Math.min(start, bytes.length);
+        const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+        const whole = new ContentHash().reset().number(9).field(number, view, from, bytes.length).digest();
+        const apart = new ContentHash()
+          .reset()
+          .number(9)
+          .number(number)
+          .number(bytes.length - from);
+        expect(whole).toBe(apart.range(view, from, bytes.length).digest());
+      }),
+    );
+  });
+
   it('starts anew after a reset', () => {
     const used = new ContentHash().reset().text('before').number(3);
     expect(used.reset().text('after').digest()).toBe(new ContentHash().reset().text('after').digest());

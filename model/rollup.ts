@@ -31,9 +31,11 @@ export interface TemplateMinute {
 
 /** A log template: the constant part of a message, with a typed placeholder for each value: `user <num> logged in from <ip>`. */
 export interface Template {
-  /** 16 hex: hash of the text, so that every process gives it the same id. */
+  /** 16 hex: hash of the text that it was first given, so that every process gives it the same id. */
   id: string;
   text: string;
+  /** The template has become part of a more general one, whose text this is: it MUST replace what is stored under the id. */
+  merged?: true;
 }
 
 /** What a trace's records say about its correlation; the smallest (time, text) wins, so that arrival order does not matter. */

@@ -16,7 +16,7 @@ const self = (tree: TraceTree<TraceSpan>) =>
 const path = (tree: TraceTree<TraceSpan>) =>
   tree.criticalPath.map(({ node, start, end }) => `${node.span.span_id} ${start}-${end}`);
 
-describe('tree', () => {
+describe('F16 the tree', () => {
   test('is depth first, children by start, whatever the order of arrival', () => {
     const tree = traceTree([
       span('c', 'a', 50, 60),

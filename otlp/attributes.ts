@@ -3,15 +3,18 @@
  * section 3, read off the wire without decoding more than the few values that matter.
  */
 import type { ComponentRef } from '../model/block.ts';
-import type { KeyTable } from './keys.ts';
+import { Cursor } from './cursor.ts';
+import type { KeyRole, KeyTable } from './keys.ts';
+import type { RangeDictionary } from './range-dictionary.ts';
 import { DEPTH_MAX, malformed, textOf, VARINT, WireReader } from './wire.ts';
 
 /** What the attributes of one record, scope or resource say. */
 export class Said {
-  correlation: string | null = null;
-  correlationRank = Infinity;
-  operation: string | null = null;
-  operationRank = Infinity;
+  /** Codes in the request's dictionaries; 0 where nothing is said. */
+  correlation = 0;
+  correlationRank = RANK_NONE;
+  operation = 0;
+  operationRank = RANK_NONE;
   componentType: string | null = null;
   componentId: string | null = null;
   agentId: string | null = null;
@@ -28,45 +31,61 @@ export class Said {
   exception = false;
   exceptionMessageStart = 0;
   exceptionMessageEnd = 0;
-  /** Whether any key said anything: most records say nothing, and their component is the envelope's. */
+  /** Whether any key said anything. */
   any = false;
+  /** Whether any said whose it is: most records do not, and their component is the envelope's. */
+  named = false;
   /** A value nested deeper than DEPTH_MAX. */
   tooDeep = false;
 
   clear(): void {
     if (this.any) {
-      this.correlation = this.operation = this.componentType = this.componentId = this.agentId = this.agentName = null;
-      this.workflowId =
-        this.genAiOperation =
-        this.serviceName =
-        this.sdkLanguage =
-        this.instanceId =
-        this.podName =
-          null;
-      this.hostName = this.eventType = null;
-      this.correlationRank = this.operationRank = Infinity;
-      this.browser = this.exception = this.any = false;
+      this.correlation = this.operation = 0;
+      this.correlationRank = this.operationRank = RANK_NONE;
+      this.eventType = null;
+      this.exception = this.any = false;
       this.exceptionMessageStart = this.exceptionMessageEnd = 0;
+    }
+    if (this.named) {
+      this.componentType = this.componentId = this.agentId = this.agentName = this.workflowId = null;
+      this.genAiOperation = this.serviceName = this.sdkLanguage = null;
+      this.instanceId = this.podName = this.hostName = null;
+      this.browser = this.named = false;
     }
     this.tooDeep = false;
   }
 }
 
+const RANK_NONE = 0x7fff_ffff;
+
 /** Reads attributes, one KeyValue at a time, of one request. */
 export class AttributeReader {
+  /** Where the text lies that {@link AttributeReader.body} found. */
+  textStart = 0;
+  textEnd = 0;
   readonly #keys: KeyTable;
   readonly #bytes: Uint8Array;
-  // Messages hold attributes, those hold values: no reader is used twice at once.
-  readonly #messages: WireReader;
-  readonly #attribute: WireReader;
-  readonly #value: WireReader;
+  readonly #correlations: RangeDictionary;
+  readonly #operations: RangeDictionary;
+  // Messages hold attributes, those hold values: no cursor is used twice at once.
+  readonly #messages: Cursor;
+  readonly #attribute: Cursor;
+  readonly #value: Cursor;
 
-  constructor(keys: KeyTable, bytes: Uint8Array) {
+  constructor(
+    keys: KeyTable,
+    bytes: Uint8Array,
+    view: DataView,
+    correlations: RangeDictionary,
+    operations: RangeDictionary,
+  ) {
     this.#keys = keys;
     this.#bytes = bytes;
-    this.#messages = new WireReader(bytes);
-    this.#attribute = new WireReader(bytes);
-    this.#value = new WireReader(bytes);
+    this.#correlations = correlations;
+    this.#operations = operations;
+    this.#messages = new Cursor(bytes, view);
+    this.#attribute = new Cursor(bytes, view);
+    this.#value = new Cursor(bytes, view);
   }
 
   /** All attributes of a resource (field 1) or a scope (field 3). @throws DebugError MALFORMED, also for a value nested too deep */
@@ -99,22 +118,35 @@ export class AttributeReader {
     const value = this.#value.over(valueStart, valueEnd);
     let textStart = 0;
     let textEnd = -1;
-    let number: bigint | null = null;
+    let numberStart = -1;
     while (value.next()) {
       if (value.field === 1) {
         textStart = value.range();
         textEnd = value.position;
-      } else if (value.field === 3 && value.wireType === VARINT) number = value.varint64();
-      else if (value.field === 5 || value.field === 6) {
+      } else if (value.field === 3 && value.wireType === VARINT) {
+        numberStart = value.position;
+        value.skip();
+      } else if (value.field === 5 || value.field === 6) {
         if (!valueDepthFits(this.#bytes, value.range(), value.position, value.field, 1)) said.tooDeep = true;
       } else value.skip();
     }
     const key = this.#keys.find(this.#bytes, keyStart, keyEnd);
-    if (key === undefined) return;
+    if (key !== undefined) this.#say(key, said, textStart, textEnd, numberStart);
+  }
+
+  /** @param textEnd -1 where the value is no text  @param numberStart of its varint; -1 where it is no integer */
+  #say(key: KeyRole, said: Said, textStart: number, textEnd: number, numberStart: number): void {
     said.any = true;
     switch (key.role) {
-      case 'browser':
-        said.browser = true;
+      case 'correlation':
+        if (key.rank >= said.correlationRank) return;
+        said.correlation = this.#code(this.#correlations, textStart, textEnd, numberStart) || said.correlation;
+        if (said.correlation !== 0) said.correlationRank = key.rank;
+        return;
+      case 'operation':
+        if (key.rank >= said.operationRank) return;
+        said.operation = this.#code(this.#operations, textStart, textEnd, numberStart) || said.operation;
+        if (said.operation !== 0) said.operationRank = key.rank;
         return;
       case 'exceptionMessage':
         said.exceptionMessageStart = textStart;
@@ -124,68 +156,97 @@ export class AttributeReader {
       case 'exception':
         said.exception = true;
         return;
+      case 'browser':
+        said.named = true;
+        said.browser = true;
+        return;
+      default: {
+        const text = textEnd >= 0 ? textOf(this.#bytes, textStart, textEnd) : this.#numberText(numberStart);
+        if (text === '') return;
+        said.named ||= key.role !== 'eventType';
+        said[key.role] = text;
+      }
     }
-    const text = textEnd >= 0 ? textOf(this.#bytes, textStart, textEnd) : number !== null ? String(number) : '';
-    if (text === '') return;
-    if (key.role === 'correlation') {
-      if (key.rank < said.correlationRank) {
-        said.correlation = text;
-        said.correlationRank = key.rank;
-      }
-    } else if (key.role === 'operation') {
-      if (key.rank < said.operationRank) {
-        said.operation = text;
-        said.operationRank = key.rank;
-      }
-    } else said[key.role] = text;
   }
 
-  /** A log record's body: the range of its text when it is a plain string, else nothing. */
-  body(start: number, end: number, said: Said): { start: number; end: number } {
+  /** 0 for an empty value and for what is neither text nor integer. */
+  #code(dictionary: RangeDictionary, textStart: number, textEnd: number, numberStart: number): number {
+    if (textEnd > textStart) return dictionary.code(textStart, textEnd);
+    return textEnd < 0 && numberStart >= 0 ? dictionary.add(this.#numberText(numberStart)) : 0;
+  }
+
+  #numberText(start: number): string {
+    return start < 0 ? '' : String(this.#value.over(start, this.#bytes.length).varint64());
+  }
+
+  /** A log record's body. Its text lies from `textStart` to `textEnd` when it is a plain string; else they are equal. */
+  body(start: number, end: number, said: Said): void {
     const value = this.#value.over(start, end);
-    let text = NOTHING;
+    this.textStart = this.textEnd = 0;
     while (value.next()) {
-      if (value.field === 1) text = { start: value.range(), end: value.position };
-      else if (value.field === 5 || value.field === 6) {
+      if (value.field === 1) {
+        this.textStart = value.range();
+        this.textEnd = value.position;
+      } else if (value.field === 5 || value.field === 6) {
         if (!valueDepthFits(this.#bytes, value.range(), value.position, value.field, 1)) said.tooDeep = true;
       } else value.skip();
     }
-    return text;
   }
 }
 
 /** Whose a record is: what its levels say (record before scope before resource), each component once. */
 export class ComponentFinder {
-  readonly #known = new Map<string, ComponentRef>();
+  /** In the order of their codes. */
+  readonly components: ComponentRef[];
+  readonly #codes = new Map<string, number>();
 
-  /** Explicit, else an agent, a browser, a workflow, else the service. */
-  find(levels: readonly Said[]): ComponentRef {
-    const say = <K extends keyof Said>(key: K) => levels.find((said) => said[key] !== null)?.[key] ?? null;
-    const service = say('serviceName') ?? 'unknown_service';
-    const type = say('componentType');
-    const id = say('componentId');
-    if (type !== null || id !== null) return this.#once(type ?? 'service', id ?? service);
-    const agent = say('agentId') ?? say('agentName');
-    if (agent !== null) return this.#once('agent', agent);
-    if (levels.some((said) => said.browser) || say('sdkLanguage') === 'webjs') return this.#once('browser', service);
-    const workflow = say('workflowId');
-    if (workflow !== null) return this.#once('workflow', workflow);
-    if (say('genAiOperation') === 'invoke_workflow') return this.#once('workflow', service);
-    return this.#once('service', service);
+  constructor(components: ComponentRef[]) {
+    this.components = components;
   }
 
-  #once(type: string, id: string): ComponentRef {
-    const key = `${type.length} ${type}${id}`; // senders choose both halves: no separator would tell them apart
-    let component = this.#known.get(key);
-    if (component === undefined) {
-      component = { type, id };
-      this.#known.set(key, component);
+  /** Explicit, else an agent, a browser, a workflow, else the service. @returns the component's position in `components` */
+  find(levels: readonly Said[]): number {
+    const service = said(levels, 'serviceName') ?? 'unknown_service';
+    const type = said(levels, 'componentType');
+    const id = said(levels, 'componentId');
+    if (type !== null || id !== null) return this.#code(type ?? 'service', id ?? service);
+    const agent = said(levels, 'agentId') ?? said(levels, 'agentName');
+    if (agent !== null) return this.#code('agent', agent);
+    if (levels.some(({ browser }) => browser) || said(levels, 'sdkLanguage') === 'webjs') {
+      return this.#code('browser', service);
     }
-    return component;
+    const workflow = said(levels, 'workflowId');
+    if (workflow !== null) return this.#code('workflow', workflow);
+    if (said(levels, 'genAiOperation') === 'invoke_workflow') return this.#code('workflow', service);
+    return this.#code('service', service);
+  }
+
+  #code(type: string, id: string): number {
+    const key = `${type.length} ${type}${id}`; // senders choose both halves: no separator would tell them apart
+    let code = this.#codes.get(key);
+    if (code === undefined) {
+      code = this.components.push({ type, id }) - 1;
+      this.#codes.set(key, code);
+    }
+    return code;
   }
 }
 
-const NOTHING = { start: 0, end: 0 };
+type TextRole =
+  | 'componentType'
+  | 'componentId'
+  | 'agentId'
+  | 'agentName'
+  | 'workflowId'
+  | 'genAiOperation'
+  | 'serviceName'
+  | 'sdkLanguage';
+
+/** What the nearest level says that says it at all. */
+function said(levels: readonly Said[], role: TextRole): string | null {
+  for (const level of levels) if (level[role] !== null) return level[role];
+  return null;
+}
 
 /** Whether an ArrayValue (field 5) or KeyValueList (field 6) nests at most DEPTH_MAX deep. Throws where it is malformed. */
 function valueDepthFits(bytes: Uint8Array, start: number, end: number, field: number, depth: number): boolean {

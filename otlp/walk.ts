@@ -5,26 +5,40 @@
  * The mapping is CONTRACT section 3: record attribute before scope before resource.
  */
 
-import type { BlockRecord, ComponentRef, Signal, SourceEnvelope } from '../model/block.ts';
-import { SIGNALS } from '../model/block.ts';
-import { EVENT_TYPES, type EventType, type LEVELS, SEVERITY_ERROR, severityOf } from '../model/event.ts';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { SIGNALS, type Signal } from '../model/block.ts';
+import { EVENT_TYPES, type EventType, SEVERITY_ERROR, severityOf } from '../model/event.ts';
 import { ContentHash } from '../model/hash.ts';
+import {
+  COMPONENT,
+  CORRELATION,
+  DURATION,
+  END,
+  ENVELOPE,
+  HASH_HIGH,
+  HASH_LOW,
+  KIND,
+  MESSAGE_END,
+  MESSAGE_START,
+  OPERATION,
+  PART,
+  RecordTable,
+  START,
+  TIME_HIGH,
+  TIME_LOW,
+  TRACE,
+} from '../model/records.ts';
 import { AttributeReader, ComponentFinder, Said } from './attributes.ts';
+import { Cursor } from './cursor.ts';
 import { DEFAULT_KEYS, type KeySettings, KeyTable } from './keys.ts';
-import { MessageHasher } from './message-hash.ts';
-import { DEPTH_MAX, FIXED64, hexOf, malformed, textOf, VARINT, WireReader } from './wire.ts';
-
-/** A record as the walk leaves it: `receivedAt` and `template` are the receiver's to fill. */
-export interface IndexedRecord extends BlockRecord {
-  /** Where the text lies that a template is mined from; an empty range where the record has none. */
-  messageStart: number;
-  messageEnd: number;
-  /** Of spans, milliseconds; -1 for what has no duration. */
-  durationMs: number;
-}
+import { addField, MessageHasher } from './message-hash.ts';
+import { RangeDictionary } from './range-dictionary.ts';
+import { isId, isText } from './ranges.ts';
+import { severityOfText } from './severity.ts';
+import { DEPTH_MAX, textOf } from './wire.ts';
 
 export interface RequestIndex {
-  records: IndexedRecord[];
+  records: RecordTable;
   /** Spans, log records or data points that the request holds and we keep. Span exception events are records, but not counted. */
   accepted: number;
   rejected: number;
@@ -33,21 +47,37 @@ export interface RequestIndex {
 }
 
 /** Walks a protobuf export request. @throws DebugError MALFORMED when the bytes are none */
-export type Indexer = (signal: Signal, body: Uint8Array) => RequestIndex;
+export type Index = (signal: Signal, body: Uint8Array) => RequestIndex;
+
+export interface Indexer extends Index {
+  /** The same for requests of any size: what takes long is done in steps of a few milliseconds, between which others have their turn. */
+  inTurns(signal: Signal, body: Uint8Array): Promise<RequestIndex>;
+}
 
 export function createIndexer(settings: KeySettings): Indexer {
   const keys = new KeyTable(settings);
-  return (signal, body) => new RequestWalk(keys, signal, body).run();
+  return Object.assign((signal: Signal, body: Uint8Array) => new RequestWalk(keys, signal, body).run(), {
+    async inTurns(signal: Signal, body: Uint8Array) {
+      const walk = new RequestWalk(keys, signal, body);
+      for (const _ of walk.steps()) await nextTurn();
+      return walk.index;
+    },
+  });
 }
 
 export const indexRequest: Indexer = createIndexer(DEFAULT_KEYS);
 
+/** Records of one request that are kept; the others are rejected. A request of 64 MiB could bring 32 million empty ones. */
+export const REQUEST_RECORDS_MAX = 1 << 20;
+
+// 1.5 ms of usual records, 27 ms of empty ones, on a busy machine.
+const STEP_BYTES = 256 * 1024;
+// Guessed low, as a table doubles: usual records take 300 to 700 bytes.
+const ROW_BYTES_GUESSED = 512;
 const TYPE_CODE = Object.fromEntries(EVENT_TYPES.map((type, code) => [type, code])) as Record<EventType, number>;
 const SIGNAL_CODE = Object.fromEntries(SIGNALS.map((signal, code) => [signal, code])) as Record<Signal, number>;
 const SEVERITY_INFO = severityOf('INFO');
 const SNAPSHOT_EVENTS = new Set(['debug.state.snapshot', 'entity.state']);
-const EMPTY_RANGE = { start: 0, end: 0 };
-
 interface Head {
   start: number;
   end: number;
@@ -55,73 +85,110 @@ interface Head {
 }
 
 class RequestWalk {
+  readonly index: RequestIndex;
   readonly #signal: Signal;
   readonly #body: Uint8Array;
-  readonly #index: RequestIndex = { records: [], accepted: 0, rejected: 0, rejectedReason: '' };
-  // One reader for each depth of the walk: ranges are nested, so no reader is used twice at once.
-  readonly #envelopes: WireReader;
-  readonly #scopes: WireReader;
-  readonly #items: WireReader;
-  readonly #fields: WireReader;
-  readonly #parts: WireReader;
+  readonly #table: RecordTable;
+  // One cursor for each depth of the walk: ranges are nested, so none is used twice at once.
+  readonly #requests: Cursor;
+  readonly #envelopes: Cursor;
+  readonly #scopes: Cursor;
+  readonly #items: Cursor;
+  readonly #fields: Cursor;
+  readonly #parts: Cursor;
+  readonly #view: DataView;
   readonly #attributes: AttributeReader;
   readonly #messages: MessageHasher;
-  readonly #components = new ComponentFinder();
+  readonly #components: ComponentFinder;
+  readonly #correlations: RangeDictionary;
+  readonly #operations: RangeDictionary;
+  readonly #traces: RangeDictionary;
   readonly #hash = new ContentHash();
+  readonly #content = new ContentHash();
   readonly #resource = new Said();
   readonly #scope = new Said();
   readonly #record = new Said();
   readonly #part = new Said();
-  #lastTrace = '';
-  #envelope!: SourceEnvelope;
-  #envelopeComponent!: ComponentRef;
-  #resourceHash = 0n;
-  #scopeHash = 0n;
+  #envelopeComponent = 0;
+  #resourceHigh = 0;
+  #resourceLow = 0;
+  #scopeHigh = 0;
+  #scopeLow = 0;
+  #pauseAt = STEP_BYTES;
 
   constructor(keys: KeyTable, signal: Signal, body: Uint8Array) {
+    const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+    const cursor = () => new Cursor(body, view);
     this.#signal = signal;
     this.#body = body;
-    const reader = () => new WireReader(body);
-    this.#envelopes = reader();
-    this.#scopes = reader();
-    this.#items = reader();
-    this.#fields = reader();
-    this.#parts = reader();
-    this.#attributes = new AttributeReader(keys, body);
-    this.#messages = new MessageHasher(body);
+    this.#view = view;
+    this.#table = new RecordTable(SIGNAL_CODE[signal], body, Math.ceil(body.length / ROW_BYTES_GUESSED));
+    this.index = { records: this.#table, accepted: 0, rejected: 0, rejectedReason: '' };
+    this.#requests = cursor().over(0, body.length);
+    this.#envelopes = cursor();
+    this.#scopes = cursor();
+    this.#items = cursor();
+    this.#fields = cursor();
+    this.#parts = cursor();
+    this.#correlations = new RangeDictionary(body, textOf);
+    this.#operations = new RangeDictionary(body, textOf);
+    this.#traces = new RangeDictionary(body, (bytes, start, end) => bytes.subarray(start, end).toHex());
+    this.#attributes = new AttributeReader(keys, body, view, this.#correlations, this.#operations);
+    this.#messages = new MessageHasher(body, view);
+    this.#components = new ComponentFinder(this.#table.components);
+    this.#table.correlations = this.#correlations.values;
+    this.#table.operations = this.#operations.values;
+    this.#table.traces = this.#traces.values;
   }
 
   run(): RequestIndex {
-    const request = new WireReader(this.#body);
-    while (request.next()) {
-      if (request.field === 1) this.#resourceItems(request.range(), request.position);
-      else request.skip();
+    for (const _ of this.steps());
+    return this.index;
+  }
+
+  /** The walk, with a pause behind every STEP_BYTES of it. */
+  *steps(): Generator<void> {
+    const reader = this.#requests;
+    while (reader.next()) {
+      if (reader.field === 1) yield* this.#resourceItems(reader.range(), reader.position);
+      else reader.skip();
+      if (this.#stepDone(reader)) yield;
     }
-    return this.#index;
+  }
+
+  #stepDone({ position }: Cursor): boolean {
+    if (position < this.#pauseAt) return false;
+    this.#pauseAt = position + STEP_BYTES;
+    return position < this.#body.length;
   }
 
   /** ResourceSpans, ResourceLogs, ResourceMetrics: alike but for what their scopes hold. */
-  #resourceItems(start: number, end: number): void {
+  *#resourceItems(start: number, end: number): Generator<void> {
     const reader = this.#envelopes.over(start, end);
     const resource = this.#head(reader);
     this.#resource.clear();
     this.#attributes.message(resource.start, resource.end, 1, this.#resource);
-    this.#resourceHash = this.#messages.hash(resource.start, resource.end);
+    this.#messages.hash(resource.start, resource.end);
+    this.#resourceHigh = this.#messages.high;
+    this.#resourceLow = this.#messages.low;
     reader.over(start, end);
     while (reader.next()) {
-      if (reader.field === 2) this.#scopeItems(reader.range(), reader.position, resource);
+      if (reader.field === 2) yield* this.#scopeItems(reader.range(), reader.position, resource);
       else reader.skip();
+      if (this.#stepDone(reader)) yield;
     }
   }
 
-  #scopeItems(start: number, end: number, resource: Head): void {
+  *#scopeItems(start: number, end: number, resource: Head): Generator<void> {
     const reader = this.#scopes.over(start, end);
     const scope = this.#head(reader);
     this.#scope.clear();
     this.#attributes.message(scope.start, scope.end, 3, this.#scope);
-    this.#scopeHash = this.#messages.hash(scope.start, scope.end);
+    this.#messages.hash(scope.start, scope.end);
+    this.#scopeHigh = this.#messages.high;
+    this.#scopeLow = this.#messages.low;
     this.#envelopeComponent = this.#components.find([this.#scope, this.#resource]);
-    this.#envelope = {
+    this.#table.envelopes.push({
       resourceStart: resource.start,
       resourceEnd: resource.end,
       resourceSchemaUrl: resource.schemaUrl,
@@ -129,100 +196,133 @@ class RequestWalk {
       scopeEnd: scope.end,
       scopeSchemaUrl: scope.schemaUrl,
       nodeId: this.#resource.instanceId ?? this.#resource.podName ?? this.#resource.hostName,
-    };
+    });
     reader.over(start, end);
     while (reader.next()) {
       if (reader.field !== 2) reader.skip();
       else if (this.#signal === 'span') this.#span(reader.range(), reader.position);
       else if (this.#signal === 'log') this.#log(reader.range(), reader.position);
       else this.#metric(reader.range(), reader.position);
+      if (this.#stepDone(reader)) yield;
     }
   }
 
   /** Where the resource or scope lies and which schema it follows: both may stand behind what they are for. */
-  #head(reader: WireReader): Head {
+  #head(reader: Cursor): Head {
     const head = { start: 0, end: 0, schemaUrl: '' };
     while (reader.next()) {
       if (reader.field === 1) {
         head.start = reader.range();
         head.end = reader.position;
-      } else if (reader.field === 3) head.schemaUrl = this.#text(reader);
+      } else if (reader.field === 3) head.schemaUrl = textOf(this.#body, reader.range(), reader.position);
       else reader.skip();
     }
     return head;
   }
 
+  /**
+   * Its fields are hashed as they pass, as MessageHasher would: nearly every exporter writes them in ascending order. One that does not
+   * has its record hashed by itself.
+   */
   #log(start: number, end: number): void {
     const said = this.#record;
     const reader = this.#items.over(start, end);
+    const content = this.#content.reset();
     said.clear();
-    let time = 0n;
-    let observedTime = 0n;
+    let ordered = true;
+    let last = 0;
+    let timeLow = 0;
+    let timeHigh = 0;
+    let observedLow = 0;
+    let observedHigh = 0;
     let severity = 0;
-    let severityText = EMPTY_RANGE;
-    let message = EMPTY_RANGE;
-    let eventName = '';
-    let trace: string | null = null;
+    let textStart = 0;
+    let textEnd = 0;
+    let messageStart = 0;
+    let messageEnd = 0;
+    let snapshot = false;
+    let trace = 0;
     while (reader.next()) {
-      switch (reader.field) {
+      const { field } = reader;
+      if (field < last) ordered = false;
+      last = field;
+      switch (field) {
         case 1:
-          time = this.#time(reader);
-          break;
-        case 2:
-          severity = this.#number(reader);
-          break;
-        case 3:
-          severityText = { start: reader.range(), end: reader.position };
-          break;
-        case 5:
-          message = this.#attributes.body(reader.range(), reader.position, said);
-          break;
-        case 6:
-          this.#attributes.attribute(reader.range(), reader.position, said);
-          break;
-        case 9:
-          trace = this.#traceId(reader.range(), reader.position);
+          reader.fixedPair();
+          timeLow = reader.low;
+          timeHigh = reader.high;
+          if ((timeLow | timeHigh) !== 0) content.number(1).pair(timeHigh, timeLow);
           break;
         case 11:
-          observedTime = this.#time(reader);
+          reader.fixedPair();
+          observedLow = reader.low;
+          observedHigh = reader.high;
+          if ((observedLow | observedHigh) !== 0) content.number(11).pair(observedHigh, observedLow);
           break;
-        case 12:
-          eventName = this.#text(reader);
+        case 2: {
+          const numberStart = reader.position;
+          severity = reader.number();
+          if (reader.position - numberStart > 4)
+            ordered = false; // past 32 bits: to be hashed whole
+          else if (severity !== 0) content.number(2).pair(0, severity);
           break;
+        }
+        case 3:
+          textStart = this.#hashed(content, reader);
+          textEnd = reader.position;
+          break;
+        case 5:
+          this.#attributes.body(this.#hashed(content, reader), reader.position, said);
+          messageStart = this.#attributes.textStart;
+          messageEnd = this.#attributes.textEnd;
+          break;
+        case 6:
+          this.#attributes.attribute(this.#hashed(content, reader), reader.position, said);
+          break;
+        case 9:
+          trace = this.#traceCode(this.#hashed(content, reader), reader.position);
+          break;
+        case 12: {
+          const nameStart = this.#hashed(content, reader);
+          snapshot = SNAPSHOT_EVENTS.has(textOf(this.#body, nameStart, reader.position));
+          break;
+        }
         default:
-          reader.skip();
+          addField(content, reader);
       }
     }
-    if (said.tooDeep) return this.#reject(`a value nested deeper than ${DEPTH_MAX}`);
-    if (severity === 0 && severityText.end > severityText.start) severity = severityOfText(this.#body, severityText);
+    if (said.tooDeep) return this.#reject(TOO_DEEP);
+    if (severity === 0 && textEnd > textStart) severity = severityOfText(this.#body, textStart, textEnd);
     if (severity > 24) severity = 0;
     let type: number;
     const given = said.eventType ?? this.#scope.eventType;
     if (given !== null && Object.hasOwn(TYPE_CODE, given)) type = TYPE_CODE[given as EventType];
-    else if (SNAPSHOT_EVENTS.has(eventName)) type = TYPE_CODE.state_snapshot;
+    else if (snapshot) type = TYPE_CODE.state_snapshot;
     else if (said.exception || severity >= SEVERITY_ERROR) type = TYPE_CODE.error;
     else type = TYPE_CODE.log;
     if (type === TYPE_CODE.error && severity === 0) severity = SEVERITY_ERROR;
-    if (message.end === message.start && said.exceptionMessageEnd > 0) {
-      message = { start: said.exceptionMessageStart, end: said.exceptionMessageEnd };
+    if (messageEnd === messageStart && said.exceptionMessageEnd > 0) {
+      messageStart = said.exceptionMessageStart;
+      messageEnd = said.exceptionMessageEnd;
     }
-    const hash = this.#messages.hash(start, end);
-    this.#push({
-      time: time === 0n ? observedTime : time,
-      hash: this.#hash.reset().bigint(this.#resourceHash).bigint(this.#scopeHash).bigint(hash).digest(),
-      type,
-      severity,
-      part: 0,
-      trace,
-      start,
-      end,
-      said,
-      owner: null,
-      messageStart: message.start,
-      messageEnd: message.end,
-      durationMs: -1,
-    });
-    this.#index.accepted++;
+    if (!ordered) this.#messages.hash(start, end);
+    const { high, low } = ordered ? content.end() : this.#messages;
+    const hash = this.#hash.reset().pair(this.#resourceHigh, this.#resourceLow).pair(this.#scopeHigh, this.#scopeLow);
+    hash.pair(high, low).end();
+    const at = this.#keep(start, end, said, null);
+    if (at < 0) return;
+    const { words, floats } = this.#table;
+    const timed = (timeLow | timeHigh) !== 0;
+    words[at + TIME_LOW] = timed ? timeLow : observedLow;
+    words[at + TIME_HIGH] = timed ? timeHigh : observedHigh;
+    words[at + HASH_LOW] = hash.low;
+    words[at + HASH_HIGH] = hash.high;
+    words[at + TRACE] = trace;
+    words[at + KIND] = type | (severity << 8);
+    words[at + MESSAGE_START] = messageStart;
+    words[at + MESSAGE_END] = messageEnd;
+    floats[at + DURATION] = -1;
+    this.index.accepted++;
   }
 
   #span(start: number, end: number): void {
@@ -236,8 +336,10 @@ class RequestWalk {
     let nameStart = 0;
     let nameEnd = 0;
     let kind = 0;
-    let startTime = 0n;
-    let endTime = 0n;
+    let startLow = 0;
+    let startHigh = 0;
+    let endLow = 0;
+    let endHigh = 0;
     let events = 0;
     let failed = false;
     while (reader.next()) {
@@ -255,13 +357,17 @@ class RequestWalk {
           nameEnd = reader.position;
           break;
         case 6:
-          kind = this.#number(reader);
+          kind = reader.number();
           break;
         case 7:
-          startTime = this.#time(reader);
+          reader.fixedPair();
+          startLow = reader.low;
+          startHigh = reader.high;
           break;
         case 8:
-          endTime = this.#time(reader);
+          reader.fixedPair();
+          endLow = reader.low;
+          endHigh = reader.high;
           break;
         case 9:
           this.#attributes.attribute(reader.range(), reader.position, said);
@@ -277,34 +383,31 @@ class RequestWalk {
           reader.skip();
       }
     }
-    if (said.tooDeep) return this.#reject(`a value nested deeper than ${DEPTH_MAX}`);
-    const trace = this.#traceId(traceStart, traceEnd);
-    if (trace === null) return this.#reject('trace_id must be 16 bytes and not all zero');
-    if (!validId(this.#body, spanStart, spanEnd, 8)) return this.#reject('span_id must be 8 bytes and not all zero');
+    if (said.tooDeep) return this.#reject(TOO_DEEP);
+    const trace = this.#traceCode(traceStart, traceEnd);
+    if (trace === 0) return this.#reject('trace_id must be 16 bytes and not all zero');
+    if (!isId(this.#body, spanStart, spanEnd, 8)) return this.#reject('span_id must be 8 bytes and not all zero');
     // A span is known by its ids; client and server may share a span id (Zipkin's habit), so kind and name count too.
-    this.#hash.reset().bytes(this.#body, traceStart, traceEnd).bytes(this.#body, spanStart, spanEnd).number(kind);
-    const hash = this.#hash.bytes(this.#body, nameStart, nameEnd).digest();
-    this.#push({
-      time: startTime,
-      hash,
-      type: TYPE_CODE.span,
-      severity: failed ? SEVERITY_ERROR : SEVERITY_INFO,
-      part: 0,
-      trace,
-      start,
-      end,
-      said,
-      owner: null,
-      messageStart: 0,
-      messageEnd: 0,
-      durationMs: endTime >= startTime ? Number(endTime - startTime) / 1e6 : 0,
-    });
-    this.#index.accepted++;
-    if (events > 0) this.#exceptionEvents(start, end, trace, hash);
+    const view = this.#view;
+    const hash = this.#hash.reset().range(view, traceStart, traceEnd).range(view, spanStart, spanEnd);
+    const { high, low } = hash.number(kind).range(view, nameStart, nameEnd).end();
+    const at = this.#keep(start, end, said, null);
+    if (at < 0) return;
+    const { words, floats } = this.#table;
+    words[at + TIME_LOW] = startLow;
+    words[at + TIME_HIGH] = startHigh;
+    words[at + HASH_LOW] = low;
+    words[at + HASH_HIGH] = high;
+    words[at + TRACE] = trace;
+    words[at + KIND] = TYPE_CODE.span | ((failed ? SEVERITY_ERROR : SEVERITY_INFO) << 8);
+    const nanos = (endHigh - startHigh) * 2 ** 32 + (endLow - startLow);
+    floats[at + DURATION] = nanos > 0 ? nanos / 1e6 : 0;
+    this.index.accepted++;
+    if (events > 0) this.#exceptionEvents(start, end, trace, high, low);
   }
 
   /** Span events that tell of an exception are events of their own; the others stay with their span. */
-  #exceptionEvents(spanStart: number, spanEnd: number, trace: string, spanHash: bigint): void {
+  #exceptionEvents(spanStart: number, spanEnd: number, trace: number, spanHigh: number, spanLow: number): void {
     const said = this.#part;
     const reader = this.#items.over(spanStart, spanEnd);
     let ordinal = 0;
@@ -318,31 +421,35 @@ class RequestWalk {
       const end = reader.position;
       const fields = this.#fields.over(start, end);
       said.clear();
-      let time = 0n;
+      let timeLow = 0;
+      let timeHigh = 0;
       let named = false;
       while (fields.next()) {
-        if (fields.field === 1) time = this.#time(fields);
-        else if (fields.field === 2) named = this.#text(fields) === 'exception';
+        if (fields.field === 1) {
+          fields.fixedPair();
+          timeLow = fields.low;
+          timeHigh = fields.high;
+        } else if (fields.field === 2) named = isText(this.#body, fields.range(), fields.position, EXCEPTION);
         else if (fields.field === 3) this.#attributes.attribute(fields.range(), fields.position, said);
         else fields.skip();
       }
       if (!(named || said.exception) || said.tooDeep) continue;
-      const hash = this.#messages.hash(start, end);
-      this.#push({
-        time,
-        hash: this.#hash.reset().bigint(spanHash).number(ordinal).bigint(hash).digest(),
-        type: TYPE_CODE.error,
-        severity: SEVERITY_ERROR,
-        part: ordinal,
-        trace,
-        start: spanStart,
-        end: spanEnd,
-        said,
-        owner: this.#record,
-        messageStart: said.exceptionMessageStart,
-        messageEnd: said.exceptionMessageEnd,
-        durationMs: -1,
-      });
+      this.#messages.hash(start, end);
+      const hash = this.#hash.reset().pair(spanHigh, spanLow).number(ordinal);
+      hash.pair(this.#messages.high, this.#messages.low).end();
+      const at = this.#keep(spanStart, spanEnd, said, this.#record);
+      if (at < 0) return;
+      const { words, floats } = this.#table;
+      words[at + TIME_LOW] = timeLow;
+      words[at + TIME_HIGH] = timeHigh;
+      words[at + HASH_LOW] = hash.low;
+      words[at + HASH_HIGH] = hash.high;
+      words[at + PART] = ordinal;
+      words[at + TRACE] = trace;
+      words[at + KIND] = TYPE_CODE.error | (SEVERITY_ERROR << 8);
+      words[at + MESSAGE_START] = said.exceptionMessageStart;
+      words[at + MESSAGE_END] = said.exceptionMessageEnd;
+      floats[at + DURATION] = -1;
     }
   }
 
@@ -362,8 +469,8 @@ class RequestWalk {
         unitEnd = reader.position;
       } else reader.skip();
     }
-    this.#hash.reset().bigint(this.#resourceHash).bigint(this.#scopeHash);
-    const metricHash = this.#hash.bytes(this.#body, nameStart, nameEnd).bytes(this.#body, unitStart, unitEnd).digest();
+    const hash = this.#hash.reset().pair(this.#resourceHigh, this.#resourceLow).pair(this.#scopeHigh, this.#scopeLow);
+    const { high, low } = hash.range(this.#view, nameStart, nameEnd).range(this.#view, unitStart, unitEnd).end();
     let ordinal = 0;
     reader.over(start, end);
     while (reader.next()) {
@@ -375,160 +482,113 @@ class RequestWalk {
       const kind = reader.field;
       const points = this.#fields.over(reader.range(), reader.position);
       while (points.next()) {
-        if (points.field === 1)
-          this.#point(points.range(), points.position, ++ordinal, attributesField, metricHash, kind, start, end);
-        else points.skip();
+        if (points.field === 1) {
+          const at = this.#point(points.range(), points.position, attributesField, start, end);
+          ordinal++;
+          if (at < 0) continue;
+          const { words } = this.#table;
+          hash.reset().pair(high, low).number(kind).pair(this.#messages.high, this.#messages.low).end();
+          words[at + HASH_LOW] = hash.low;
+          words[at + HASH_HIGH] = hash.high;
+          words[at + PART] = ordinal;
+        } else points.skip();
       }
     }
   }
 
-  #point(
-    start: number,
-    end: number,
-    ordinal: number,
-    attributesField: number,
-    metricHash: bigint,
-    kind: number,
-    metricStart: number,
-    metricEnd: number,
-  ): void {
+  /** @returns the point's row, whose hash and part the caller knows; -1 when it is rejected */
+  #point(start: number, end: number, attributesField: number, metricStart: number, metricEnd: number): number {
     const said = this.#record;
     const reader = this.#parts.over(start, end);
     said.clear();
-    let time = 0n;
+    let timeLow = 0;
+    let timeHigh = 0;
     while (reader.next()) {
-      if (reader.field === 3) time = this.#time(reader);
-      else if (reader.field === attributesField) this.#attributes.attribute(reader.range(), reader.position, said);
+      if (reader.field === 3) {
+        reader.fixedPair();
+        timeLow = reader.low;
+        timeHigh = reader.high;
+      } else if (reader.field === attributesField) this.#attributes.attribute(reader.range(), reader.position, said);
       else reader.skip();
     }
-    if (said.tooDeep) return this.#reject(`a value nested deeper than ${DEPTH_MAX}`);
-    const hash = this.#messages.hash(start, end);
-    this.#push({
-      time,
-      hash: this.#hash.reset().bigint(metricHash).number(kind).bigint(hash).digest(),
-      type: TYPE_CODE.metric,
-      severity: 0,
-      part: ordinal,
-      trace: null,
-      start: metricStart,
-      end: metricEnd,
-      said,
-      owner: null,
-      messageStart: 0,
-      messageEnd: 0,
-      durationMs: -1,
-    });
-    this.#index.accepted++;
+    if (said.tooDeep) {
+      this.#reject(TOO_DEEP);
+      return -1;
+    }
+    this.#messages.hash(start, end);
+    const at = this.#keep(metricStart, metricEnd, said, null);
+    if (at < 0) return -1;
+    const { words, floats } = this.#table;
+    words[at + TIME_LOW] = timeLow;
+    words[at + TIME_HIGH] = timeHigh;
+    words[at + KIND] = TYPE_CODE.metric;
+    floats[at + DURATION] = -1;
+    this.index.accepted++;
+    return at;
   }
 
-  #push(found: {
-    time: bigint;
-    hash: bigint;
-    type: number;
-    severity: number;
-    part: number;
-    trace: string | null;
-    start: number;
-    end: number;
-    said: Said;
-    /** The span around an event: what it says stands behind what the event says. */
-    owner: Said | null;
-    messageStart: number;
-    messageEnd: number;
-    durationMs: number;
-  }): void {
-    const { said, owner } = found;
-    const plain = !said.any && (owner === null || !owner.any);
-    const levels = owner === null ? [said, this.#scope, this.#resource] : [said, owner, this.#scope, this.#resource];
-    this.#index.records.push({
-      time: found.time,
-      hash: found.hash,
-      type: found.type,
-      signal: SIGNAL_CODE[this.#signal],
-      severity: found.severity,
-      part: found.part,
-      component: plain ? this.#envelopeComponent : this.#components.find(levels),
-      correlation: said.correlation ?? owner?.correlation ?? this.#scope.correlation ?? this.#resource.correlation,
-      operation: said.operation ?? owner?.operation ?? this.#scope.operation ?? this.#resource.operation,
-      trace: found.trace,
-      template: null,
-      envelope: this.#envelope,
-      body: this.#body,
-      start: found.start,
-      end: found.end,
-      receivedAt: 0n,
-      messageStart: found.messageStart,
-      messageEnd: found.messageEnd,
-      durationMs: found.durationMs,
-    });
+  /**
+   * Adds a row with what all records have alike.
+   * @param owner what the span around an event says: it stands behind what the event says
+   * @returns where the row begins; -1, and the record is rejected, when the request brings too many
+   */
+  #keep(start: number, end: number, said: Said, owner: Said | null): number {
+    const table = this.#table;
+    if (table.length >= REQUEST_RECORDS_MAX) {
+      this.#reject(`more than ${REQUEST_RECORDS_MAX} records in one request`);
+      return -1;
+    }
+    const at = table.push();
+    const { words } = table;
+    words[at + START] = start;
+    words[at + END] = end;
+    words[at + COMPONENT] =
+      said.named || owner?.named === true ? this.#component(said, owner) : this.#envelopeComponent;
+    words[at + CORRELATION] =
+      said.correlation || owner?.correlation || this.#scope.correlation || this.#resource.correlation;
+    words[at + OPERATION] = said.operation || owner?.operation || this.#scope.operation || this.#resource.operation;
+    words[at + ENVELOPE] = table.envelopes.length - 1;
+    return at;
+  }
+
+  #component(said: Said, owner: Said | null): number {
+    return this.#components.find(
+      owner === null ? [said, this.#scope, this.#resource] : [said, owner, this.#scope, this.#resource],
+    );
   }
 
   #reject(reason: string): void {
-    this.#index.rejected++;
-    if (this.#index.rejectedReason === '') this.#index.rejectedReason = reason;
+    this.index.rejected++;
+    if (this.index.rejectedReason === '') this.index.rejectedReason = reason;
   }
 
   #statusFailed(start: number, end: number): boolean {
     const reader = this.#fields.over(start, end);
     let failed = false;
     while (reader.next()) {
-      if (reader.field === 3) failed = this.#number(reader) === 2;
+      if (reader.field === 3) failed = reader.number() === 2;
       else reader.skip();
     }
     return failed;
   }
 
-  #traceId(start: number, end: number): string | null {
-    if (!validId(this.#body, start, end, 16)) return null;
-    const trace = hexOf(this.#body, start, end);
-    // Spans of a trace come together: one string for the run.
-    if (trace !== this.#lastTrace) this.#lastTrace = trace;
-    return this.#lastTrace;
+  /** 0 for what is no trace id. */
+  #traceCode(start: number, end: number): number {
+    return isId(this.#body, start, end, 16) ? this.#traces.code(start, end) : 0;
   }
 
-  #text(reader: WireReader): string {
+  /** Steps over a field with a length and feeds it. @returns where it begins */
+  #hashed(content: ContentHash, reader: Cursor): number {
     const start = reader.range();
-    return textOf(this.#body, start, reader.position);
-  }
-
-  #time(reader: WireReader): bigint {
-    if (reader.wireType === FIXED64) return reader.fixed64();
-    throw malformed(`field ${reader.field} has wire type ${reader.wireType}, not 1`, reader.position);
-  }
-
-  #number(reader: WireReader): number {
-    if (reader.wireType === VARINT) return reader.varint();
-    throw malformed(`field ${reader.field} has wire type ${reader.wireType}, not 0`, reader.position);
+    const { position } = reader;
+    if (position > start) content.field(reader.field, this.#view, start, position);
+    return start;
   }
 }
+
+const TOO_DEEP = `a value nested deeper than ${DEPTH_MAX}`;
 
 /** Where a data point keeps its attributes, by the field of Metric that holds the points. */
 const POINT_ATTRIBUTES: Record<number, number | undefined> = { 5: 7, 7: 7, 9: 9, 10: 1, 11: 7 };
 
-function validId(bytes: Uint8Array, start: number, end: number, length: number): boolean {
-  if (end - start !== length) return false;
-  for (let i = start; i < end; i++) if (bytes[i] !== 0) return true;
-  return false;
-}
-
-const LEVEL_OF_TEXT: Record<string, (typeof LEVELS)[number]> = {
-  TRACE: 'TRACE',
-  DEBUG: 'DEBUG',
-  INFO: 'INFO',
-  INFORMATION: 'INFO',
-  NOTICE: 'INFO',
-  WARN: 'WARNING',
-  WARNING: 'WARNING',
-  ERROR: 'ERROR',
-  ERR: 'ERROR',
-  FATAL: 'CRITICAL',
-  CRITICAL: 'CRITICAL',
-  ALERT: 'CRITICAL',
-  EMERGENCY: 'CRITICAL',
-};
-
-/** Loggers that send only the text of a severity still have a level. */
-function severityOfText(bytes: Uint8Array, range: { start: number; end: number }): number {
-  const level = LEVEL_OF_TEXT[textOf(bytes, range.start, range.end).trim().toUpperCase()];
-  return level === undefined ? 0 : severityOf(level);
-}
+const EXCEPTION = new TextEncoder().encode('exception');

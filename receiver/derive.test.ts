@@ -6,17 +6,17 @@ import { parseNanos } from '../model/time.ts';
 import { jsonToProtobuf } from '../otlp/json.ts';
 import { readBlock } from '../otlp/read.ts';
 import { indexRequest } from '../otlp/walk.ts';
-import { type Derived, derive } from './derive.ts';
+import { type Derived, derive, withoutKnown } from './derive.ts';
 import { RecentIds } from './recent-ids.ts';
 
 const NOW = parseNanos('2026-03-02T12:00:30Z')!;
 const HOUR = 3_600_000_000_000n;
 
 describe('duplicates', () => {
-  test('a record sent again, in the same request or a later one, is stored and counted once', () => {
+  test('a record sent again, in the same request or a later one, is stored and counted once', async () => {
     const recent = new RecentIds(100);
-    const first = deriveLogs([log({ body: 'a' }), log({ body: 'a' }), log({ body: 'b' })], { recent });
-    const again = deriveLogs([log({ body: 'b' }), log({ body: 'c' })], { recent });
+    const first = await deriveLogs([log({ body: 'a' }), log({ body: 'a' }), log({ body: 'b' })], { recent });
+    const again = await deriveLogs([log({ body: 'b' }), log({ body: 'c' })], { recent });
     expect(messages(first)).toEqual(['a', 'b']);
     expect(messages(again)).toEqual(['c']);
     expect([first.duplicates, again.duplicates]).toEqual([1, 1]);
@@ -29,12 +29,12 @@ describe('partitions', () => {
     ['its own day', -24n * HOUR, '2026-03-01'],
     ['the day it arrived, when older than what is retained', -200n * HOUR, '2026-03-02'],
     ['the day it arrived, when its clock is years ahead', 24n * 365n * HOUR, '2026-03-02'],
-  ])('a record goes to %s', (_what, shift, day) => {
-    expect(deriveLogs([log({ time: NOW + shift })]).blocks.map((block) => block.day)).toEqual([day]);
+  ])('a record goes to %s', async (_what, shift, day) => {
+    expect((await deriveLogs([log({ time: NOW + shift })])).blocks.map((block) => block.day)).toEqual([day]);
   });
 
-  test('records of two days are two blocks, and keep the time they were sent with', () => {
-    const { blocks } = deriveLogs([log({ time: NOW }), log({ time: NOW - 24n * HOUR }), log({ time: 0n })]);
+  test('records of two days are two blocks, and keep the time they were sent with', async () => {
+    const { blocks } = await deriveLogs([log({ time: NOW }), log({ time: NOW - 24n * HOUR }), log({ time: 0n })]);
     expect(blocks.map(({ day, count }) => [day, count])).toEqual([
       ['2026-03-02', 2],
       ['2026-03-01', 1],
@@ -44,9 +44,9 @@ describe('partitions', () => {
 });
 
 describe('what is counted beside the blocks', () => {
-  test('minutes of a component: total, errors, critical and latency', () => {
+  test('minutes of a component: total, errors, critical and latency', async () => {
     const spans = [span({ end: NOW + 5_000_000n }), span({ id: '2'.repeat(16), end: NOW + 9_000_000n, failed: true })];
-    const derived = deriveRequest('span', { resourceSpans: [{ resource: SHOP, scopeSpans: [{ spans }] }] });
+    const derived = await deriveRequest('span', { resourceSpans: [{ resource: SHOP, scopeSpans: [{ spans }] }] });
     const [minute] = derived.componentMinutes;
     expect(minute).toMatchObject({
       component_id: 'shop',
@@ -56,37 +56,39 @@ describe('what is counted beside the blocks', () => {
       minute: NOW - 30_000_000_000n,
     });
     expect(minute!.latency.quantile(1)).toBeCloseTo(9, 0);
-    expect(deriveLogs([log({ severity: 21 }), log({ body: 'x' })]).componentMinutes).toMatchObject([
+    expect((await deriveLogs([log({ severity: 21 }), log({ body: 'x' })])).componentMinutes).toMatchObject([
       { total: 2, errors: 1, critical: 1 },
     ]);
   });
 
-  test('metric points are not counted: they cannot fail', () => {
+  test('metric points are not counted: they cannot fail', async () => {
     const metrics = [{ name: 'm', gauge: { dataPoints: [{ timeUnixNano: String(NOW), asInt: 1 }] } }];
-    const derived = deriveRequest('metric', { resourceMetrics: [{ resource: SHOP, scopeMetrics: [{ metrics }] }] });
+    const derived = await deriveRequest('metric', {
+      resourceMetrics: [{ resource: SHOP, scopeMetrics: [{ metrics }] }],
+    });
     expect(derived.blocks[0]!.count).toBe(1);
     expect(derived.componentMinutes).toEqual([]);
   });
 
-  test('templates: count, the worst level, first and last', () => {
-    const derived = deriveLogs([log({ body: 'x 1' }), log({ body: 'x 2', severity: 17, time: NOW + 1n })]);
+  test('templates: count, the worst level, first and last', async () => {
+    const derived = await deriveLogs([log({ body: 'x 1' }), log({ body: 'x 2', severity: 17, time: NOW + 1n })]);
     expect(derived.templates).toEqual([{ id: 'T', text: 'x' }]);
     expect(derived.templateMinutes).toMatchObject([
       { template_id: 'T', count: 2, severity_max: 17, first_time: NOW, last_time: NOW + 1n },
     ]);
   });
 
-  test('of two correlations of a trace the earlier stands, whatever their order', () => {
+  test('of two correlations of a trace the earlier stands, whatever their order', async () => {
     const trace = '1'.repeat(32);
     const said = (id: string, time: bigint) => log({ trace, time, attributes: [attribute('correlation_id', id)] });
     const expected = [{ trace_id: trace, correlation_id: 'early', time: NOW }];
-    expect(deriveLogs([said('late', NOW + 1n), said('early', NOW)]).traceCorrelations).toEqual(expected);
-    expect(deriveLogs([said('early', NOW), said('late', NOW + 1n)]).traceCorrelations).toEqual(expected);
+    expect((await deriveLogs([said('late', NOW + 1n), said('early', NOW)])).traceCorrelations).toEqual(expected);
+    expect((await deriveLogs([said('early', NOW), said('late', NOW + 1n)])).traceCorrelations).toEqual(expected);
   });
 
-  test('snapshots: state, checkpoint and type; a state that is no object is kept under "value"', () => {
+  test('snapshots: state, checkpoint and type; a state that is no object is kept under "value"', async () => {
     const state = { kvlistValue: { values: [attribute('stock', 'many')] } };
-    const derived = deriveLogs([
+    const derived = await deriveLogs([
       {
         ...log({
           time: NOW,
@@ -140,18 +142,22 @@ function span({ id = '1'.repeat(16), end = NOW, failed = false }) {
   };
 }
 
-function deriveLogs(logRecords: object[], more: { recent?: RecentIds } = {}): Derived {
+type Found = Derived & { duplicates: number };
+
+function deriveLogs(logRecords: object[], more: { recent?: RecentIds } = {}): Promise<Found> {
   return deriveRequest('log', { resourceLogs: [{ resource: SHOP, scopeLogs: [{ logRecords }] }] }, more);
 }
 
-function deriveRequest(signal: 'log' | 'span' | 'metric', json: object, { recent = new RecentIds(100) } = {}): Derived {
+async function deriveRequest(
+  signal: 'log' | 'span' | 'metric',
+  json: object,
+  { recent = new RecentIds(100) } = {},
+): Promise<Found> {
   const body = jsonToProtobuf(signal, new TextEncoder().encode(JSON.stringify(json)));
   const templateOf = (message: string): Template => ({ id: 'T', text: message.split(' ')[0]! });
-  return derive('default', [{ receivedAt: NOW, records: indexRequest(signal, body).records }], {
-    retentionNanos: 168n * HOUR,
-    templateOf,
-    recent,
-  });
+  const arrivals = [{ receivedAt: NOW, records: indexRequest(signal, body).records }];
+  const { fresh, duplicates } = withoutKnown('default', arrivals, recent);
+  return { ...(await derive('default', fresh, { retentionNanos: 168n * HOUR, templateOf })), duplicates };
 }
 
 function events({ blocks }: Derived): DebugEvent[] {

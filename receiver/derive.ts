@@ -2,18 +2,31 @@
  * From journal entries to one flush: duplicates are left out, messages get their template, records go into blocks, and what
  * answers need without reading blocks (minutes, templates, correlations of traces, snapshots) is counted up beside.
  */
-import { type Block, buildBlock, decodeIndex, decodePayload, partitionDay } from '../model/block.ts';
-import { EVENT_TYPES, SEVERITY_CRITICAL, SEVERITY_ERROR } from '../model/event.ts';
-import { eventId } from '../model/ids.ts';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type Block, compressBlock, decodeIndex, decodePayload, partitionDay } from '../model/block.ts';
+import { BlockBuilder } from '../model/block-builder.ts';
+import { EVENT_TYPES } from '../model/event.ts';
+import { ContentHash } from '../model/hash.ts';
+import { hex64 } from '../model/ids.ts';
 import { isJsonObject } from '../model/json.ts';
+import {
+  HASH_HIGH,
+  HASH_LOW,
+  KIND,
+  MESSAGE_END,
+  MESSAGE_START,
+  type RecordTable,
+  ROW_WORDS,
+  TIME_HIGH,
+  TIME_LOW,
+} from '../model/records.ts';
 import type { ComponentMinute, Template, TemplateMinute, TraceCorrelation } from '../model/rollup.ts';
-import { Sketch } from '../model/sketch.ts';
 import { SNAPSHOT_TYPES, type Snapshot, type SnapshotType } from '../model/snapshot.ts';
-import { minuteOf } from '../model/time.ts';
 import { readBlock } from '../otlp/read.ts';
-import type { IndexedRecord } from '../otlp/walk.ts';
 import { textOf } from '../otlp/wire.ts';
+import { MinuteCounts } from './minute-counts.ts';
 import type { RecentIds } from './recent-ids.ts';
+import { TraceCorrelations } from './trace-correlations.ts';
 
 /** What a flush holds for one tenant; the pipeline adds the ledger line. */
 export interface Derived {
@@ -24,134 +37,209 @@ export interface Derived {
   templates: Template[];
   traceCorrelations: TraceCorrelation[];
   snapshots: Snapshot[];
-  /** Records that were there already. */
-  duplicates: number;
+  /** The requests within, by what they hold: see {@link Arrival}. */
+  requests: string[];
 }
 
 export interface DeriveSettings {
   retentionNanos: bigint;
-  templateOf: (message: string) => Template;
-  recent: RecentIds;
+  templateOf: (message: string, tenant: string) => Template;
+  /** Templates that have become another text since this was asked. */
+  takeMerged?: (tenant: string) => readonly Template[];
 }
 
 /** Records of one request, with the time that it arrived. */
 export interface Arrival {
   receivedAt: bigint;
-  records: readonly IndexedRecord[];
+  records: RecordTable;
+  /**
+   * 32 hex: hash of the ids of all records that the request brought. The same when it is sent again, whatever its encoding, to whichever
+   * receiver. Absent until {@link withoutKnown} has looked.
+   */
+  request?: string;
 }
 
-export function derive(tenant: string, arrivals: readonly Arrival[], settings: DeriveSettings): Derived {
-  const minutes = new Minutes();
-  const templates = new Map<string, Template>();
-  const correlations = new Map<string, TraceCorrelation>();
-  const byDay = new Map<string, IndexedRecord[]>();
+/**
+ * Leaves out the records that were stored lately, and the requests of which nothing remains. Changes the tables, and `recent` knows the
+ * rest from now on: to be called once for each arrival.
+ */
+export function withoutKnown(
+  tenant: string,
+  arrivals: readonly Arrival[],
+  recent: RecentIds,
+): { fresh: Arrival[]; duplicates: number } {
+  const fresh: Arrival[] = [];
   let duplicates = 0;
   for (const { receivedAt, records } of arrivals) {
-    for (const record of records) {
-      if (!settings.recent.add(tenant, record.time, record.hash)) {
-        duplicates++;
-        continue;
+    const before = records.length;
+    const request = requestId(records);
+    const { words } = records;
+    records.filter((at) =>
+      recent.addWords(
+        tenant,
+        words[at + TIME_HIGH]!,
+        words[at + TIME_LOW]!,
+        words[at + HASH_HIGH]!,
+        words[at + HASH_LOW]!,
+      ),
+    );
+    duplicates += before - records.length;
+    if (records.length > 0) fresh.push({ receivedAt, records, request });
+  }
+  return { fresh, duplicates };
+}
+
+/** Changes neither the arrivals nor what `recent` knows: it may be asked again. Gives way to others between blocks. */
+export async function derive(tenant: string, arrivals: readonly Arrival[], settings: DeriveSettings): Promise<Derived> {
+  const minutes = new MinuteCounts();
+  const correlations = new TraceCorrelations();
+  const templates = new Map<string, Template>();
+  const blocks = new BlocksByDay(tenant);
+  let snapshots = false;
+  for (const { receivedAt, records } of arrivals) {
+    const { words, body, length } = records;
+    const dayOf = dayFinder(receivedAt, settings.retentionNanos);
+    minutes.begin(records);
+    correlations.begin(records);
+    blocks.begin(records, receivedAt);
+    for (let row = 0, at = 0; row < length; row++, at += ROW_WORDS) {
+      const messageStart = words[at + MESSAGE_START]!;
+      const messageEnd = words[at + MESSAGE_END]!;
+      let template: string | null = null;
+      if (messageEnd > messageStart) {
+        const mined = settings.templateOf(textOf(body, messageStart, messageEnd), tenant);
+        template = mined.id;
+        templates.set(template, mined);
       }
-      record.receivedAt = receivedAt;
-      if (record.messageEnd > record.messageStart) {
-        const template = settings.templateOf(textOf(record.body, record.messageStart, record.messageEnd));
-        record.template = template.id;
-        templates.set(template.id, template);
-      }
-      if (record.trace !== null && record.correlation !== null)
-        noteCorrelation(correlations, record.trace, record.correlation, record.time);
-      if (record.type !== METRIC) minutes.count(record);
-      const day = partitionDay(record.time, receivedAt, settings.retentionNanos);
-      const sameDay = byDay.get(day);
-      if (sameDay === undefined) byDay.set(day, [record]);
-      else sameDay.push(record);
+      const type = words[at + KIND]! & 0xff;
+      if (type === SNAPSHOT) snapshots = true;
+      if (type !== METRIC) minutes.count(at, template);
+      correlations.note(at);
+      blocks.add(dayOf(words[at + TIME_HIGH]!, words[at + TIME_LOW]!), row, template);
+      if (blocks.pause) await nextTurn();
     }
   }
-  const blocks: Block[] = [];
-  for (const [day, records] of byDay) {
-    for (let i = 0; i < records.length; i += BLOCK_RECORDS) {
-      blocks.push(buildBlock(tenant, SHARD, day, records.slice(i, i + BLOCK_RECORDS)));
-    }
-  }
+  const built = await blocks.finish();
   return {
     tenant,
-    blocks,
+    blocks: built,
     ...minutes.rows(),
-    templates: [...templates.values()],
-    traceCorrelations: [...correlations.values()],
-    snapshots: snapshotsIn(blocks, byDay),
-    duplicates,
+    templates: [...templates.values(), ...(settings.takeMerged?.(tenant) ?? [])],
+    traceCorrelations: correlations.rows(),
+    snapshots: snapshots ? snapshotsIn(built) : [],
+    requests: arrivals.flatMap(({ request }) => request ?? []),
   };
 }
 
 // 512 to 2,048 records cost the same to write; a look-up decodes whole blocks, so the smaller half of that (PERF.md).
 const BLOCK_RECORDS = 1024;
+// What a look-up opens for one record, where records are as large as requests.
+const BLOCK_PAYLOAD_BYTES = 4 << 20;
 // One writer fills one shard until a machine is outgrown; the column is in every key from day one.
 const SHARD = 0;
 const METRIC = EVENT_TYPES.indexOf('metric');
 const SNAPSHOT = EVENT_TYPES.indexOf('state_snapshot');
 
-/** The smallest (time, text) wins, so that the order of arrival does not matter. */
-function noteCorrelation(known: Map<string, TraceCorrelation>, trace: string, correlation: string, time: bigint): void {
-  const current = known.get(trace);
-  if (
-    current !== undefined &&
-    (current.time < time || (current.time === time && current.correlation_id <= correlation))
-  )
-    return;
-  known.set(trace, { trace_id: trace, correlation_id: correlation, time });
+/** 128 bits, as what collides is lost: two hashes of 64 that begin differently. */
+function requestId({ words, length }: RecordTable): string {
+  const first = new ContentHash().reset();
+  const second = new ContentHash().reset().number(length);
+  for (let at = 0; at < length * ROW_WORDS; at += ROW_WORDS) {
+    first.pair(words[at + TIME_HIGH]!, words[at + TIME_LOW]!).pair(words[at + HASH_HIGH]!, words[at + HASH_LOW]!);
+    second.pair(words[at + HASH_LOW]!, words[at + TIME_LOW]!).pair(words[at + HASH_HIGH]!, words[at + TIME_HIGH]!);
+  }
+  return hex64(first.digest()) + hex64(second.digest());
 }
 
-class Minutes {
-  readonly #components = new Map<string, ComponentMinute>();
-  readonly #templates = new Map<string, TemplateMinute>();
+/** The day partition of records of one request: asked for each record, nearly always within one minute of the last. */
+function dayFinder(receivedAt: bigint, retentionNanos: bigint): (timeHigh: number, timeLow: number) => string {
+  // Of a high word, 4.3 s of time, all have the same day unless one of the borders lies within.
+  let knownHigh = -1;
+  let day = '';
+  return (timeHigh, timeLow) => {
+    if (timeHigh === knownHigh) return day;
+    const first = BigInt(timeHigh) << 32n;
+    day = partitionDay(first | BigInt(timeLow), receivedAt, retentionNanos);
+    const same =
+      partitionDay(first, receivedAt, retentionNanos) === day &&
+      partitionDay(first | 0xffff_ffffn, receivedAt, retentionNanos) === day;
+    knownHigh = same ? timeHigh : -1;
+    return day;
+  };
+}
 
-  count(record: IndexedRecord): void {
-    const minute = minuteOf(record.time);
-    const { type, id } = record.component;
-    const key = `${minute} ${type.length} ${type}${id}`;
-    let row = this.#components.get(key);
-    if (row === undefined) {
-      row = { minute, component_type: type, component_id: id, total: 0, errors: 0, critical: 0, latency: new Sketch() };
-      this.#components.set(key, row);
-    }
-    row.total++;
-    if (record.severity >= SEVERITY_ERROR) row.errors++;
-    if (record.severity >= SEVERITY_CRITICAL) row.critical++;
-    if (record.durationMs >= 0) row.latency.add(record.durationMs);
-    if (record.template !== null) this.#countTemplate(`${record.template} ${key}`, minute, record, record.template);
+/** One block under way for each day; those that are full are compressed while others fill. */
+class BlocksByDay {
+  /** Set when a block was finished, until it is asked. */
+  readonly #tenant: string;
+  readonly #open = new Map<string, BlockBuilder>();
+  readonly #done: Promise<Block>[] = [];
+  #records!: RecordTable;
+  #receivedAt = 0n;
+  #day = '';
+  #builder: BlockBuilder | undefined;
+  #pause = false;
+
+  constructor(tenant: string) {
+    this.#tenant = tenant;
   }
 
-  rows(): { componentMinutes: ComponentMinute[]; templateMinutes: TemplateMinute[] } {
-    return { componentMinutes: [...this.#components.values()], templateMinutes: [...this.#templates.values()] };
+  /** Whether a block has become full since this was asked: a good moment to give way. */
+  get pause(): boolean {
+    const pause = this.#pause;
+    this.#pause = false;
+    return pause;
   }
 
-  #countTemplate(key: string, minute: bigint, record: IndexedRecord, template: string): void {
-    const row = this.#templates.get(key);
-    if (row === undefined) {
-      this.#templates.set(key, {
-        minute,
-        template_id: template,
-        component_type: record.component.type,
-        component_id: record.component.id,
-        count: 1,
-        severity_max: record.severity,
-        first_time: record.time,
-        last_time: record.time,
-        example_event_id: eventId(record.time, record.hash),
-      });
-      return;
+  begin(records: RecordTable, receivedAt: bigint): void {
+    this.#records = records;
+    this.#receivedAt = receivedAt;
+    for (const builder of this.#open.values()) builder.begin(records, receivedAt);
+  }
+
+  add(day: string, row: number, template: string | null): void {
+    if (this.#builder === undefined || day !== this.#day) {
+      this.#day = day;
+      this.#builder = this.#open.get(day) ?? this.#opened(day);
     }
-    row.count++;
-    if (record.severity > row.severity_max) row.severity_max = record.severity;
-    if (record.time < row.first_time) row.first_time = record.time;
-    if (record.time > row.last_time) row.last_time = record.time;
+    this.#builder.add(row, template);
+    if (!this.#builder.full && this.#builder.payloadBytes < BLOCK_PAYLOAD_BYTES) return;
+    this.#close(day, this.#builder);
+    this.#pause = true;
+  }
+
+  finish(): Promise<Block[]> {
+    for (const [day, builder] of this.#open) this.#close(day, builder);
+    return Promise.all(this.#done);
+  }
+
+  #opened(day: string): BlockBuilder {
+    const builder = IDLE_BUILDERS.pop() ?? new BlockBuilder(BLOCK_RECORDS);
+    builder.begin(this.#records, this.#receivedAt);
+    this.#open.set(day, builder);
+    return builder;
+  }
+
+  #close(day: string, builder: BlockBuilder): void {
+    this.#open.delete(day);
+    this.#builder = undefined;
+    if (builder.count > 0) this.#done.push(this.#compressed(day, builder));
+  }
+
+  async #compressed(day: string, builder: BlockBuilder): Promise<Block> {
+    const block = await compressBlock(builder.build(this.#tenant, SHARD, day));
+    builder.clear();
+    if (IDLE_BUILDERS.length < IDLE_BUILDERS_MAX) IDLE_BUILDERS.push(builder);
+    return block;
   }
 }
+
+// A builder's memory is a megabyte that the kernel would hand out in 250 pages, and take back, for every block.
+const IDLE_BUILDERS: BlockBuilder[] = [];
+const IDLE_BUILDERS_MAX = 16;
 
 /** Snapshots are also rows, as they are asked for by component and time. Rare enough to be read back from their block. */
-function snapshotsIn(blocks: readonly Block[], byDay: ReadonlyMap<string, readonly IndexedRecord[]>): Snapshot[] {
-  if (![...byDay.values()].some((records) => records.some((record) => record.type === SNAPSHOT))) return [];
+function snapshotsIn(blocks: readonly Block[]): Snapshot[] {
   const snapshots: Snapshot[] = [];
   for (const block of blocks) {
     const index = decodeIndex(block.index);

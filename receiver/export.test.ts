@@ -30,7 +30,13 @@ afterEach(async () => {
 });
 
 function exporterOf(more: Partial<ExporterOptions> = {}) {
-  const admission = createAdmission({ requestBytesMax: 1000, inFlightBytesMax: 1000, inFlightRequestsMax: 1, meter });
+  const admission = createAdmission({
+    requestBytesMax: 1000,
+    inFlightBytesMax: 1000,
+    inFlightRequestsMax: 1,
+    clock,
+    meter,
+  });
   const log = createLogger('silent');
   return createExporter({
     authenticate: createAuthenticate([]),
@@ -51,7 +57,6 @@ function requestOf(body: string | Uint8Array, more: Partial<ExportRequest> = {})
     signal: 'span',
     transport: 'http',
     encoding: 'protobuf',
-    tenant: 'team-a',
     authorization: undefined,
     read(ticket) {
       ticket.hold(bytes.length);
@@ -75,9 +80,18 @@ describe('the trip of a request', () => {
     await exporter(requestOf('', { authorization: 'Bearer secret' }));
   });
 
+  it('ends at the door with a token that may not bring telemetry', async () => {
+    const exporter = exporterOf({ authenticate: createAuthenticate(['read:secret']) });
+    const read = () => Promise.reject(new Error('must not be read'));
+    const request = requestOf('', { read, authorization: 'Bearer secret' });
+    await expect(exporter(request)).rejects.toMatchObject({ code: 'FORBIDDEN' });
+  });
+
   it('ends when the journal has it, with what the walk found beside', async () => {
     const body = requestProtobuf('span');
-    expect(await exporterOf()(requestOf(body))).toEqual({ rejected: 0, message: '' });
+    const authenticate = createAuthenticate(['ingest@team-a:secret']);
+    const request = requestOf(body, { authorization: 'Bearer secret' });
+    expect(await exporterOf({ authenticate })(request)).toEqual({ rejected: 0, message: '' });
     expect(journal.stats().bytes).toBeGreaterThan(body.length);
     const [entry] = await journal.take(1 << 20);
     expect(entry).toMatchObject({ signal: 'span', tenant: 'team-a', index: { accepted: 1, rejected: 0 } });
@@ -145,9 +159,12 @@ describe('failure', () => {
     const error = new TypeError('undefined is not a function');
     const exporter = exporterOf({
       log,
-      index: () => {
-        throw error;
-      },
+      index: Object.assign(
+        () => {
+          throw error;
+        },
+        { inTurns: () => Promise.reject(error) },
+      ),
     });
     for (let i = 0; i < 3; i++) await expect(exporter(requestOf(requestProtobuf('span')))).rejects.toBe(error);
     expect(logged).toHaveLength(1);

@@ -2,9 +2,9 @@ import type { Clock } from '../base/clock.ts';
 import { DebugError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { Meter } from '../base/meter.ts';
-import type { Authenticate } from '../base/tokens.ts';
+import { type Authenticate, requireScope } from '../base/tokens.ts';
 import type { Signal } from '../model/block.ts';
-import { jsonToProtobuf } from '../otlp/json.ts';
+import { jsonToProtobuf, jsonToProtobufInTurns } from '../otlp/json.ts';
 import type { Indexer } from '../otlp/walk.ts';
 import type { Admission, Ticket } from './admission.ts';
 import type { Journal } from './journal.ts';
@@ -16,8 +16,7 @@ export interface ExportRequest {
   signal: Signal;
   transport: 'grpc' | 'http';
   encoding: Encoding;
-  tenant: string;
-  /** The `Authorization` header or metadata. */
+  /** As `credentialsOf` of base/tokens.ts has it: whose telemetry it is comes from here alone. */
   authorization: string | undefined;
   /** Reads the body to its end, decompressed; tells the ticket of every byte. */
   read(ticket: Ticket): Uint8Array | Promise<Uint8Array>;
@@ -37,6 +36,8 @@ export interface ExporterOptions {
   authenticate: Authenticate;
   admission: Admission;
   index: Indexer;
+  /** Makes secrets unreadable, in place; absent: they stay. */
+  redact?: (signal: Signal, tenant: string, body: Uint8Array) => void;
   journal: Pick<Journal, 'append'>;
   /** `DEBUG_SYSTEM_ENABLED`: false accepts everything and keeps nothing. */
   enabled: boolean;
@@ -47,19 +48,23 @@ export interface ExporterOptions {
 
 /** The trip of one request, the same for both transports. When it resolves, what was accepted is on disk. */
 export function createExporter(options: ExporterOptions): Exporter {
-  const { authenticate, admission, index, journal, enabled, clock } = options;
+  const { authenticate, admission, index, redact, journal, enabled, clock } = options;
   const observe = createObserver(options);
 
   async function trip(request: ExportRequest): Promise<ExportResult> {
-    const { signal, tenant } = request;
+    const { signal } = request;
     const receivedAt = clock.nowNanos();
-    authenticate(request.authorization);
-    const ticket = admission.enter();
+    const principal = authenticate(request.authorization);
+    requireScope(principal, 'ingest');
+    const { tenant } = principal;
+    const ticket = admission.enter(tenant);
     try {
       const read = await request.read(ticket);
       if (!enabled) return NOTHING_REJECTED;
-      const body = request.encoding === 'json' ? jsonToProtobuf(signal, read) : read;
-      const found = index(signal, body);
+      const body = request.encoding === 'json' ? await protobufOf(signal, read, ticket.requestBytesMax) : read;
+      redact?.(signal, tenant, body);
+      const found = body.length > AT_ONCE_BYTES_MAX ? await index.inTurns(signal, body) : index(signal, body);
+      ticket.count(found.accepted);
       if (found.accepted > 0) await journal.append({ signal, tenant, receivedAt, body, index: found });
       observe.records(signal, found.accepted, found.rejected);
       return { rejected: found.rejected, message: found.rejectedReason };
@@ -80,6 +85,15 @@ export function createExporter(options: ExporterOptions): Exporter {
       throw error;
     }
   };
+}
+
+// What is larger is read in turns, so that nobody waits for it: JSON of this size takes some 10 ms.
+const AT_ONCE_BYTES_MAX = 256 * 1024;
+
+async function protobufOf(signal: Signal, json: Uint8Array, bytesMax: number): Promise<Uint8Array> {
+  return json.length > AT_ONCE_BYTES_MAX
+    ? jsonToProtobufInTurns(signal, json, bytesMax)
+    : jsonToProtobuf(signal, json, bytesMax);
 }
 
 const NOTHING_REJECTED: ExportResult = { rejected: 0, message: '' };

@@ -21,7 +21,6 @@ function receiverOf(exporter: Exporter, more: Partial<GrpcReceiverOptions> = {})
     port: 0,
     export: exporter,
     requestBytesMax: 1 << 20,
-    tenant: 'default',
     ...more,
   });
   running.push(receiver);
@@ -74,18 +73,21 @@ describe('the gRPC receiver', () => {
     expect(await call(client)).toBe(status.INVALID_ARGUMENT);
   });
 
-  it('hands over the bytes of the request, read from tenant and signal as given', async () => {
+  it('hands over the bytes of the request, and what was said of whose they are', async () => {
     let seen: unknown;
-    const [, client] = await start(
-      async ({ read, ...request }) => {
-        const body = await read({ requestBytesMax: 0, hold: () => {}, leave: () => {} });
-        seen = { ...request, body: Buffer.from(body).toString() };
-        return { rejected: 0, message: '' };
-      },
-      { tenant: 'team-a' },
-    );
+    const [, client] = await start(async ({ read, ...request }) => {
+      const body = await read({ requestBytesMax: 0, hold: () => {}, count: () => {}, leave: () => {} });
+      seen = { ...request, body: Buffer.from(body).toString() };
+      return { rejected: 0, message: '' };
+    });
     await call(client);
-    expect(seen).toEqual({ signal: 'log', transport: 'grpc', encoding: 'protobuf', tenant: 'team-a', body: 'x' });
+    expect(seen).toEqual({
+      signal: 'log',
+      transport: 'grpc',
+      encoding: 'protobuf',
+      authorization: undefined,
+      body: 'x',
+    });
   });
 
   it('R37 gives up on what does not end by its deadline', async () => {

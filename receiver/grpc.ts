@@ -1,9 +1,8 @@
-import type { Http2Server, ServerHttp2Session } from 'node:http2';
-import { createServer, type Socket } from 'node:net';
+import type { ServerHttp2Session } from 'node:http2';
+import type { Socket } from 'node:net';
 import { type DescFile, toBinary } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import {
-  Metadata,
   Server,
   ServerCredentials,
   type ServerUnaryCall,
@@ -15,9 +14,10 @@ import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Part } from '../base/lifecycle.ts';
 import { type Listening, listen } from '../base/listen.ts';
+import { createSocketServer, type Tls } from '../base/tls.ts';
 import type { Exporter } from './export.ts';
+import { admitEarly, authorizationOf, grpcError, guardSessions, http2ServersOf } from './grpc-guard.ts';
 import { type ExportService, responseProtobuf, SERVICES } from './services.ts';
-import { failureOf, statusTrailers } from './status.ts';
 
 export interface GrpcReceiverOptions {
   host: string;
@@ -26,8 +26,10 @@ export interface GrpcReceiverOptions {
   export: Exporter;
   /** Largest request, before and after decompression. */
   requestBytesMax: number;
-  /** Whose telemetry comes in here. */
-  tenant: string;
+  /** Asked on the headers of a call, before its message is read. @throws DebugError for whom it does not let in */
+  admit?: (authorization: string | undefined) => void;
+  /** Absent: plain text. */
+  tls?: Tls | null;
   /** How long a stop waits for calls under way. Default 5000. */
   stopMs?: number;
 }
@@ -39,13 +41,14 @@ export interface GrpcReceiver extends Part {
 
 /** OTLP over gRPC: the three Export services, beside them health and reflection. */
 export function createGrpcReceiver(options: GrpcReceiverOptions): GrpcReceiver {
-  const { host, port, requestBytesMax, stopMs = 5000 } = options;
+  const { host, port, requestBytesMax, admit, tls = null, stopMs = 5000 } = options;
   const server = new Server({
     'grpc.max_receive_message_length': requestBytesMax,
     'grpc.max_send_message_length': RESPONSE_BYTES_MAX,
     'grpc.max_concurrent_streams': CONCURRENT_STREAMS_MAX,
     'grpc.keepalive_time_ms': KEEPALIVE_MS,
     'grpc.enable_channelz': 0,
+    ...(admit !== undefined && { interceptors: [admitEarly(admit, EXPORT_PATHS)] }),
   });
   for (const service of SERVICES) server.addService(definitionOf(service), implementationOf(service, options));
   const health = new HealthImplementation();
@@ -56,13 +59,13 @@ export function createGrpcReceiver(options: GrpcReceiverOptions): GrpcReceiver {
   // it a success where one of two addresses was free, and its forceShutdown closes nothing while channelz is off.
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   widenWindows(server);
+  guardSessions(server);
   const sockets = new Set<Socket>();
-  const listener = createServer({ noDelay: true }, (socket) => {
+  const listener = createSocketServer(tls, (socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     injector.injectConnection(socket);
   });
-  listener.maxConnections = CONNECTIONS_MAX;
   let listening: Listening | null = null;
   let starting: Promise<void> | undefined;
   let stopping: Promise<void> | undefined;
@@ -103,7 +106,6 @@ const RESPONSE_BYTES_MAX = 64 * 1024;
 const CONCURRENT_STREAMS_MAX = 100;
 // Finds out about peers that vanished without a word; under the 5 minutes at which peers call pings too many.
 const KEEPALIVE_MS = 120_000;
-const CONNECTIONS_MAX = 10_000;
 
 function implementationOf({ signal }: ExportService, options: GrpcReceiverOptions): UntypedServiceImplementation {
   return {
@@ -114,8 +116,7 @@ function implementationOf({ signal }: ExportService, options: GrpcReceiverOption
           signal,
           transport: 'grpc',
           encoding: 'protobuf',
-          tenant: options.tenant,
-          authorization: call.metadata.get('authorization')[0]?.toString(),
+          authorization: authorizationOf(call.metadata),
           read(ticket) {
             ticket.hold(body.length);
             return body;
@@ -129,19 +130,12 @@ function implementationOf({ signal }: ExportService, options: GrpcReceiverOption
   };
 }
 
-function grpcError(error: unknown) {
-  const failure = failureOf(error);
-  const metadata = new Metadata();
-  for (const [key, value] of statusTrailers(failure)) metadata.set(key, value);
-  return { code: failure.grpcCode, details: failure.message, metadata };
-}
-
 /** The request stays bytes: the walk reads them where they are. */
 function definitionOf({ grpc }: ExportService): ServiceDefinition {
   const bytes = (value: Uint8Array) => Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   return {
     export: {
-      path: `/${grpc.typeName}/Export`,
+      path: pathOf(grpc),
       requestStream: false,
       responseStream: false,
       requestSerialize: bytes,
@@ -151,6 +145,9 @@ function definitionOf({ grpc }: ExportService): ServiceDefinition {
     },
   };
 }
+
+const pathOf = ({ typeName }: ExportService['grpc']) => `/${typeName}/Export`;
+const EXPORT_PATHS = new Set(SERVICES.map(({ grpc }) => pathOf(grpc)));
 
 /** What reflection wants to know: descriptors of these files and of all that they import, in the shape of proto-loader. */
 function reflectedFiles(files: readonly DescFile[]): ConstructorParameters<typeof ReflectionService>[0] {
@@ -176,13 +173,12 @@ const CONNECTION_WINDOW_BYTES = 4 << 20;
  * @returns whether the windows will be widened
  */
 export function widenWindows(server: Server): boolean {
-  const { http2Servers } = server as unknown as { http2Servers?: Map<Http2Server, unknown> };
-  if (!(http2Servers instanceof Map) || http2Servers.size === 0) return false;
-  for (const http2Server of http2Servers.keys()) {
+  const servers = http2ServersOf(server);
+  for (const http2Server of servers) {
     http2Server.on('session', (session: ServerHttp2Session) => {
       session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
       session.settings({ initialWindowSize: STREAM_WINDOW_BYTES, maxConcurrentStreams: CONCURRENT_STREAMS_MAX });
     });
   }
-  return true;
+  return servers.length > 0;
 }

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, request } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../base/clock.ts';
 import { DebugError } from '../base/errors.ts';
 import { createMeter } from '../base/meter.ts';
 import { createAdmission } from './admission.ts';
@@ -14,14 +15,19 @@ afterEach(async () => {
 });
 
 const ticket = () =>
-  createAdmission({ requestBytesMax: 1 << 20, inFlightBytesMax: 1 << 20, meter: createMeter() }).enter();
+  createAdmission({
+    requestBytesMax: 1 << 20,
+    inFlightBytesMax: 1 << 20,
+    clock: systemClock(),
+    meter: createMeter(),
+  }).enter('default');
 const reads: Exporter = async (request) => {
   await request.read(ticket());
   return { rejected: 0, message: '' };
 };
 
 async function start(exporter: Exporter, more: Partial<HttpReceiverOptions> = {}): Promise<string> {
-  const receiver = createHttpReceiver({ host: '127.0.0.1', port: 0, export: exporter, tenant: 'default', ...more });
+  const receiver = createHttpReceiver({ host: '127.0.0.1', port: 0, export: exporter, ...more });
   running.push(receiver);
   await receiver.start();
   return `http://127.0.0.1:${receiver.address()!.port}/v1/logs`;
@@ -36,14 +42,14 @@ describe('the HTTP receiver', () => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
     const { port } = other.address() as AddressInfo;
-    const receiver = createHttpReceiver({ host: '127.0.0.1', port, export: reads, tenant: 'default' });
+    const receiver = createHttpReceiver({ host: '127.0.0.1', port, export: reads });
     await expect(receiver.start()).rejects.toThrow(/port is taken.*DEBUG_OTLP_HTTP_PORT/);
     await receiver.stop();
     other.close();
   });
 
   it('names the host where that is what is wrong', async () => {
-    const receiver = createHttpReceiver({ host: 'no.such.host.invalid', port: 0, export: reads, tenant: 'default' });
+    const receiver = createHttpReceiver({ host: 'no.such.host.invalid', port: 0, export: reads });
     await expect(receiver.start()).rejects.toThrow(/DEBUG_HOST/);
   });
 
@@ -121,7 +127,7 @@ describe('the HTTP receiver', () => {
   });
 
   it('can be stopped twice, and without having been started', async () => {
-    await createHttpReceiver({ host: '127.0.0.1', port: 0, export: reads, tenant: 'default' }).stop();
+    await createHttpReceiver({ host: '127.0.0.1', port: 0, export: reads }).stop();
     await start(reads);
     await Promise.all([running[0]!.stop(), running[0]!.stop()]);
   });

@@ -1,7 +1,10 @@
-import { createServer, type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { type Cors, createCors } from '../base/cors.ts';
 import { DebugError } from '../base/errors.ts';
 import type { Part } from '../base/lifecycle.ts';
 import { type Listening, listen } from '../base/listen.ts';
+import { createWebServer, type SlowClients, type Tls } from '../base/tls.ts';
+import { credentialsOf } from '../base/tokens.ts';
 import type { Encoding, Exporter } from './export.ts';
 import { contentEncodingOf, readBody } from './inflate.ts';
 import { responseJson, responseProtobuf, SERVICES } from './services.ts';
@@ -12,8 +15,11 @@ export interface HttpReceiverOptions {
   /** 0 for any. */
   port: number;
   export: Exporter;
-  /** Whose telemetry comes in here. */
-  tenant: string;
+  /** Absent: plain text. */
+  tls?: Tls | null;
+  /** Which pages may send; absent: none. */
+  cors?: Cors;
+  slowClients?: SlowClients;
   /** How long a stop waits for requests under way. Default 5000. */
   stopMs?: number;
 }
@@ -25,21 +31,23 @@ export interface HttpReceiver extends Part {
 
 /** OTLP over HTTP: `POST /v1/traces`, `/v1/metrics`, `/v1/logs`, in protobuf or JSON by Content-Type. */
 export function createHttpReceiver(options: HttpReceiverOptions): HttpReceiver {
-  const { host, port, tenant, stopMs = 5000 } = options;
-  const server = createServer(TIMEOUTS, (request, response) => {
+  const { host, port, tls = null, cors = createCors([], METHOD), slowClients, stopMs = 5000 } = options;
+  const server = createWebServer(tls, slowClients, (request, response) => {
     handle(request, response).catch(() => request.destroy());
   });
-  server.maxConnections = CONNECTIONS_MAX;
   let listening: Listening | null = null;
   let starting: Promise<void> | undefined;
   let stopping: Promise<void> | undefined;
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const encoding = encodingOf(request.headers['content-type']);
+    for (const [name, value] of Object.entries(cors.headers(request))) response.setHeader(name, value);
     try {
       const service = SERVICES.find(({ httpPath }) => httpPath === pathOf(request.url!));
       if (service === undefined) throw new DebugError('NOT_FOUND', `nothing is served at ${request.url}`);
-      if (request.method !== 'POST') {
+      const preflight = cors.preflight(request);
+      if (preflight !== null) return void response.writeHead(204, preflight).end();
+      if (request.method !== METHOD) {
         return answer(response, 405, 'text/plain', '405 method not allowed, supported: [POST]', { allow: 'POST' });
       }
       const contentEncoding = contentEncodingOf(request.headers['content-encoding']);
@@ -52,8 +60,7 @@ export function createHttpReceiver(options: HttpReceiverOptions): HttpReceiver {
         signal,
         transport: 'http',
         encoding,
-        tenant,
-        authorization: request.headers.authorization,
+        authorization: credentialsOf(request.headersDistinct),
         read: (ticket) => {
           // Said beforehand: not one byte of it has to be read.
           if (Number(request.headers['content-length']) > ticket.requestBytesMax)
@@ -112,21 +119,11 @@ export function createHttpReceiver(options: HttpReceiverOptions): HttpReceiver {
   };
 }
 
+const METHOD = 'POST';
 const PROTOBUF_TYPE = 'application/x-protobuf';
 const JSON_TYPE = 'application/json';
 // Word for word the collector's: people search for it.
 const UNSUPPORTED_MEDIA_TYPE = '415 unsupported media type, supported: [application/json, application/x-protobuf]';
-
-const TIMEOUTS = {
-  // Exporters wait 10 s for an answer; whoever takes longer to send is not one of them.
-  headersTimeout: 15_000,
-  requestTimeout: 60_000,
-  // SDKs keep a connection from one export to the next, often a minute.
-  keepAliveTimeout: 75_000,
-  connectionsCheckingInterval: 5_000,
-};
-// Each costs some 20 kB: a ceiling against those who only connect, far over any fleet that one process can serve.
-const CONNECTIONS_MAX = 10_000;
 
 /** What the Content-Type names, parameters aside; null for what OTLP has no encoding for. */
 function encodingOf(contentType: string | undefined): Encoding | null {

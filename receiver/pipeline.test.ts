@@ -69,6 +69,24 @@ test('a record that the store has is left out when it is sent again after a rest
   expect(store.messages()).toEqual(['same']);
 });
 
+test('F15 a request that another receiver stored is left out, and what came with it is stored', async () => {
+  const store = fakeStore();
+  await running(store.sink, async (journal, pipeline) => {
+    await append(journal, 'theirs');
+    await pipeline.settled(1000);
+  });
+  store.forgetIds();
+  await rm(directory, { recursive: true }); // a journal of its own, as another receiver has
+  await running(store.sink, async (journal, pipeline) => {
+    await Promise.all([append(journal, 'theirs'), append(journal, 'ours')]);
+    expect(await pipeline.settled(5000)).toBe(0);
+    await append(journal, 'later');
+    expect(await pipeline.settled(5000)).toBe(0);
+  });
+  expect(store.records()).toBe(3);
+  expect(store.counted()).toBe(3);
+});
+
 test('stop commits what was acknowledged', async () => {
   const store = fakeStore();
   await running(store.sink, async (journal) => {
@@ -81,6 +99,7 @@ test('stop commits what was acknowledged', async () => {
 function fakeStore() {
   const flushes: Derived[] = [];
   const ledger = new Map<string, bigint>();
+  const requests = new Set<string>();
   const ids: [string, bigint, bigint][] = [];
   const store = {
     away: false,
@@ -88,9 +107,13 @@ function fakeStore() {
     sink: {
       async commit(flush) {
         if (store.away) throw new Error('away');
-        if (flush.ledger.position <= (ledger.get(flush.ledger.journal) ?? 0n)) return;
+        if (flush.ledger.position <= (ledger.get(flush.ledger.journal) ?? 0n)) return [];
+        const repeated = flush.requests.filter((id) => requests.has(id));
+        if (repeated.length > 0) return repeated;
+        for (const id of flush.requests) requests.add(id);
         ledger.set(flush.ledger.journal, flush.ledger.position);
         flushes.push(flush);
+        return [];
       },
       async committedPosition(journal) {
         if (store.away) throw new Error('away');
@@ -100,13 +123,17 @@ function fakeStore() {
         for (const id of ids) known(...id);
       },
     } satisfies Sink as Sink,
+    records: () => flushes.flatMap(({ blocks }) => blocks).reduce((sum, { count }) => sum + count, 0),
+    counted: () => flushes.flatMap((flush) => flush.componentMinutes).reduce((sum, { total }) => sum + total, 0),
+    forgetIds: () => ids.splice(0),
     remember: (id: [string, bigint, bigint]) => ids.push(id),
   };
   const { commit } = store.sink;
   store.sink.commit = async (flush) => {
-    await commit(flush);
-    const { time, hash } = indexRequest('log', request(flush.templates.at(-1)?.text ?? '')).records[0]!;
+    const repeated = await commit(flush);
+    const { time, hash } = indexRequest('log', request(flush.templates.at(-1)?.text ?? '')).records.record(0);
     store.remember([flush.tenant, time, hash]);
+    return repeated;
   };
   return store;
 }

@@ -1,7 +1,8 @@
 /**
- * Behind the acknowledgement: takes entries from the journal, derives blocks and commits them to the store, in order, one flush at
- * a time. The journal is the queue: while the store is away it grows, and what was not committed is taken again
- * after a restart. A flush carries the position of its last entry, so that the store can tell it has it already.
+ * Behind the acknowledgement: takes entries from the journal, derives blocks and commits them to the store, in order. While the store
+ * commits one flush the next is derived, and never more than that: the journal is the queue. While the store is away it grows, and
+ * what was not committed is taken again after a restart. A flush carries the position of its last entry, so that the store can tell
+ * it has it already, and what its requests hold, so that a request that another receiver stored is left out.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../base/clock.ts';
@@ -10,13 +11,17 @@ import type { Part } from '../base/lifecycle.ts';
 import type { Logger } from '../base/log.ts';
 import type { Meter } from '../base/meter.ts';
 import type { Indexer } from '../otlp/walk.ts';
-import { type Arrival, type Derived, type DeriveSettings, derive } from './derive.ts';
+import { type Arrival, type Derived, type DeriveSettings, derive, withoutKnown } from './derive.ts';
 import type { Journal, JournalEntry } from './journal.ts';
+import type { RecentIds } from './recent-ids.ts';
 
 /** What the pipeline needs of a store. */
 export interface Sink {
-  /** MUST be durable when it resolves, and change nothing for a ledger position that it has already. */
-  commit(flush: Derived & { ledger: { journal: string; position: bigint } }): Promise<void>;
+  /**
+   * MUST be durable when it resolves, and change nothing for a ledger position that it has already.
+   * @returns those of the flush's requests that were committed before by another flush; when there are any, nothing was changed
+   */
+  commit(flush: Derived & { ledger: { journal: string; position: bigint } }): Promise<readonly string[]>;
   /** Every entry up to and including this position is committed; 0n for a journal that it does not know. */
   committedPosition(journal: string): Promise<bigint>;
   /** Names the records that were stored lately, so that they are known when they are sent again. */
@@ -27,6 +32,7 @@ export interface PipelineSettings extends DeriveSettings {
   journal: Journal;
   sink: Sink;
   index: Indexer;
+  recent: RecentIds;
   /** `DEBUG_BATCH_SIZE_MS`: the longest that a batch waits while others are on their way; an idle writer does not wait. */
   batchMs: number;
   /** Told of each flush when it is committed. MUST NOT throw. */
@@ -54,7 +60,10 @@ const RETRY_MAX_MS = 2000;
 export function createPipeline(settings: PipelineSettings): Pipeline {
   const { journal, sink, clock, log, meter } = settings;
   const records = meter.counter('records_stored_total', 'Records committed to the store');
-  const duplicates = meter.counter('records_duplicate_total', 'Records left out because they were stored already');
+  const duplicateRecords = meter.counter(
+    'records_duplicate_total',
+    'Records left out because they were stored already',
+  );
   const failures = meter.counter('commit_failures_total', 'What the store refused and was asked again');
   const seconds = meter.histogram(
     'commit_seconds',
@@ -71,35 +80,60 @@ export function createPipeline(settings: PipelineSettings): Pipeline {
   async function run(): Promise<void> {
     await persist('ask the store what it has', attach);
     let lastFlushMs = Number.NEGATIVE_INFINITY;
+    let committing: Promise<void> = Promise.resolve();
     while (!stopping.signal.aborted) {
       const entries = await persist('read the journal', () => journal.take(FLUSH_BYTES_MAX, stopping.signal));
       if (entries.length === 0) continue;
       const startMs = clock.monotonicMs();
       // Where the store was away at the start, the journal may hand out what it has: the ledger knows.
-      const fresh = entries.filter(({ position }) => position > committed);
-      for (const run of tenantRuns(fresh)) await store(run);
-      seconds.observe((clock.monotonicMs() - startMs) / 1000);
+      const waiting = entries.filter(({ position }) => position > committed);
+      for (const run of tenantRuns(waiting)) {
+        const flush = await prepare(run);
+        await committing;
+        committing = store(flush).then(() => seconds.observe((clock.monotonicMs() - startMs) / 1000));
+        committing.catch(() => {}); // thrown again where it is awaited
+      }
       // Half the wait leaves the other half to the commit: live readers are promised 100 ms.
       const waitMs = settings.batchMs / 2 - (clock.monotonicMs() - lastFlushMs);
       lastFlushMs = clock.monotonicMs();
       if (waitMs > 0 && waiters.size === 0) await breath(waitMs);
     }
+    await committing;
   }
 
   async function attach(): Promise<void> {
-    committed = await sink.committedPosition(journal.id);
+    committed = await journal.seek(await sink.committedPosition(journal.id));
     await sink.recall((tenant, time, hash) => settings.recent.add(tenant, time, hash));
   }
 
-  async function store(entries: readonly JournalEntry[]): Promise<void> {
-    const flush = derive(entries[0]!.tenant, arrivalsOf(entries), settings);
+  async function prepare(entries: readonly JournalEntry[]): Promise<Prepared> {
+    const { tenant } = entries[0]!;
     const { position } = entries.at(-1)!;
-    await persist('commit to the store', () => sink.commit({ ...flush, ledger: { journal: journal.id, position } }));
+    const { fresh, duplicates } = withoutKnown(tenant, await arrivalsOf(entries), settings.recent);
+    return { position, arrivals: fresh, duplicates, derived: await derive(tenant, fresh, settings) };
+  }
+
+  async function store({ position, arrivals, duplicates, derived }: Prepared): Promise<void> {
+    const ledger = { journal: journal.id, position };
+    let flush = derived;
+    let left = duplicates;
+    const known = new Set<string>();
+    for (;;) {
+      const repeated = await persist('commit to the store', () => sink.commit({ ...flush, ledger }));
+      if (repeated.length === 0) break;
+      // Sent to another receiver before, or before a restart: rare, so that the whole flush is made again without it.
+      // The other may have committed more of them in between: those of each round are left out in all that follow.
+      for (const request of repeated) known.add(request);
+      const others = arrivals.filter(({ request }) => !known.has(request!));
+      left = duplicates + recordsIn(arrivals) - recordsIn(others);
+      // The templates were merged on the way to the first one, and are not told again.
+      flush = { ...(await derive(flush.tenant, others, settings)), templates: derived.templates };
+    }
     committed = position;
     for (const waiter of waiters) if (waiter.position <= committed) waiter.resolve();
     void journal.release(position);
     records.inc(flush.blocks.reduce((sum, block) => sum + block.count, 0));
-    duplicates.inc(flush.duplicates);
+    duplicateRecords.inc(left);
     settings.committed(flush);
   }
 
@@ -120,12 +154,14 @@ export function createPipeline(settings: PipelineSettings): Pipeline {
     }
   }
 
-  function arrivalsOf(entries: readonly JournalEntry[]): Arrival[] {
-    // Live entries bring their index along; replayed ones are walked again.
-    return entries.map((entry) => ({
-      receivedAt: entry.receivedAt,
-      records: (entry.index ?? settings.index(entry.signal, entry.body)).records,
-    }));
+  /** Live entries bring their index along; replayed ones are walked again. */
+  async function arrivalsOf(entries: readonly JournalEntry[]): Promise<Arrival[]> {
+    const arrivals: Arrival[] = [];
+    for (const { receivedAt, signal, body, index } of entries) {
+      const { records } = index ?? (await settings.index.inTurns(signal, body));
+      arrivals.push({ receivedAt, records });
+    }
+    return arrivals;
   }
 
   function breath(ms: number): Promise<void> {
@@ -172,7 +208,7 @@ export function createPipeline(settings: PipelineSettings): Pipeline {
           resolve();
         }
       });
-      return durable <= committed ? 0 : Number(durable - committed);
+      return durable <= committed ? 0 : journal.stats().bytes;
     },
 
     /** Commits what has been acknowledged, then ends; what the store does not take in time stays in the journal. */
@@ -186,6 +222,18 @@ export function createPipeline(settings: PipelineSettings): Pipeline {
 }
 
 const STOP_FLUSH_MS = 5000;
+
+/** A flush, and what it would be made of again. */
+interface Prepared {
+  position: bigint;
+  arrivals: readonly Arrival[];
+  duplicates: number;
+  derived: Derived;
+}
+
+function recordsIn(arrivals: readonly Arrival[]): number {
+  return arrivals.reduce((sum, { records }) => sum + records.length, 0);
+}
 
 /** Entries of one tenant are one flush; the order of entries is kept, as the ledger counts on it. */
 function* tenantRuns(entries: readonly JournalEntry[]): Generator<JournalEntry[]> {

@@ -40,6 +40,10 @@ class Tier implements BlockReader {
     }
   }
 
+  async version(): Promise<bigint> {
+    return 0n;
+  }
+
   async completeSince(): Promise<bigint | null> {
     return this.complete;
   }

@@ -7,8 +7,8 @@ import { type ColumnReader, createEventReader, type EventReader } from './query.
 import { type BlockWalk, walkTiers } from './walk.ts';
 
 export interface Tiers {
-  /** Durable when it resolves, as the warm tier promises; a hot tier that is away changes nothing. */
-  commit(flush: Flush): Promise<void>;
+  /** As the warm tier promises; a hot tier that is away changes nothing. */
+  commit(flush: Flush): Promise<readonly string[]>;
   blocks(selector: BlockSelector): BlockWalk;
   reader: EventReader & ColumnReader;
 }
@@ -22,12 +22,14 @@ export interface TiersOptions {
    * alone; else hot may lack what others wrote, and warm is always asked.
    */
   soleWriter?: boolean;
+  /** The newest record of a tenant that was merged into another block in `warm` while this runs: hot has it in blocks of other ids. */
+  mergedUntil?: (tenant: string) => bigint;
   log: Logger;
   meter: Meter;
 }
 
 /** Opens and closes nothing: the stores are started by whoever made them. */
-export function createTiers({ hot, warm, cold, soleWriter = false, log, meter }: TiersOptions): Tiers {
+export function createTiers({ hot, warm, cold, soleWriter = false, mergedUntil, log, meter }: TiersOptions): Tiers {
   const readers: BlockReader[] = [hot, warm, cold].filter((tier) => tier !== null);
   const failures = meter.counter('tier_failures_total', 'Reads and copies that a tier failed.', ['tier']);
   const failedOnce = new Set<TierName>();
@@ -42,8 +44,8 @@ export function createTiers({ hot, warm, cold, soleWriter = false, log, meter }:
   }
 
   function blocks(selector: BlockSelector): BlockWalk {
-    const firstReach = () => hotReach(selector.tenant);
-    return walkTiers({ selector, readers, failed, ...(hot !== null && soleWriter && { firstReach }) });
+    const hotFirst = { firstReach: () => hotReach(selector.tenant), version: warm.version };
+    return walkTiers({ selector, readers, failed, ...(hot !== null && soleWriter && hotFirst) });
   }
 
   /** The time from which on hot has every block of the tenant; null while nobody can tell. */
@@ -54,7 +56,9 @@ export function createTiers({ hot, warm, cold, soleWriter = false, log, meter }:
       reaches.set(tenant, before);
     }
     try {
-      const [complete, missing] = await Promise.all([hot!.completeSince(), before]);
+      const [complete, unknown] = await Promise.all([hot!.completeSince(), before]);
+      const merged = mergedUntil?.(tenant) ?? -1n;
+      const missing = merged > unknown ? merged : unknown;
       return complete !== null && complete <= missing ? missing + 1n : complete;
     } catch {
       reaches.delete(tenant);
@@ -75,8 +79,10 @@ export function createTiers({ hot, warm, cold, soleWriter = false, log, meter }:
 
   return {
     async commit(flush) {
-      await warm.commit(flush);
+      const repeated = await warm.commit(flush);
+      if (repeated.length > 0) return repeated;
       await hot?.put(flush.blocks).catch((error) => failed('hot', error));
+      return [];
     },
     blocks,
     reader: createEventReader({ blocks, rows: warm }),

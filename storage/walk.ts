@@ -23,12 +23,16 @@ export interface WalkOptions {
    * left alone until the walk gets there.
    */
   firstReach?(): Promise<bigint | null>;
+  /** The version of the other readers' blocks, asked at the beginning: what is merged on the way must not change what they have. */
+  version?(): Promise<bigint>;
 }
 
-export function walkTiers({ selector, readers, failed, firstReach }: WalkOptions): BlockWalk {
+export function walkTiers({ selector: asked, readers, failed, firstReach, version }: WalkOptions): BlockWalk {
   const answered = new Set<TierName>();
+  let selector = asked;
 
   async function* walk(): AsyncGenerator<TieredBlock> {
+    if (version !== undefined) selector = { ...asked, version: await version() };
     let waiting = firstReach === undefined ? [] : readers.slice(1);
     const sources = readers.slice(0, readers.length - waiting.length).map((reader) => new Source(reader, selector));
     let last: string | undefined;
@@ -69,7 +73,7 @@ export function walkTiers({ selector, readers, failed, firstReach }: WalkOptions
     const { id, timeMax } = copies[0]!.block;
     for (const reader of readers.filter(({ tier }) => !copies.some((copy) => copy.tier === tier))) {
       try {
-        for await (const block of reader.blocks({ tenant: selector.tenant, start: timeMax, end: timeMax })) {
+        for await (const block of reader.blocks({ ...ofTenant(selector), start: timeMax, end: timeMax })) {
           if (block.id === id) return await block.payload();
         }
       } catch {
@@ -142,6 +146,10 @@ function newestOf(sources: readonly Source[]): FoundBlock | undefined {
 
 function copyOf({ reader, head }: Source): { tier: TierName; block: FoundBlock } {
   return { tier: reader.tier, block: head! };
+}
+
+function ofTenant({ tenant, version }: BlockSelector): BlockSelector {
+  return { tenant, ...(version !== undefined && { version }) };
 }
 
 /** @param last id of the block before */

@@ -50,7 +50,7 @@ function storeAt(url: string, limits: { ttlMs?: number; bytesMax?: number } = {}
 
 const ids = async (store: HotStore) => (await collect(store.blocks({ tenant: 'default' }))).map(({ id }) => id);
 
-describe('a Redis that is away', () => {
+describe('F6 a Redis that is away', () => {
   it('keeps nobody from starting, and is used as soon as it is there', async () => {
     await link.refuse();
     const store = storeAt(link.url);
@@ -108,7 +108,7 @@ it.each([
   await admin.acl('DELUSER', keyPrefix);
 });
 
-it('what was flushed is gone, and what is put after that is there', async () => {
+it('F6 what was flushed is gone, and what is put after that is there', async () => {
   const store = storeAt(inject('redisUrl'));
   await store.start();
   await store.put([block]);
@@ -119,7 +119,7 @@ it('what was flushed is gone, and what is put after that is there', async () => 
   expect(await ids(store)).toEqual([next.id, block.id]);
 });
 
-it('whatever single key Redis drops, the rest is read and nothing wrong', async () => {
+it('F6 whatever single key Redis drops, the rest is read and nothing wrong', async () => {
   const blocks = Array.from({ length: 20 }, (_, i) => logBlock([{ time: NOON + BigInt(i), correlation: 'c' }]));
   const store = storeAt(inject('redisUrl'));
   await store.start();
@@ -139,7 +139,7 @@ it('whatever single key Redis drops, the rest is read and nothing wrong', async 
   }
 });
 
-it('a key of ours that is something else costs the hot tier only', async () => {
+it('F6 a key of ours that is something else costs the hot tier only', async () => {
   await admin.set(`${keyPrefix}:{default:0}:g`, 'not a hash');
   const store = storeAt(inject('redisUrl'));
   await store.start();

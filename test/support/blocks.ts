@@ -1,13 +1,7 @@
 /** Real blocks for tests: log records as an exporter sends them, walked and packed by the code that production uses. */
 import { create, toBinary } from '@bufbuild/protobuf';
-import {
-  type Block,
-  type BlockRecord,
-  buildBlock,
-  type ComponentRef,
-  decodeIndex,
-  decodePayload,
-} from '../../model/block.ts';
+import { type Block, type BlockRecord, type ComponentRef, decodeIndex, decodePayload } from '../../model/block.ts';
+import { buildBlock } from '../../model/block-builder.ts';
 import { type DebugEvent, severityOf } from '../../model/event.ts';
 import { eventId } from '../../model/ids.ts';
 import { dayOf } from '../../model/time.ts';

@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Clock } from '../../base/clock.ts';
 import { createLogger } from '../../base/log.ts';
 import { createMeter } from '../../base/meter.ts';
 import type { WarmStore } from '../../storage/contract.ts';
@@ -10,7 +11,7 @@ import { createEmbeddedStore } from '../../storage/embedded/store.ts';
 export interface EmbeddedDirectory {
   directory: string;
   /** A started store; opened again, the same file in another process. */
-  open(): Promise<WarmStore>;
+  open(clock?: Clock): Promise<WarmStore>;
   drop(): Promise<void>;
 }
 
@@ -18,8 +19,13 @@ export async function embeddedDirectory(): Promise<EmbeddedDirectory> {
   const directory = await mkdtemp(join(tmpdir(), 'ai-debug-embedded-'));
   return {
     directory,
-    async open() {
-      const store = createEmbeddedStore({ directory, log: createLogger('silent'), meter: createMeter() });
+    async open(clock) {
+      const store = createEmbeddedStore({
+        directory,
+        ...(clock && { clock }),
+        log: createLogger('silent'),
+        meter: createMeter(),
+      });
       await store.start();
       return store;
     },

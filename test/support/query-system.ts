@@ -8,17 +8,20 @@ import { createLogger } from '../../base/log.ts';
 import { createMeter, type Meter } from '../../base/meter.ts';
 import { createAuthenticate } from '../../base/tokens.ts';
 import { createInsightEngine } from '../../insight/engine.ts';
+import { findRootCauses } from '../../insight/root-cause/find.ts';
 import { createTemplateMiner } from '../../insight/templates.ts';
 import type { Signal } from '../../model/block.ts';
 import { DEFAULT_KEYS } from '../../otlp/keys.ts';
 import { indexRequest } from '../../otlp/walk.ts';
-import { createLive } from '../../query/live.ts';
+import { createCache } from '../../query/cache.ts';
+import { createLive, type Live } from '../../query/live.ts';
 import type { QueryNeeds } from '../../query/needs.ts';
 import { createQueryServer } from '../../query/server.ts';
-import { createQueryService } from '../../query/service.ts';
+import { createQueryService, type QueryService } from '../../query/service.ts';
 import { createJournal } from '../../receiver/journal.ts';
 import { createPipeline } from '../../receiver/pipeline.ts';
 import { RecentIds } from '../../receiver/recent-ids.ts';
+import type { FeedMessage } from '../../storage/contract.ts';
 import { createEmbeddedStore } from '../../storage/embedded/store.ts';
 import { createMemoryFeed } from '../../storage/memory/feed.ts';
 import { createMemoryHotStore } from '../../storage/memory/hot.ts';
@@ -28,9 +31,11 @@ export interface QuerySystem {
   /** `http://127.0.0.1:port` */
   url: string;
   /** Takes an OTLP export request as a receiver would: durable when it resolves, not yet readable. */
-  send(signal: Signal, body: Uint8Array): Promise<void>;
+  send(signal: Signal, body: Uint8Array, tenant?: string): Promise<void>;
   /** What the system is made of, for tests that reach behind the network. */
   needs: QueryNeeds;
+  service: QueryService;
+  live: Live;
   meter: Meter;
   stop(): Promise<void>;
 }
@@ -40,6 +45,7 @@ export interface QuerySystemOptions {
   port?: number;
   tokens?: readonly string[];
   enabled?: boolean;
+  requestsPerSecond?: number;
   streaming?: boolean;
   troubles?: () => Promise<readonly string[]>;
   engine?: QueryNeeds['engine'];
@@ -52,6 +58,11 @@ export async function startQuerySystem(options: QuerySystemOptions = {}): Promis
   const hot = createMemoryHotStore({ bytesMax: 64 << 20, ttlMs: 3_600_000, clock: shared.clock });
   const tiers = createTiers({ hot, warm, cold: null, ...shared });
   const feed = createMemoryFeed();
+  const cache = createCache({ entriesMax: 1000, ttlMs: 300_000, ...shared });
+  const publish = (message: FeedMessage) => {
+    cache.observe(message);
+    feed.publish(message);
+  };
   const journal = createJournal({
     directory: join(directory, 'journal'),
     bytesMax: 1 << 30,
@@ -67,14 +78,18 @@ export async function startQuerySystem(options: QuerySystemOptions = {}): Promis
     templateOf: createTemplateMiner().templateOf,
     recent: new RecentIds(1 << 16),
     batchMs: 10,
-    committed: ({ tenant, blocks }) => {
+    committed: ({ tenant, blocks, componentMinutes }) => {
+      cache.arrived(
+        tenant,
+        componentMinutes.map(({ component_id: id }) => ({ id })),
+      );
       for (const { index, payload } of blocks) feed.publish({ kind: 'block', tenant, index, payload });
     },
     ...shared,
   });
-  const send = async (signal: Signal, body: Uint8Array) => {
+  const send = async (signal: Signal, body: Uint8Array, tenant = 'default') => {
     const receivedAt = shared.clock.nowNanos();
-    await journal.append({ signal, tenant: 'default', receivedAt, body, index: indexRequest(signal, body) });
+    await journal.append({ signal, tenant, receivedAt, body, index: indexRequest(signal, body) });
   };
   const settled = async () => ({ pending: await pipeline.settled(1000) });
   const engine = createInsightEngine({
@@ -82,16 +97,19 @@ export async function startQuerySystem(options: QuerySystemOptions = {}): Promis
     insights: warm,
     confidenceThreshold: 0.7,
     retentionHours: 720,
-    publish: feed.publish,
+    publish,
     ...shared,
   });
   const needs: QueryNeeds = {
     events: tiers.reader,
     rows: warm,
     engine: options.engine ?? engine,
-    publish: feed.publish,
-    ingest: async (_tenant, exports) => {
-      for (const body of exports) await send('log', body);
+    rootCauses: (request) => findRootCauses({ ...tiers.reader, templates: warm.templates }, request),
+    publish,
+    cache,
+    redact: () => {},
+    ingest: async (tenant, exports) => {
+      for (const body of exports) await send('log', body, tenant);
       await settled();
     },
     settled,
@@ -99,14 +117,15 @@ export async function startQuerySystem(options: QuerySystemOptions = {}): Promis
     retentionNanos,
     clock: shared.clock,
   };
+  const service = createQueryService(needs);
   const live = createLive({ feed, rows: warm, ...shared });
   const server = createQueryServer({
     host: '127.0.0.1',
     port: options.port ?? 0,
-    service: createQueryService(needs),
+    service,
     live: options.streaming === false ? null : live,
     enabled: options.enabled ?? true,
-    tenant: 'default',
+    requestsPerSecond: options.requestsPerSecond ?? 0,
     authenticate: createAuthenticate(options.tokens ?? []),
     troubles: options.troubles ?? (async () => []),
     version: '0.0.0-test',
@@ -124,6 +143,8 @@ export async function startQuerySystem(options: QuerySystemOptions = {}): Promis
     url: `http://127.0.0.1:${server.address()!.port}`,
     send,
     needs,
+    service,
+    live,
     meter: shared.meter,
     async stop() {
       await parts.stop();

@@ -52,6 +52,7 @@ export async function startReceiver(options: TestReceiverOptions = {}): Promise<
     requestBytesMax,
     inFlightBytesMax,
     ...(inFlightRequestsMax !== undefined && { inFlightRequestsMax }),
+    clock,
     meter,
   });
   const exporter = createExporter({
@@ -64,7 +65,7 @@ export async function startReceiver(options: TestReceiverOptions = {}): Promise<
     log,
     meter,
   });
-  const listening = { host: '127.0.0.1', port: 0, export: exporter, tenant: 'default' };
+  const listening = { host: '127.0.0.1', port: 0, export: exporter };
   const http = createHttpReceiver(listening);
   const grpc = createGrpcReceiver({ ...listening, requestBytesMax });
   for (const part of [journal, http, grpc]) await part.start();

@@ -20,7 +20,7 @@ export interface System {
 /** A real `ai-debug up` on the embedded tiers, in a process of its own on free ports and a fresh folder. */
 export async function startSystem(): Promise<System> {
   const dataDir = await mkdtemp(join(tmpdir(), 'ai-debug-system-'));
-  const ports = ['--otlp-grpc-port=0', '--otlp-http-port=0', '--http-port=0'];
+  const ports = ['--otlp-grpc-port=0', '--otlp-http-port=0', '--http-port=0', '--grpc-port=0'];
   const program = await startProgram({
     name: 'ai-debug up',
     args: [CLI, 'up', '--json', '--log-level=warn', `--data-dir=${dataDir}`, ...ports],

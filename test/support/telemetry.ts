@@ -96,6 +96,15 @@ export function exception(words: LogWords & { trace: string; span: string }): De
   return { ...event, name: 'exception', severity_number: 0 };
 }
 
+/** A point of a gauge. */
+export function gauge(
+  words: Told & { metric: string; value: number; unit?: string; dimensions?: JsonObject },
+): DebugEvent {
+  const { metric: metric_name, value, unit = '1', dimensions = {} } = words;
+  const metric = { metric_name, type: 'gauge' as const, unit, dimensions, value };
+  return { ...base(words), event_type: 'metric', message: metric_name, metric };
+}
+
 export function snapshot(
   words: Told & { state: JsonObject; checkpoint?: string; type?: Snapshot['snapshot_type'] },
 ): Snapshot {

@@ -6,7 +6,8 @@
 import { type create, type DescField, type DescMessage, ScalarType, toBinary } from '@bufbuild/protobuf';
 import { reflect } from '@bufbuild/protobuf/reflect';
 import { describe, expect, test } from 'vitest';
-import { buildBlock, decodeIndex, decodePayload, type Signal } from '../../model/block.ts';
+import { decodeIndex, decodePayload, type Signal } from '../../model/block.ts';
+import { buildBlock } from '../../model/block-builder.ts';
 import { REQUEST_SCHEMAS } from '../../otlp/json.ts';
 import { readBlock } from '../../otlp/read.ts';
 import { indexRequest } from '../../otlp/walk.ts';

@@ -2,7 +2,8 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { buildBlock, decodeIndex, decodePayload, type Signal } from '../../model/block.ts';
+import { decodeIndex, decodePayload, type Signal } from '../../model/block.ts';
+import { buildBlock } from '../../model/block-builder.ts';
 import type { DebugEvent } from '../../model/event.ts';
 import { jsonToProtobuf } from '../../otlp/json.ts';
 import { readBlock } from '../../otlp/read.ts';

@@ -1,0 +1,145 @@
+import { SEVERITY_CRITICAL, SEVERITY_ERROR } from '../model/event.ts';
+import { eventId } from '../model/ids.ts';
+import {
+  COMPONENT,
+  DURATION,
+  HASH_HIGH,
+  HASH_LOW,
+  KIND,
+  pairOf,
+  type RecordTable,
+  TIME_HIGH,
+  TIME_LOW,
+} from '../model/records.ts';
+import type { ComponentMinute, TemplateMinute } from '../model/rollup.ts';
+import { Sketch } from '../model/sketch.ts';
+import { minuteOf, NANOS_PER_MINUTE } from '../model/time.ts';
+
+/** Counts rows of record tables by minute and component, and by template: what health and error patterns are answered from. */
+export class MinuteCounts {
+  readonly #counts = new Map<string, Count>();
+  #table!: RecordTable;
+  /** Of the table's components in the minute of the row before. */
+  #known: (Count | undefined)[] = [];
+  #minute = 0n;
+  // The minute in halves, [from, until): most rows fall into that of the row before, which is seen without a bigint.
+  #fromHigh = 0;
+  #fromLow = 0;
+  #untilHigh = 0;
+  #untilLow = 0;
+
+  /** The rows that follow are of this table. */
+  begin(table: RecordTable): void {
+    this.#table = table;
+    this.#known = [];
+  }
+
+  /** @param at where the row begins */
+  count(at: number, template: string | null): void {
+    const { words, floats } = this.#table;
+    const timeHigh = words[at + TIME_HIGH]!;
+    const timeLow = words[at + TIME_LOW]!;
+    if (
+      before(timeHigh, timeLow, this.#fromHigh, this.#fromLow) ||
+      !before(timeHigh, timeLow, this.#untilHigh, this.#untilLow)
+    ) {
+      this.#enter(minuteOf(pairOf(timeHigh, timeLow)));
+    }
+    const component = words[at + COMPONENT]!;
+    const count = (this.#known[component] ??= this.#countOf(component));
+    const severity = words[at + KIND]! >>> 8;
+    const { row } = count;
+    row.total++;
+    if (severity >= SEVERITY_ERROR) row.errors++;
+    if (severity >= SEVERITY_CRITICAL) row.critical++;
+    const durationMs = floats[at + DURATION]!;
+    if (durationMs >= 0) row.latency.add(durationMs);
+    if (template !== null) this.#countTemplate(count, template, at, severity);
+  }
+
+  rows(): { componentMinutes: ComponentMinute[]; templateMinutes: TemplateMinute[] } {
+    const componentMinutes: ComponentMinute[] = [];
+    const templateMinutes: TemplateMinute[] = [];
+    for (const { row, templates } of this.#counts.values()) {
+      componentMinutes.push(row);
+      for (const { first, last, ...counted } of templates.values()) {
+        templateMinutes.push({ ...counted, first_time: pairOf(...first), last_time: pairOf(...last) });
+      }
+    }
+    return { componentMinutes, templateMinutes };
+  }
+
+  #enter(minute: bigint): void {
+    const until = minute + NANOS_PER_MINUTE;
+    this.#minute = minute;
+    this.#fromHigh = Number(minute >> 32n);
+    this.#fromLow = Number(minute & 0xffff_ffffn);
+    this.#untilHigh = Number(until >> 32n);
+    this.#untilLow = Number(until & 0xffff_ffffn);
+    this.#known = [];
+  }
+
+  #countOf(component: number): Count {
+    const { type, id } = this.#table.components[component]!;
+    const key = `${this.#minute} ${type.length} ${type}${id}`;
+    let count = this.#counts.get(key);
+    if (count === undefined) {
+      const row = {
+        minute: this.#minute,
+        component_type: type,
+        component_id: id,
+        total: 0,
+        errors: 0,
+        critical: 0,
+        latency: new Sketch(),
+      };
+      count = { row, templates: new Map() };
+      this.#counts.set(key, count);
+    }
+    return count;
+  }
+
+  #countTemplate({ row, templates }: Count, template: string, at: number, severity: number): void {
+    const { words } = this.#table;
+    const timeHigh = words[at + TIME_HIGH]!;
+    const timeLow = words[at + TIME_LOW]!;
+    const counted = templates.get(template);
+    if (counted === undefined) {
+      const { minute, component_type, component_id } = row;
+      const hash = pairOf(words[at + HASH_HIGH]!, words[at + HASH_LOW]!);
+      templates.set(template, {
+        minute,
+        template_id: template,
+        component_type,
+        component_id,
+        count: 1,
+        severity_max: severity,
+        first: [timeHigh, timeLow],
+        last: [timeHigh, timeLow],
+        example_event_id: eventId(pairOf(timeHigh, timeLow), hash),
+      });
+      return;
+    }
+    counted.count++;
+    if (severity > counted.severity_max) counted.severity_max = severity;
+    if (before(timeHigh, timeLow, ...counted.first)) counted.first = [timeHigh, timeLow];
+    if (before(...counted.last, timeHigh, timeLow)) counted.last = [timeHigh, timeLow];
+  }
+}
+
+interface Count {
+  row: ComponentMinute;
+  templates: Map<string, CountedTemplate>;
+}
+
+/** High and low words. */
+type Pair = [high: number, low: number];
+
+interface CountedTemplate extends Omit<TemplateMinute, 'first_time' | 'last_time'> {
+  first: Pair;
+  last: Pair;
+}
+
+function before(high: number, low: number, thanHigh: number, thanLow: number): boolean {
+  return high < thanHigh || (high === thanHigh && low < thanLow);
+}
