@@ -1,6 +1,3 @@
-/** Of the OpenTelemetry semantic conventions for `http.server.request.duration` and its client twin, seconds. */
-export const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
-
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH', 'QUERY']);
 
 /** A method that nobody has heard of is a caller's text, and would make a series and an operation of its own: `_OTHER`. */

@@ -1,6 +1,6 @@
 import { subscribe } from 'node:diagnostics_channel';
 import type { ClientRequest, IncomingMessage } from 'node:http';
-import { type Attributes, context, metrics, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import { type Attributes, context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { isTracingSuppressed } from '@opentelemetry/core';
 import {
   ATTR_ERROR_TYPE,
@@ -12,23 +12,18 @@ import {
   ATTR_URL_FULL,
   METRIC_HTTP_CLIENT_REQUEST_DURATION,
 } from '@opentelemetry/semantic-conventions';
+import type { Durations } from './durations.ts';
 import { emitWithin } from './emit-within.ts';
-import { DURATION_BUCKETS, methodOf, splitHost, withoutSecrets } from './http-attributes.ts';
+import { methodOf, splitHost, withoutSecrets } from './http-attributes.ts';
 import packageJson from './package.json' with { type: 'json' };
 
 /**
  * A span and a duration for every request that the app makes through `node:http` and `node:https`. Node publishes each one while its
  * headers can still be added to, so nothing is patched and it does not matter how the app has imported `request`.
  */
-export function watchHttpClients(): void {
+export function watchHttpClients(durations: Durations): void {
   const tracer = trace.getTracer(packageJson.name, packageJson.version);
-  const durations = metrics
-    .getMeter(packageJson.name, packageJson.version)
-    .createHistogram(METRIC_HTTP_CLIENT_REQUEST_DURATION, {
-      description: 'Duration of HTTP client requests.',
-      unit: 's',
-      advice: { explicitBucketBoundaries: DURATION_BUCKETS },
-    });
+  const record = durations.histogram(METRIC_HTTP_CLIENT_REQUEST_DURATION, 'Duration of HTTP client requests.');
 
   subscribe('http.client.request.created', (message) => {
     const parent = context.active();
@@ -56,7 +51,7 @@ export function watchHttpClients(): void {
         span.setStatus({ code: SpanStatusCode.ERROR });
       }
       span.end();
-      durations.record((performance.now() - startMs) / 1000, labels);
+      record((performance.now() - startMs) / 1000, Object.values(labels).join(' '), () => labels);
     };
     emitWithin(request, parent, (event, argument) => {
       if (event === 'response') {

@@ -5,8 +5,6 @@ import {
   type Attributes,
   type Context,
   context,
-  type Histogram,
-  metrics,
   propagation,
   ROOT_CONTEXT,
   type Span,
@@ -29,8 +27,9 @@ import {
   ATTR_USER_AGENT_ORIGINAL,
   METRIC_HTTP_SERVER_REQUEST_DURATION,
 } from '@opentelemetry/semantic-conventions';
+import type { Durations } from './durations.ts';
 import { emitWithin } from './emit-within.ts';
-import { DURATION_BUCKETS, methodOf, splitHost, withoutSecrets } from './http-attributes.ts';
+import { methodOf, splitHost, withoutSecrets } from './http-attributes.ts';
 import packageJson from './package.json' with { type: 'json' };
 
 /**
@@ -40,16 +39,10 @@ import packageJson from './package.json' with { type: 'json' };
  * Instead of @opentelemetry/instrumentation-http because that is most of what stock instrumentation costs: it wraps every method that
  * adds a listener, on both emitters of each request. `npm run bench:instrumentation` has the numbers.
  */
-export function watchHttpServers(): void {
+export function watchHttpServers(durations: Durations): void {
   rememberFastifyRoutes();
   const tracer = trace.getTracer(packageJson.name, packageJson.version);
-  const durations = metrics
-    .getMeter(packageJson.name, packageJson.version)
-    .createHistogram(METRIC_HTTP_SERVER_REQUEST_DURATION, {
-      description: 'Duration of HTTP server requests.',
-      unit: 's',
-      advice: { explicitBucketBoundaries: DURATION_BUCKETS },
-    });
+  const record = durations.histogram(METRIC_HTTP_SERVER_REQUEST_DURATION, 'Duration of HTTP server requests.');
 
   for (const [{ prototype }, scheme] of [
     [HttpServer, 'http'],
@@ -59,7 +52,7 @@ export function watchHttpServers(): void {
     prototype.emit = function (this: HttpServer, event: string | symbol, ...args: unknown[]): boolean {
       if (event !== 'request') return emit.call(this, event, ...args);
       const [request, response] = args as [IncomingMessage, ServerResponse];
-      const served = new ServedRequest(request, response, scheme, durations);
+      const served = new ServedRequest(request, response, scheme, record);
       const parent = propagation.extract(ROOT_CONTEXT, request.headers);
       const { method, attributes } = served;
       const span = tracer.startSpan(method, { kind: SpanKind.SERVER, attributes }, parent);
@@ -81,15 +74,20 @@ class ServedRequest {
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #scheme: string;
-  readonly #durations: Histogram;
+  readonly #record: ReturnType<Durations['histogram']>;
   readonly #startMs = performance.now();
   #ended = false;
 
-  constructor(request: IncomingMessage, response: ServerResponse, scheme: string, durations: Histogram) {
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    scheme: string,
+    record: ReturnType<Durations['histogram']>,
+  ) {
     this.#request = request;
     this.#response = response;
     this.#scheme = scheme;
-    this.#durations = durations;
+    this.#record = record;
     this.method = methodOf(request.method);
     this.attributes = requestAttributes(request, this.method, scheme);
   }
@@ -128,14 +126,16 @@ class ServedRequest {
       span.setAttribute(ATTR_ERROR_TYPE, 'aborted');
     }
     span.end();
-    const labels: Attributes = {
-      [ATTR_HTTP_REQUEST_METHOD]: this.method,
-      [ATTR_URL_SCHEME]: this.#scheme,
+    const seconds = (performance.now() - this.#startMs) / 1000;
+    const { method } = this;
+    const scheme = this.#scheme;
+    this.#record(seconds, `${scheme} ${method} ${statusCode} ${route ?? ''} ${errored ?? ''}`, () => ({
+      [ATTR_HTTP_REQUEST_METHOD]: method,
+      [ATTR_URL_SCHEME]: scheme,
       [ATTR_HTTP_RESPONSE_STATUS_CODE]: statusCode,
-    };
-    if (route !== undefined) labels[ATTR_HTTP_ROUTE] = route;
-    if (errored !== undefined) labels[ATTR_ERROR_TYPE] = errored;
-    this.#durations.record((performance.now() - this.#startMs) / 1000, labels);
+      ...(route === undefined ? {} : { [ATTR_HTTP_ROUTE]: route }),
+      ...(errored === undefined ? {} : { [ATTR_ERROR_TYPE]: errored }),
+    }));
   }
 }
 

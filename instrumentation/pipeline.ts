@@ -24,7 +24,9 @@ import type { ReadableSpan, SpanProcessor } from '@opentelemetry/sdk-trace';
 import { Batcher } from './batcher.ts';
 import { Courier } from './courier.ts';
 import { sayDelivery } from './diagnostics.ts';
+import { Durations } from './durations.ts';
 import { DistinctLogTimes } from './log-times.ts';
+import packageJson from './package.json' with { type: 'json' };
 import { CorrelationLogRecordProcessor, CorrelationSpanProcessor } from './processors.ts';
 import { instanceId } from './resource.ts';
 import type { ExportSettings, Format, Settings, Signal } from './settings.ts';
@@ -44,6 +46,8 @@ export interface Pipeline {
   spanProcessors: SpanProcessor[];
   logRecordProcessors: LogRecordProcessor[];
   metricReaders: IMetricReader[];
+  /** The HTTP durations, read with the metrics. */
+  durations: Durations;
   /** Delivers what processes that are dead have left on the disk. */
   start(): void;
   /** Reads the metrics a last time, to be taken with the rest. Not sent: nobody may be there to wait for it. */
@@ -91,6 +95,8 @@ export function createPipeline(settings: Settings): Pipeline {
     settings.logs.scheduledDelayMillis,
     (batch) => onceResolved(batch[0]?.resource, () => send('logs', LOGS, batch)),
   );
+  const { name, version } = packageJson;
+  const durations = new Durations({ name, version }, settings.metrics.temporality !== 'cumulative');
   let lastMetrics: ResourceMetrics | undefined;
 
   // The ids are stamped also when nothing is exported: the processors keep the context alive for the other signals.
@@ -101,13 +107,15 @@ export function createPipeline(settings: Settings): Pipeline {
   if (exports.logs.enabled) logRecordProcessors.push(batchLogs(logs));
   if (exports.metrics.enabled) {
     const exporter = metricExporter(settings, (metrics) => send('metrics', METRICS, metrics));
-    metricReaders.push(new PeriodicExportingMetricReader({ exporter, ...settings.metrics }));
+    const metricProducers = [durations];
+    metricReaders.push(new PeriodicExportingMetricReader({ exporter, metricProducers, ...settings.metrics }));
   }
 
   return {
     spanProcessors,
     logRecordProcessors,
     metricReaders,
+    durations,
     start: () => void courier.adopt(),
     async collectMetrics() {
       lastMetrics = (await metricReaders[0]?.collect())?.resourceMetrics;

@@ -2,11 +2,11 @@
  * What `node --import @ai-debug/instrumentation/register app.js` runs before the app's first line: telemetry on, app
  * untouched. Whatever fails in here is said once on stderr and never reaches the app.
  */
-import type { TextMapPropagator } from '@opentelemetry/api';
+import { type TextMapPropagator, trace } from '@opentelemetry/api';
 import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } from '@opentelemetry/core';
 import type { Instrumentation } from '@opentelemetry/instrumentation';
 import { B3InjectEncoding, B3Propagator } from '@opentelemetry/propagator-b3';
-import { envDetector } from '@opentelemetry/resources';
+import { detectResources, envDetector } from '@opentelemetry/resources';
 import { NodeSDK } from '@opentelemetry/sdk-node';
 import { bridgeConsole } from './console-bridge.ts';
 import { CorrelationPropagator } from './correlation.ts';
@@ -19,6 +19,7 @@ import { standardInstrumentations } from './instrumentations.ts';
 import { createPipeline, type Pipeline } from './pipeline.ts';
 import { processResource } from './resource.ts';
 import { type Settings, settingsFrom } from './settings.ts';
+import { LightTracerProvider } from './spans.ts';
 import { logUncaughtExceptions, ThrowerMemory } from './uncaught-exceptions.ts';
 
 register();
@@ -39,8 +40,8 @@ function start(settings: Settings): void {
   const { pipeline, sdk } = withDiagnosticsOnStderr(process.env, () => assemble(settings, instrumentations));
   sdk.start();
   if (settings.isInstrumented('http')) {
-    watchHttpServers();
-    watchHttpClients();
+    watchHttpServers(pipeline.durations);
+    watchHttpClients(pipeline.durations);
   }
   if (settings.isInstrumented('console')) bridgeConsole();
   flushOnExit(pipeline);
@@ -56,10 +57,14 @@ function assemble(settings: Settings, instrumentations: Instrumentation[]): { pi
     resource: processResource(),
     ...(settings.detectorsChosen ? {} : { resourceDetectors: [envDetector] }),
     textMapPropagator: new CorrelationPropagator(propagatorOf(settings.propagators), settings.isOurs),
-    spanProcessors: [...pipeline.spanProcessors, thrower],
+    spanProcessors: settings.isLight ? [] : [...pipeline.spanProcessors, thrower],
     logRecordProcessors: pipeline.logRecordProcessors,
     metricReaders: pipeline.metricReaders,
   });
+  if (settings.isLight) {
+    const resource = processResource().merge(detectResources({ detectors: [envDetector] }));
+    trace.setGlobalTracerProvider(new LightTracerProvider(resource, [...pipeline.spanProcessors, thrower]));
+  }
   return { pipeline, sdk };
 }
 

@@ -40,6 +40,8 @@ export interface Settings {
   isOurs: (host: string) => boolean;
   /** The user chose the detectors: then ours stands back. */
   detectorsChosen: boolean;
+  /** Nobody asks for a sampler, limits or detectors of his own, which only the SDK's tracer provider knows. */
+  isLight: boolean;
   exports: Record<Signal, ExportSettings>;
   spans: BatchSettings;
   logs: BatchSettings;
@@ -52,6 +54,9 @@ export interface Settings {
 }
 
 type Environment = Record<string, string | undefined>;
+
+const NEEDS_SDK =
+  /^OTEL_(TRACES_SAMPLER.*|SPAN_.*_LIMIT|(SPAN_)?ATTRIBUTE_.*_LIMIT|(EVENT|LINK)_.*_LIMIT|NODE_RESOURCE_DETECTORS)$/;
 
 const DEFAULT_ENDPOINT = 'http://127.0.0.1:4318';
 const DEFAULT_GRPC_ENDPOINT = 'http://127.0.0.1:4317';
@@ -71,6 +76,7 @@ export function settingsFrom(env: Environment): Settings {
     propagators: list(env.OTEL_PROPAGATORS) ?? ['tracecontext', 'baggage'],
     isOurs: hostFilter(list(env.AI_DEBUG_PROPAGATE_HOSTS)),
     detectorsChosen: list(env.OTEL_NODE_RESOURCE_DETECTORS) !== undefined,
+    isLight: !Object.keys(env).some((name) => NEEDS_SDK.test(name) && text(env[name]) !== undefined),
     exports: {
       traces: exportSettings(env, 'traces'),
       logs: exportSettings(env, 'logs'),
