@@ -2,39 +2,59 @@
  * The front door: builds every room in the order of the data's trip and joins them. Rooms know nothing of each other; what one
  * needs and another has meets here, and only here.
  */
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from './base/clock.ts';
+import { createCors } from './base/cors.ts';
+import { watchEventLoop } from './base/event-loop.ts';
 import { assemble, type Part } from './base/lifecycle.ts';
+import { compileLinear } from './base/linear-pattern.ts';
+import type { Listening } from './base/listen.ts';
 import type { Logger } from './base/log.ts';
 import type { Meter } from './base/meter.ts';
-import { createAuthenticate } from './base/tokens.ts';
+import { createTls, type Tls } from './base/tls.ts';
+import { createTokens, requireScope } from './base/tokens.ts';
 import { VERSION } from './base/version.ts';
-import { archivePath, type Config } from './config.ts';
+import { watchFiles } from './base/watch-files.ts';
+import { apiTokensOf, archivePath, type Config, invariantsOf } from './config.ts';
+import { invariantAnalyzer } from './insight/analyzers/invariant.ts';
 import { createInsightEngine } from './insight/engine.ts';
-import { createTemplateMiner } from './insight/templates.ts';
-import { decodeIndex } from './model/block.ts';
-import { DEFAULT_TENANT } from './model/tenant.ts';
+import { parseInvariants } from './insight/invariants.ts';
+import { findRootCauses } from './insight/root-cause/find.ts';
+import { STANDARD_ANALYZERS, WITHOUT_ANOMALIES } from './insight/standard.ts';
+import { createTenantTemplates } from './insight/templates.ts';
+import { topologyOf } from './insight/topology.ts';
+import { decodeIndex, type Signal } from './model/block.ts';
+import { wholeSnapshots } from './model/state-assembly.ts';
+import { createRedactor } from './otlp/redact.ts';
+import { REDACTION_RULES, type RedactionRule } from './otlp/secrets.ts';
 import { createIndexer } from './otlp/walk.ts';
-import { createLive } from './query/live.ts';
+import { createWording } from './query/ask/wording.ts';
+import { type Cache, createCache, FEED_TTL_MS, UNTOLD_TTL_MS } from './query/cache.ts';
+import { cancellable } from './query/cancellation.ts';
+import { createDebugQueryServer } from './query/grpc/server.ts';
+import { createLive, type Live } from './query/live.ts';
 import { createQueryServer } from './query/server.ts';
-import { createQueryService } from './query/service.ts';
+import { createQueryService, type QueryService } from './query/service.ts';
 import { createAdmission } from './receiver/admission.ts';
-import { createExporter } from './receiver/export.ts';
+import { createExporter, type Redaction } from './receiver/export.ts';
 import { createGrpcReceiver } from './receiver/grpc.ts';
+import { guardSessions } from './receiver/grpc-guard.ts';
 import { createHttpReceiver } from './receiver/http.ts';
-import { createJournal, type Journal } from './receiver/journal.ts';
+import { createJournal, type Journal, type JournalOptions } from './receiver/journal.ts';
 import { createPipeline, type Sink } from './receiver/pipeline.ts';
 import { RecentIds } from './receiver/recent-ids.ts';
 import { createArchive } from './storage/archive/archive.ts';
-import type { Feed, HotStore, WarmStore } from './storage/contract.ts';
+import type { ColdStore, Feed, FeedMessage, HotStore, WarmStore } from './storage/contract.ts';
 import { createEmbeddedStore } from './storage/embedded/store.ts';
 import { eventually } from './storage/eventually.ts';
 import { createMemoryFeed } from './storage/memory/feed.ts';
 import { createMemoryHotStore } from './storage/memory/hot.ts';
+import { createMerger } from './storage/merge.ts';
 import { createPostgresStore } from './storage/postgres/store.ts';
 import { createRedisFeed } from './storage/redis/feed.ts';
 import { createRedisHotStore } from './storage/redis/hot.ts';
-import { createRetention } from './storage/retention.ts';
+import { createRetention, type Retention } from './storage/retention.ts';
 import { createTiers } from './storage/tiers.ts';
 
 /** Where it listens; null for what this role does not serve. Field names are those of `ai-debug up --json`. */
@@ -42,6 +62,7 @@ export interface Addresses {
   otlp_grpc: string | null;
   otlp_http: string | null;
   http: string | null;
+  grpc: string | null;
 }
 
 export interface Collector extends Part {
@@ -54,16 +75,22 @@ interface Shared {
   clock: Clock;
   log: Logger;
   meter: Meter;
+  /** Told of the journal's moments between two steps; tests end the process there. */
+  at?: NonNullable<JournalOptions['at']>;
 }
 
 const HOUR_NANOS = 3_600_000_000_000n;
 const HOUR_MS = 3_600_000;
 const SEGMENT_BYTES = 64 << 20;
+// Files go whole: of a small journal each must be a small part.
+const JOURNAL_SEGMENTS_MIN = 16;
 // Two generations of 16 MiB: at 10,000 records a second the last two to four minutes, longer than any exporter retries.
 const RECENT_IDS = 1 << 20;
 // Enough to know what exporters may send again after a restart; it costs the start some 0.3 s where the store has as many.
 const RECALL_RECORDS_MAX = 200_000;
 const BARRIER_MS = 1000;
+// What was merged must have left the hot tier, also where the commit of what came in took a while.
+const SETTLE_MS = 300_000;
 const JOURNAL_ALARM = 0.9;
 
 export function createCollector(config: Config, shared: Shared): Collector {
@@ -71,21 +98,23 @@ export function createCollector(config: Config, shared: Shared): Collector {
   const retentionNanos = BigInt(Math.round(config.eventRetentionHours)) * HOUR_NANOS;
 
   const { warm, hot, feed } = createStores(config, shared);
-  const cold = createArchive({ url: archivePath(config), ...shared });
-  const tiers = createTiers({ hot, warm, cold, soleWriter: config.pgUrl === '', ...shared });
-  const retention = createRetention({
-    warm,
-    cold: config.pgAutoArchive ? cold : null,
-    tenants: [DEFAULT_TENANT],
-    retentionNanos,
-    ...shared,
-  });
+  const cache = cacheOf(config, shared);
+  const publish = (message: FeedMessage) => {
+    cache?.observe(message);
+    feed.publish(message);
+  };
+  const settleMs = config.redisHotTtlHours * HOUR_MS + SETTLE_MS;
+  const merger = createMerger({ warm, settleMs, ...shared });
+  const cold = coldOf(config, shared);
+  const soleWriter = config.pgUrl === '';
+  const tiers = createTiers({ hot, warm, cold, soleWriter, mergedUntil: merger.mergedUntil, ...shared });
+  const retention = retentionOf(config, shared, { warm, cold, journalBytes: () => journal.stats().bytes });
 
   const index = createIndexer(keys);
   const journal = createJournal({
     directory: join(config.dataDir, 'journal'),
     bytesMax: config.journalBytesMax,
-    segmentBytes: SEGMENT_BYTES,
+    segmentBytes: Math.min(SEGMENT_BYTES, Math.ceil(config.journalBytesMax / JOURNAL_SEGMENTS_MIN)),
     ...shared,
   });
   const pipeline = createPipeline({
@@ -93,12 +122,13 @@ export function createCollector(config: Config, shared: Shared): Collector {
     sink: sinkOf(tiers, warm),
     index,
     retentionNanos,
-    templateOf: createTemplateMiner().templateOf,
+    ...createTenantTemplates(),
     recent: new RecentIds(RECENT_IDS),
     batchMs: config.batchSizeMs,
     committed(flush) {
       for (const { index, payload } of flush.blocks)
         feed.publish({ kind: 'block', tenant: flush.tenant, index, payload });
+      cache?.arrived(flush.tenant, flush.componentMinutes.map(idOf), flush.snapshots.map(idOf));
       engine.observe(flush);
     },
     ...shared,
@@ -108,82 +138,204 @@ export function createCollector(config: Config, shared: Shared): Collector {
   const engine = createInsightEngine({
     reader: {
       events: tiers.reader.events,
-      snapshots: warm.snapshots,
+      snapshots: wholeSnapshots(warm.snapshots),
       templateMinutes: warm.templateMinutes,
       componentMinutes: warm.componentMinutes,
+      templates: warm.templates,
     },
     insights: warm,
-    publish: feed.publish,
+    analyzers: [
+      invariantAnalyzer(invariantsOf(config, parseInvariants)),
+      ...(config.anomalyDetectionEnabled ? STANDARD_ANALYZERS : WITHOUT_ANOMALIES),
+    ],
+    publish,
     automatic: config.insightAutoGenerate,
     confidenceThreshold: config.insightConfidenceThreshold,
     retentionHours: config.insightRetentionHours,
     ...shared,
   });
 
-  const authenticate = createAuthenticate(config.apiTokens);
-  const troubles = async () => [pipeline.trouble(), journalTrouble(journal)].filter((trouble) => trouble !== null);
+  const tokens = createTokens(apiTokensOf(config));
+  const { authenticate } = tokens;
+  const tokensFile = watchFiles({
+    paths: config.apiTokensFile === '' ? [] : [config.apiTokensFile],
+    changed: () => tokens.replace(apiTokensOf(config)),
+    log: shared.log,
+  });
+  const tls = tlsOf(config, shared);
+  const urlOf = (address: Listening | null) => (address === null ? null : urlAt(address, tls !== null));
+  const eventLoop = watchEventLoop(shared);
+  const redact = redactionOf(config, shared);
+  const troubles = async () =>
+    [pipeline.trouble(), journalTrouble(journal), eventLoop.trouble()].filter((trouble) => trouble !== null);
 
-  const parts: Part[] = [eventually(warm, shared.log), hot, cold, feed, journal, engine, pipeline, retention];
+  const parts: Part[] = [
+    eventLoop,
+    tokensFile,
+    eventually(warm, shared.log),
+    hot,
+    cold,
+    feed,
+    journal,
+    engine,
+    pipeline,
+    merger,
+    retention,
+  ];
+  if (tls !== null) parts.unshift(tls);
   const listening: (() => Partial<Addresses>)[] = [];
   const addresses = (): Addresses =>
-    Object.assign({ otlp_grpc: null, otlp_http: null, http: null }, ...listening.map((of) => of()));
+    Object.assign({ otlp_grpc: null, otlp_http: null, http: null, grpc: null }, ...listening.map((of) => of()));
 
+  let live: Live | null = null;
+  let service: QueryService | null = null;
   if (config.role !== 'receiver') {
-    const live = config.streamingEnabled ? createLive({ feed, rows: warm, ...shared }) : null;
-    const service = createQueryService({
-      events: tiers.reader,
+    live = config.streamingEnabled ? createLive({ feed, rows: warm, ...shared }) : null;
+    service = createQueryService({
+      events: cancellable(tiers.reader),
       rows: warm,
       engine,
+      topology: topologyOf,
+      rootCauses: (request) =>
+        findRootCauses({ events: cancellable(tiers.reader).events, templates: warm.templates }, request),
       settled,
-      publish: feed.publish,
-      async ingest(tenant, exports) {
+      publish,
+      ...(cache !== null && { cache }),
+      redact: (tenant, body, signal = 'log') => redact(signal, tenant, body),
+      async ingest(tenant, exports, signal = 'log') {
         const receivedAt = shared.clock.nowNanos();
+        for (const body of exports) redact(signal, tenant, body);
         const append = (body: Uint8Array) =>
-          journal.append({ signal: 'log', tenant, receivedAt, body, index: index('log', body) });
+          journal.append({ signal, tenant, receivedAt, body, index: index(signal, body) });
         await Promise.all(exports.map(append));
         await settled();
       },
       keys,
       retentionNanos,
+      aiQueryEnabled: config.aiQueryEnabled,
+      ...(config.aiUrl !== '' && {
+        wording: createWording({ url: config.aiUrl, model: config.aiModel, apiKey: config.aiApiKey, ...shared }),
+      }),
       clock: shared.clock,
     });
-    const server = createQueryServer({
+    if (live !== null) parts.push(live);
+    if (cache !== null && hasRedis(config)) parts.push(hearing(feed, cache));
+    const questions = createDebugQueryServer({
       host: config.host,
-      port: config.httpPort,
+      port: config.grpcPort,
       service,
       live,
       enabled: config.systemEnabled,
-      tenant: DEFAULT_TENANT,
       authenticate,
-      troubles,
-      version: VERSION,
-      exporters: addresses,
+      requestsPerSecond: config.requestsPerSecond,
+      tls,
+      guard: guardSessions,
       ...shared,
     });
-    if (live !== null) parts.push(live);
-    parts.push(server);
-    listening.push(() => ({ http: urlOf(server.address()) }));
+    parts.push(questions);
+    listening.push(() => ({ grpc: urlOf(questions.address()) }));
   }
+  const server = createQueryServer({
+    host: config.host,
+    port: config.httpPort,
+    service,
+    live,
+    enabled: config.systemEnabled,
+    authenticate,
+    tls,
+    corsOrigins: config.corsOrigins,
+    requestsPerSecond: config.requestsPerSecond,
+    troubles,
+    version: VERSION,
+    exporters: addresses,
+    ...shared,
+  });
+  parts.push(server);
+  listening.push(() => ({ http: urlOf(server.address()) }));
 
   if (config.role !== 'query') {
     const { requestBytesMax, inFlightBytesMax } = config;
-    const admission = createAdmission({ requestBytesMax, inFlightBytesMax, meter: shared.meter });
+    const admission = createAdmission({
+      requestBytesMax,
+      inFlightBytesMax,
+      tenant: {
+        requestsMax: config.tenantRequestsMax,
+        bytesMax: config.tenantBytesMax,
+        recordsPerSecond: config.tenantRecordsPerSecond,
+        bytesPerSecond: config.tenantBytesPerSecond,
+      },
+      ...shared,
+    });
     const exporter = createExporter({
       authenticate,
       admission,
       index,
+      redact,
       journal,
       enabled: config.systemEnabled,
       ...shared,
     });
-    const common = { host: config.host, export: exporter, tenant: DEFAULT_TENANT };
-    const grpc = createGrpcReceiver({ ...common, port: config.otlpGrpcPort, requestBytesMax });
-    const http = createHttpReceiver({ ...common, port: config.otlpHttpPort });
+    const admit = (authorization: string | undefined) => {
+      const principal = authenticate(authorization);
+      requireScope(principal, 'ingest');
+      admission.check(principal.tenant);
+    };
+    const common = { host: config.host, export: exporter, tls };
+    const grpc = createGrpcReceiver({ ...common, port: config.otlpGrpcPort, requestBytesMax, admit });
+    const http = createHttpReceiver({
+      ...common,
+      port: config.otlpHttpPort,
+      cors: createCors(config.corsOrigins, 'POST'),
+    });
     parts.push(grpc, http);
     listening.push(() => ({ otlp_grpc: urlOf(grpc.address()), otlp_http: urlOf(http.address()) }));
   }
 
   return { ...assemble('collector', parts), addresses };
+}
+
+/** The stores and what moves between them, without anything that receives or answers: what `ai-debug archive` works with. */
+export interface Storekeeper extends Part {
+  retention: Retention;
+}
+
+export function createStorekeeper(config: Config, shared: Shared): Storekeeper {
+  const warm = warmOf(config, shared);
+  const cold = coldOf(config, shared);
+  const journalBytes = () => bytesIn(join(config.dataDir, 'journal'));
+  const retention = retentionOf(config, shared, { warm, cold, journalBytes });
+  return { ...assemble('storekeeper', [warm, cold]), retention };
+}
+
+function coldOf(config: Config, shared: Shared): ColdStore {
+  const { archiveS3Endpoint: endpoint, archiveS3Region: region, dataDir } = config;
+  return createArchive({
+    url: archivePath(config),
+    s3: { ...(endpoint !== '' && { endpoint }), ...(region !== '' && { region }) },
+    scratch: join(dataDir, 'archive', 'growing'),
+    ...shared,
+  });
+}
+
+function retentionOf(
+  config: Config,
+  shared: Shared,
+  { warm, cold, journalBytes }: { warm: WarmStore; cold: ColdStore; journalBytes: () => number },
+): Retention {
+  const bytesMax = config.maxDiskBytes;
+  return createRetention({
+    ...{ warm, cold, archives: config.pgAutoArchive },
+    retentionNanos: BigInt(Math.round(config.eventRetentionHours)) * HOUR_NANOS,
+    archiveRetentionNanos: BigInt(Math.round(config.archiveRetentionDays * 24)) * HOUR_NANOS,
+    ...(bytesMax > 0 && { disk: { bytesMax, otherBytes: journalBytes, holdsArchive: config.archiveUrl === '' } }),
+    ...shared,
+  });
+}
+
+/** Of the files of a folder; 0 where there is none. */
+function bytesIn(folder: string): number {
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  return names.reduce((total, name) => total + (statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0), 0);
 }
 
 /** What `/readyz` says of a journal that is about to refuse. */
@@ -192,23 +344,37 @@ function journalTrouble(journal: Journal): string | null {
   return bytes > bytesMax * JOURNAL_ALARM ? `the journal is ${Math.round((100 * bytes) / bytesMax)}% full` : null;
 }
 
-function urlOf(address: { host: string; port: number } | null): string | null {
-  if (address === null) return null;
-  return `http://${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`;
+function urlAt({ host, port }: Listening, secure: boolean): string {
+  return `${secure ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/** Secrets leave before the journal: nothing behind it ever had them. */
+function redactionOf(config: Config, { meter }: Shared): Redaction {
+  if (!config.redactEnabled) return Object.assign(() => {}, { inTurns: async () => {} });
+  const count = meter.counter('redacted_total', 'Secrets made unreadable before they were written.', ['rule']);
+  for (const rule of REDACTION_RULES) count.inc({ rule }, 0);
+  const redacted = (rule: RedactionRule) => count.inc({ rule });
+  const redactor = createRedactor({
+    keys: config.redactKeys,
+    allowKeys: config.redactAllowKeys,
+    emails: config.redactEmails,
+    patterns: config.redactPatterns.map(compileLinear),
+    hashKey: config.redactHashKey,
+  });
+  return Object.assign((signal: Signal, tenant: string, body: Uint8Array) => redactor(signal, body, tenant, redacted), {
+    inTurns: (signal: Signal, tenant: string, body: Uint8Array) => redactor.inTurns(signal, body, tenant, redacted),
+  });
+}
+
+function tlsOf({ tlsCert, tlsKey, tlsClientCa }: Config, { log }: Shared): Tls | null {
+  if (tlsCert === '') return null;
+  return createTls({ certificate: tlsCert, key: tlsKey, clientCa: tlsClientCa === '' ? null : tlsClientCa }, { log });
 }
 
 function createStores(config: Config, shared: Shared): { warm: WarmStore; hot: HotStore; feed: Feed } {
   const ttlMs = config.redisHotTtlHours * HOUR_MS;
-  const warm =
-    config.pgUrl === ''
-      ? createEmbeddedStore({ directory: config.dataDir, ...shared })
-      : createPostgresStore({
-          url: config.pgUrl,
-          retentionHours: config.eventRetentionHours,
-          partitionByDay: config.pgPartitionByDay,
-          ...shared,
-        });
-  if (config.redisUrl === '' || !config.redisEnabled) {
+  const warm = warmOf(config, shared);
+  if (!hasRedis(config)) {
     return {
       warm,
       hot: createMemoryHotStore({ bytesMax: config.hotBytesMax, ttlMs, clock: shared.clock }),
@@ -223,18 +389,60 @@ function createStores(config: Config, shared: Shared): { warm: WarmStore; hot: H
   };
 }
 
+const idOf = ({ component_id }: { component_id: string }) => component_id;
+
+/** What other processes store is told of by the feed; what this one stores has told the cache already. */
+function hearing(feed: Feed, cache: Cache): Part {
+  let end: (() => void) | null = null;
+  return {
+    name: 'cache',
+    async start() {
+      end ??= feed.subscribe(cache.observe);
+    },
+    async stop() {
+      end?.();
+      end = null;
+    },
+  };
+}
+
+function hasRedis({ redisUrl, redisEnabled }: Config): boolean {
+  return redisUrl !== '' && redisEnabled;
+}
+
+/** Null where nothing is asked, or nothing is to be kept. */
+function cacheOf(config: Config, shared: Shared): Cache | null {
+  const othersTtlMs = hasRedis(config) ? FEED_TTL_MS : UNTOLD_TTL_MS;
+  const ttlMs = Math.min(config.cacheTtlSeconds * 1000, config.pgUrl === '' ? Number.POSITIVE_INFINITY : othersTtlMs);
+  if (config.role === 'receiver' || ttlMs === 0) return null;
+  return createCache({ entriesMax: config.cacheMaxSize, ttlMs, ...shared });
+}
+
+function warmOf(config: Config, shared: Shared): WarmStore {
+  if (config.pgUrl === '') return createEmbeddedStore({ directory: config.dataDir, ...shared });
+  return createPostgresStore({
+    url: config.pgUrl,
+    retentionHours: config.eventRetentionHours,
+    partitionByDay: config.pgPartitionByDay,
+    ...shared,
+  });
+}
+
 /** The store as the pipeline sees it. */
 function sinkOf(tiers: { commit: WarmStore['commit'] }, warm: WarmStore): Sink {
   return {
     commit: tiers.commit,
     committedPosition: warm.committedPosition,
     async recall(known) {
-      let records = 0;
-      for await (const block of warm.blocks({ tenant: DEFAULT_TENANT })) {
-        const { columns, count } = decodeIndex(block.index);
-        for (let i = 0; i < count; i++) known(DEFAULT_TENANT, columns.time[i]!, columns.hash[i]!);
-        records += count;
-        if (records >= RECALL_RECORDS_MAX) break;
+      const tenants = await warm.tenants();
+      for (const tenant of tenants) {
+        let records = 0;
+        for await (const block of warm.blocks({ tenant })) {
+          const { columns, count } = decodeIndex(block.index);
+          for (let i = 0; i < count; i++) known(tenant, columns.time[i]!, columns.hash[i]!);
+          records += count;
+          if (records >= RECALL_RECORDS_MAX / tenants.length) break;
+        }
       }
     },
   };

@@ -6,7 +6,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ORIGIN } from './base/cors.ts';
 import { DebugError } from './base/errors.ts';
+import { compileLinear } from './base/linear-pattern.ts';
+import { createTokens } from './base/tokens.ts';
 import { DEFAULT_KEYS } from './otlp/keys.ts';
 
 export const SETTINGS = {
@@ -15,12 +18,28 @@ export const SETTINGS = {
   otlpGrpcPort: port(4317, 'OTLP over gRPC.'),
   otlpHttpPort: port(4318, 'OTLP over HTTP.'),
   httpPort: port(4319, 'REST, WebSocket, dashboard, health and metrics.'),
-  grpcPort: port(4320, 'Questions over gRPC. No effect yet: nothing listens there.'),
+  grpcPort: port(4320, 'Questions over gRPC: `debug.v1.DebugQuery`.'),
   insecure: flag(false, 'Listen beyond loopback without tokens.'),
-  apiTokens: list([], 'Bearer tokens, one of which every request must carry. Empty: none is asked for.', {
-    secret: true,
-  }),
-  apiTokensFile: text('', 'File with the tokens, one a line.'),
+  apiTokens: list(
+    [],
+    'Bearer tokens, one of which every request must carry: `TOKEN` for everything, or `scope[+scope][@tenant]:TOKEN`, scopes of `ingest`, `read`, `admin`. Empty: none is asked for.',
+    { secret: true },
+  ),
+  apiTokensFile: text('', 'File with more tokens, one a line, read again when it changes.'),
+  tlsCert: text(
+    '',
+    'PEM file with the certificate chain; all ports then speak TLS 1.2 and up. Read again when it changes. Empty: plain text.',
+  ),
+  tlsKey: text('', 'PEM file with its key.'),
+  tlsClientCa: text('', 'PEM file with who signs the certificates that clients must then show.'),
+  corsOrigins: origins(
+    'Web pages that may send OTLP over HTTP and ask over HTTP, as `https://*.example.com`. Empty: none.',
+  ),
+  requestsPerSecond: number(0, 0, 1e6, '1/s', 'Questions that a token may ask, 0 for no limit; over it 429.'),
+  tenantRequestsMax: number(0, 0, 1e6, '', 'Exports of one tenant being received at once, 0 for no limit of its own.'),
+  tenantBytesMax: number(0, 0, 2 ** 40, 'bytes', 'The same in bytes.'),
+  tenantRecordsPerSecond: number(0, 0, 1e9, '1/s', 'Records that a tenant may bring, 0 for no limit; over it 429.'),
+  tenantBytesPerSecond: number(0, 0, 2 ** 40, 'bytes/s', 'The same in bytes.'),
   dataDir: text('.ai-debug', 'Folder of the journal, the embedded store and the archive.'),
   pgUrl: text('', 'PostgreSQL for the warm tier. Empty: embedded SQLite in the data folder.', { secret: true }),
   pgPartitionByDay: flag(true, 'Day partitions in PostgreSQL, dropped whole.'),
@@ -30,20 +49,28 @@ export const SETTINGS = {
   redisKeyPrefix: text('debug', 'First part of every key and channel in Redis.'),
   redisHotTtlHours: number(1, 1, 168, 'hours', 'Age at which blocks leave the hot tier.'),
   hotBytesMax: number(256 * 2 ** 20, 2 ** 20, 2 ** 50, 'bytes', 'Size at which the oldest blocks leave the hot tier.'),
-  archiveUrl: text('', 'Where the cold tier lies: `file:` and a folder. Empty: `archive` in the data folder.'),
+  archiveUrl: text(
+    '',
+    'Where the cold tier lies: `file:` and a folder, or `s3://bucket/prefix`. Empty: `archive` in the data folder.',
+  ),
+  archiveS3Endpoint: text(
+    '',
+    "URL of an S3 server that is not Amazon's. Credentials come from where AWS clients look.",
+  ),
+  archiveS3Region: text('', 'Region of the bucket. Empty: what the AWS environment says.'),
   archiveRetentionDays: number(
     90,
     1,
     36500,
     'days',
-    'Age at which files leave the archive. No effect yet: nothing leaves it.',
+    'Age at which days leave the archive, but for the evidence of open insights.',
   ),
   maxDiskBytes: number(
     0,
     0,
     2 ** 60,
     'bytes',
-    'Most that the data folder may hold, 0 for no bound. No effect yet: the journal alone is bounded.',
+    'Size of the data folder at which the oldest days leave before their time, 0 for no bound. The last two days stay.',
   ),
   eventRetentionHours: number(168, 1, 876000, 'hours', 'Age at which events leave the warm tier.'),
   insightRetentionHours: number(720, 1, 876000, 'hours', 'Age at which insights expire.'),
@@ -65,20 +92,48 @@ export const SETTINGS = {
   ),
   correlationKeys: list(DEFAULT_KEYS.correlationKeys, 'Attribute keys that carry the correlation id, first wins.'),
   operationKeys: list(DEFAULT_KEYS.operationKeys, 'Attribute keys that carry the operation id, first wins.'),
+  redactEnabled: flag(true, 'Make secrets unreadable before anything is written.'),
+  redactKeys: list([], 'Further last words of attribute keys whose values are secrets.'),
+  redactAllowKeys: list([], 'Attribute keys that are no secrets, whole and as they are written.'),
+  redactPatterns: patterns(
+    'Further secrets in texts: patterns in the syntax of RE2, one a line. They cost more than all else together.',
+  ),
+  redactEmails: flag(false, 'Take e-mail addresses for secrets.'),
+  redactHashKey: text(
+    '',
+    'Set: a secret of 16 bytes and more becomes a hash under this key and its tenant, so that equal ones can be told.',
+    { secret: true },
+  ),
   systemEnabled: flag(true, 'false: telemetry is accepted and discarded, questions answer 503 `DEBUG_DISABLED`.'),
   streamingEnabled: flag(true, 'WebSocket and `follow=true`.'),
   insightAutoGenerate: flag(true, 'Run the analyzers without being asked.'),
   insightConfidenceThreshold: number(0.7, 0, 1, '0 to 1', 'Insights below it are not stored.'),
-  anomalyDetectionEnabled: flag(true, 'Run the anomaly analyzers. No effect yet: there are none.'),
-  aiQueryEnabled: flag(true, 'Questions in words. No effect yet: they come with a later version.'),
+  anomalyDetectionEnabled: flag(true, 'Run the anomaly analyzers.'),
+  invariantsFile: text(
+    '',
+    'File of what the states of components must always satisfy, one rule a line, as `sum(service/ledger#accounts.*) == service/ledger#total`.',
+  ),
+  aiQueryEnabled: flag(true, 'Questions in words.'),
+  aiUrl: text(
+    '',
+    'Model that words the answers, any that speaks OpenAI chat completions: its address up to `/v1`. Empty: none is needed.',
+  ),
+  aiModel: text('', 'Name of the model.'),
+  aiApiKey: text('', 'Key that the model is called with.', { secret: true }),
   cacheTtlSeconds: number(
     300,
     0,
     86400,
     'seconds',
-    'Age at which cached answers are computed again. No effect yet: none are cached.',
+    'Age at which what the cache holds is read again, 0 for no cache. What arrives takes out at once what it makes wrong; where PostgreSQL is shared, entries live 10 s at most, without Redis 1 s.',
   ),
-  cacheMaxSize: number(1000, 1, 1e6, 'entries', 'Answers kept in the cache. No effect yet.'),
+  cacheMaxSize: number(
+    1000,
+    1,
+    1e6,
+    'entries',
+    'Counts, states and insights kept in the cache, the least lately used goes first.',
+  ),
   logLevel: choice(
     ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
     'info',
@@ -134,7 +189,7 @@ export function loadConfig({ flags = new Map(), environment = process.env, file 
       });
     }
   }
-  if (wrong.length === 0) wrong.push(...readTokens(config as Config), ...relations(config as Config));
+  if (wrong.length === 0) wrong.push(...wrongTokens(config as Config), ...relations(config as Config));
   if (wrong.length > 0) {
     throw new DebugError('INVALID', wrong.map(({ field, message }) => `${field}: ${message}`).join('\n'), {
       fields: wrong,
@@ -164,6 +219,31 @@ export function settingsTable(): string {
 export function flagOptions(): Record<string, { type: 'boolean' | 'string' }> {
   const typeOf = (name: Name) => (typeof SETTINGS[name].default === 'boolean' ? 'boolean' : 'string');
   return Object.fromEntries([...NAMES.flag].map(([flag, name]) => [flag, { type: typeOf(name) }]));
+}
+
+/**
+ * The entries of the variable, then those of the file as it is now: a file, so that no process list or compose file shows them.
+ * @throws Error when there is a file that cannot be read or holds none
+ */
+export function apiTokensOf({ apiTokens, apiTokensFile }: Config): readonly string[] {
+  if (apiTokensFile === '') return apiTokens;
+  const lines = readFileSync(apiTokensFile, 'utf8')
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+  if (lines.length === 0) throw new Error('holds no token');
+  return [...apiTokens, ...lines];
+}
+
+/** The declared invariants, as `parse` reads them. @throws DebugError INVALID that names the setting, and the file or the rule that is wrong */
+export function invariantsOf<T>({ invariantsFile }: Config, parse: (text: string) => T): T {
+  try {
+    return parse(invariantsFile === '' ? '' : readFileSync(invariantsFile, 'utf8'));
+  } catch (error) {
+    const field = variableOf('invariantsFile');
+    const message = `${invariantsFile}: ${(error as Error).message}`;
+    throw new DebugError('INVALID', `${field}: ${message}`, { fields: [{ field, message }] });
+  }
 }
 
 export const archivePath = (config: Config): string => config.archiveUrl || `file:${join(config.dataDir, 'archive')}`;
@@ -238,6 +318,35 @@ function list(fallback: readonly string[], doc: string, { secret = false } = {})
   return { default: fallback, unit: fallback.length > 0 ? 'comma-separated' : '', doc, secret, parse };
 }
 
+/** One a line: patterns have commas. */
+function patterns(doc: string): Setting<readonly string[]> {
+  const parse = (value: unknown) => {
+    const items = (Array.isArray(value) ? value.map(String) : String(value).split('\n')).filter((item) => item !== '');
+    if (items.length > PATTERNS_MAX) throw new Error(`must be at most ${PATTERNS_MAX} patterns`);
+    for (const item of items) {
+      try {
+        compileLinear(item);
+      } catch (error) {
+        throw new Error(`must be patterns that RE2 knows (${(error as Error).message})`);
+      }
+    }
+    return items;
+  };
+  return { default: [], unit: '', doc, secret: false, parse };
+}
+
+const PATTERNS_MAX = 32;
+
+function origins(doc: string): Setting<readonly string[]> {
+  const { parse, ...rest } = list([], doc);
+  const checked = (value: unknown) => {
+    const items = parse(value);
+    if (items.every((item) => ORIGIN.test(item))) return items;
+    throw new Error('must be origins as https://app.example.com, https://*.example.com or *, with commas between');
+  };
+  return { ...rest, parse: checked };
+}
+
 type Name = keyof typeof SETTINGS;
 
 const NAMES = {
@@ -245,8 +354,8 @@ const NAMES = {
   variable: new Map((Object.keys(SETTINGS) as Name[]).map((name) => [variableOf(name), name])),
 };
 
-// Our tests' own variables, and those of the npm package `debug`, which share the prefix.
-const FOREIGN = /^DEBUG_(TEST_.*|COLORS|DEPTH|FD|HIDE_DATE|SHOW_HIDDEN)$/;
+// What the commands read, our tests' own variables, and those of the npm package `debug`, which share the prefix.
+const FOREIGN = /^DEBUG_(URL|TOKEN|TOKEN_FILE|TEST_.*|COLORS|DEPTH|FD|HIDE_DATE|SHOW_HIDDEN)$/;
 
 function flagOf(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
@@ -276,28 +385,30 @@ function readConfigFile(path: string): Record<string, unknown> {
   }
 }
 
-/** Tokens may stand in a file, so that no process list or compose file shows them. */
-function readTokens(config: Config): { field: string; message: string }[] {
-  if (config.apiTokensFile === '') return [];
+function wrongTokens(config: Config): { field: string; message: string }[] {
   try {
-    const tokens = readFileSync(config.apiTokensFile, 'utf8')
-      .split('\n')
-      .map((line) => line.trim());
-    config.apiTokens = [...config.apiTokens, ...tokens.filter((line) => line !== '')];
-    return config.apiTokens.length > 0 ? [] : [{ field: variableOf('apiTokensFile'), message: 'holds no token' }];
+    createTokens(apiTokensOf(config));
+    return [];
   } catch (error) {
-    return [{ field: variableOf('apiTokensFile'), message: (error as Error).message }];
+    const field = variableOf(config.apiTokensFile === '' ? 'apiTokens' : 'apiTokensFile');
+    return [{ field, message: (error as Error).message }];
   }
 }
 
 /** What settings must be to each other. */
 function relations(config: Config): { field: string; message: string }[] {
   const wrong: { field: string; message: string }[] = [];
-  if (!LOOPBACK.test(config.host) && config.apiTokens.length === 0 && !config.insecure) {
+  if (!LOOPBACK.test(config.host) && config.apiTokens.length === 0 && config.apiTokensFile === '' && !config.insecure) {
     wrong.push({
       field: variableOf('host'),
       message: `${config.host} is reachable from other machines: set DEBUG_API_TOKENS, or say --insecure if it is meant for everybody`,
     });
+  }
+  if ((config.tlsCert === '') !== (config.tlsKey === '')) {
+    wrong.push({ field: variableOf('tlsKey'), message: `${variableOf('tlsCert')} and the key need each other` });
+  }
+  if (config.tlsClientCa !== '' && config.tlsCert === '') {
+    wrong.push({ field: variableOf('tlsClientCa'), message: `means nothing without ${variableOf('tlsCert')}` });
   }
   if (config.role !== 'all' && config.pgUrl === '') {
     wrong.push({
@@ -320,7 +431,9 @@ function relations(config: Config): { field: string; message: string }[] {
       });
     }
   }
-  const ports = (['otlpGrpcPort', 'otlpHttpPort', 'httpPort'] as const).filter((name) => config[name] !== 0);
+  const ports = (['otlpGrpcPort', 'otlpHttpPort', 'httpPort', 'grpcPort'] as const).filter(
+    (name) => config[name] !== 0,
+  );
   for (const [i, name] of ports.entries()) {
     const other = ports.slice(0, i).find((earlier) => config[earlier] === config[name]);
     if (other !== undefined)
@@ -351,4 +464,32 @@ function distance(a: string, b: string): number {
     row = next;
   }
   return row[b.length]!;
+}
+
+/** Which server the commands ask, and as whom. */
+export interface ServerAccess {
+  /** Without a slash at the end. */
+  url: string;
+  /** A bearer token; null: none. */
+  token: string | null;
+}
+
+/**
+ * Flags win over `DEBUG_URL`, `DEBUG_TOKEN` and `DEBUG_TOKEN_FILE`. A token is no flag: flags stand in process lists and histories.
+ * @throws Error when the file cannot be read
+ */
+export function serverAccess(
+  flags: { url?: string | undefined; tokenFile?: string | undefined },
+  environment: NodeJS.ProcessEnv = process.env,
+): ServerAccess {
+  const url = flags.url ?? (environment.DEBUG_URL || `http://127.0.0.1:${SETTINGS.httpPort.default}`);
+  const file = flags.tokenFile ?? (environment.DEBUG_TOKEN_FILE || undefined);
+  const token = file === undefined ? environment.DEBUG_TOKEN : readFileSync(file, 'utf8').trim().split('\n')[0];
+  return { url: url.replace(/\/+$/, ''), token: token || null };
+}
+
+/** What exporters started from this shell would do: its `OTEL_` variables. */
+export function exporterEnvironment(environment: NodeJS.ProcessEnv = process.env): Readonly<Record<string, string>> {
+  const set = Object.entries(environment).filter(([name, value]) => name.startsWith('OTEL_') && value);
+  return Object.fromEntries(set) as Record<string, string>;
 }

@@ -122,7 +122,7 @@ async function findSystem({ entry }: CommandContext, options: DemoOptions, dataD
     () => false,
   );
   if (answers) return { url: options.url, otlp: options.otlp, own: false, stop: async () => {} };
-  const ports = ['--otlp-grpc-port=0', '--otlp-http-port=0', '--http-port=0'];
+  const ports = ['--otlp-grpc-port=0', '--otlp-http-port=0', '--http-port=0', '--grpc-port=0'];
   const program = await startProgram({
     name: 'ai-debug up',
     args: ['--import', END_WITH_PARENT, entry, 'up', '--json', '--log-level=warn', `--data-dir=${dataDir}`, ...ports],

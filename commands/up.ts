@@ -76,9 +76,11 @@ function banner(context: CommandContext, config: Config, addresses: Addresses): 
   if (addresses.otlp_grpc !== null) lines.push(['  over gRPC', addresses.otlp_grpc]);
   if (addresses.otlp_http !== null)
     lines.push(['any Node service', 'node --import @ai-debug/instrumentation/register app.js']);
-  if (addresses.http !== null) {
+  if (addresses.http !== null && config.role === 'receiver') lines.push(['watch', `${addresses.http}/metrics`]);
+  if (addresses.http !== null && config.role !== 'receiver') {
     lines.push(['look', `${addresses.http}/`]);
-    lines.push(['ask', `curl '${addresses.http}/api/debug/insights'`]);
+    lines.push(['ask', 'ai-debug ask "what is wrong?"']);
+    lines.push(['agents', `${addresses.http}/mcp`]);
   }
   const width = Math.max(...lines.map(([what]) => what.length));
   const rows = lines.map(([what, where]) => `  ${paint('dim', what.padEnd(width))}  ${where}`);

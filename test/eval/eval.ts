@@ -9,15 +9,24 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { evaluateAnomalies } from './anomalies.ts';
+import { evaluateAsk } from './ask.ts';
 import { type Evaluation, NoData } from './evaluation.ts';
+import { evaluateQuiet } from './quiet.ts';
 import { evaluateRca } from './rca.ts';
 import { evaluateTemplates } from './templates.ts';
+import { evaluateTokens } from './tokens.ts';
 
 const EVALUATIONS: Record<string, Evaluation> = {
   templates: evaluateTemplates,
   rca: evaluateRca,
+  quiet: evaluateQuiet,
   anomalies: evaluateAnomalies,
+  tokens: evaluateTokens,
+  ask: evaluateAsk,
 };
+
+/** They make their own. */
+const WITHOUT_DATA = new Set(['tokens', 'ask']);
 
 const { values: args, positionals } = parseArgs({
   allowPositionals: true,
@@ -25,7 +34,7 @@ const { values: args, positionals } = parseArgs({
 });
 const names = positionals.length === 0 ? Object.keys(EVALUATIONS) : positionals;
 const unknown = names.filter((name) => EVALUATIONS[name] === undefined);
-if (unknown.length > 0 || args.data === undefined) {
+if (unknown.length > 0 || (args.data === undefined && names.some((name) => !WITHOUT_DATA.has(name)))) {
   const reason = unknown.length > 0 ? `no evaluation is called ${unknown.join(', ')}` : '--data FOLDER is missing';
   console.error(`${reason}; usage: eval [${Object.keys(EVALUATIONS).join('|')}…] --data FOLDER`);
   process.exit(2);
@@ -36,7 +45,7 @@ for (const name of names) {
   console.log(`== ${name}`);
   try {
     figures[name] = await EVALUATIONS[name]!({
-      data: args.data,
+      data: args.data ?? '',
       predictions: args.predictions === undefined ? null : join(args.predictions, name),
       print: (line) => console.log(line),
     });

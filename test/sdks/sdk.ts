@@ -47,6 +47,7 @@ const EMIT_TIMEOUT_MS = 60_000;
 
 const run = promisify(execFile);
 const HERE = import.meta.dirname;
+const PROTO = join(HERE, '../../proto');
 const CACHE = join(HERE, '../../node_modules/.cache/ai-debug-sdks');
 
 const js: Sdk = {
@@ -103,6 +104,28 @@ const java: Sdk = {
 
 export const SDKS: readonly Sdk[] = [js, python, go, java];
 
+/** Why a Python client cannot be built on this machine; null when it can. */
+export const pythonMissing = python.missing;
+
+/** Stubs of debug_query.proto, made by protoc's own Python plugin. @returns the interpreter, and the folder of the stubs */
+export async function buildPythonQuery(): Promise<{ python: string; stubs: string }> {
+  const [python, stubs] = await cached(
+    'python-query',
+    async (source, cache) => {
+      const venv = join(cache, 'venv');
+      const stubs = join(cache, 'stubs');
+      await run('python3', ['-m', 'venv', venv]);
+      await run(join(venv, 'bin/pip'), ['install', '--quiet', '--requirement', join(source, 'requirements.txt')]);
+      await mkdir(stubs, { recursive: true });
+      const out = [`--proto_path=${PROTO}`, `--python_out=${stubs}`, `--grpc_python_out=${stubs}`];
+      await run(join(venv, 'bin/python'), ['-m', 'grpc_tools.protoc', ...out, 'debug/v1/debug_query.proto']);
+      return [join(venv, 'bin/python'), stubs];
+    },
+    PROTO,
+  );
+  return { python: python!, stubs: stubs! };
+}
+
 function combine(protocols: Transport['protocol'][], compressions: Transport['compression'][]): Transport[] {
   return protocols.flatMap((protocol) => compressions.map((compression) => ({ protocol, compression })));
 }
@@ -118,11 +141,13 @@ async function runs(program: string, ...args: string[]): Promise<boolean> {
 async function cached(
   name: string,
   build: (source: string, cache: string) => Promise<string[]>,
+  beside?: string,
 ): Promise<readonly string[]> {
   const source = join(HERE, name);
   const cache = join(CACHE, name);
   const hash = createHash('sha256').update(source);
   for (const file of (await readdir(source)).sort()) hash.update(file).update(await readFile(join(source, file)));
+  if (beside !== undefined) hash.update(await readFile(join(beside, 'debug/v1/debug_query.proto')));
   const key = hash.digest('hex');
 
   const stamp = join(cache, 'built.json');

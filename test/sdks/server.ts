@@ -9,6 +9,9 @@ import type { DebugEvent } from '../../model/event.ts';
 export interface Server {
   readonly grpcUrl: string;
   readonly httpUrl: string;
+  /** Of questions: over HTTP, over gRPC. */
+  readonly queryUrl: string;
+  readonly queryGrpcUrl: string;
   /**
    * All events that match the parameters of `GET /events`, once there are at least as many: an acknowledged record is
    * readable within a second, and these were acknowledged.
@@ -20,17 +23,22 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-export async function startServer(): Promise<Server> {
+/** @param args besides those that give it ports and a folder of its own */
+export async function startServer(args: readonly string[] = []): Promise<Server> {
   const dataDir = await mkdtemp(join(tmpdir(), 'ai-debug-sdks-'));
-  const ports = ['otlp-grpc-port', 'otlp-http-port', 'http-port'].map((name) => `--${name}=0`);
-  const child = spawn(process.execPath, [CLI, 'up', '--json', ...ports, `--data-dir=${dataDir}`, '--log-level=warn'], {
-    // Settings of whoever runs the tests are not those of the server under test.
-    env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('DEBUG_'))),
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const ports = ['otlp-grpc-port', 'otlp-http-port', 'http-port', 'grpc-port'].map((name) => `--${name}=0`);
+  const child = spawn(
+    process.execPath,
+    [CLI, 'up', '--json', ...ports, `--data-dir=${dataDir}`, '--log-level=warn', ...args],
+    {
+      // Settings of whoever runs the tests are not those of the server under test.
+      env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('DEBUG_'))),
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   const ended = new Promise<number | null>((resolve) => child.once('close', (code) => resolve(code)));
   const removed = ended.then(() => rm(dataDir, { recursive: true, force: true }));
-  const { otlp_grpc, otlp_http, http } = await firstLine(child);
+  const { otlp_grpc, otlp_http, http, grpc } = await firstLine(child);
 
   async function ask<Data>(path: string): Promise<Data> {
     const response = await fetch(`${http}/api/debug${path}`);
@@ -41,6 +49,8 @@ export async function startServer(): Promise<Server> {
   return {
     grpcUrl: otlp_grpc,
     httpUrl: otlp_http,
+    queryUrl: http,
+    queryGrpcUrl: grpc,
     async events(count, params = {}) {
       const query = new URLSearchParams({ time_range: '1h', limit: '1000', ...params });
       for (const deadline = Date.now() + READABLE_TIMEOUT_MS; ; await sleep(POLL_MS)) {
@@ -68,7 +78,7 @@ const POLL_MS = 50;
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Where it listens. It prints that once it does. */
-async function firstLine(child: ChildProcess): Promise<{ otlp_grpc: string; otlp_http: string; http: string }> {
+async function firstLine(child: ChildProcess): Promise<Record<'otlp_grpc' | 'otlp_http' | 'http' | 'grpc', string>> {
   for await (const line of createInterface(child.stdout!)) return JSON.parse(line);
   throw new Error('the server ended before it listened');
 }

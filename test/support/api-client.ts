@@ -45,7 +45,7 @@ export async function createApiClient(url: string): Promise<ApiClient> {
       headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
-    const answer = { status: response.status, headers: response.headers, body: await response.json() };
+    const answer = { status: response.status, headers: response.headers, body: await bodyOf(response) };
     const route = operations.find(
       ({ method: m, pattern }) => m === method && pattern.test(PREFIX + path.split('?')[0]!),
     );
@@ -68,6 +68,12 @@ export async function createApiClient(url: string): Promise<ApiClient> {
     put: (path, body, headers = {}) => call('put', path, body, headers),
     seen,
   };
+}
+
+/** Lines are for whoever asked to parse. */
+function bodyOf(response: Response): Promise<unknown> {
+  const isLines = response.headers.get('content-type')?.startsWith('application/x-ndjson');
+  return isLines ? response.text() : response.json();
 }
 
 interface Document {

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock } from '../../base/clock.ts';
+import { type Clock, systemClock } from '../../base/clock.ts';
 import { assemble } from '../../base/lifecycle.ts';
 import { createLogger } from '../../base/log.ts';
 import { createMeter, type Meter } from '../../base/meter.ts';
@@ -10,7 +10,9 @@ import { createAuthenticate } from '../../base/tokens.ts';
 import { createInsightEngine } from '../../insight/engine.ts';
 import { findRootCauses } from '../../insight/root-cause/find.ts';
 import { createTemplateMiner } from '../../insight/templates.ts';
+import { topologyOf } from '../../insight/topology.ts';
 import type { Signal } from '../../model/block.ts';
+import { wholeSnapshots } from '../../model/state-assembly.ts';
 import { DEFAULT_KEYS } from '../../otlp/keys.ts';
 import { indexRequest } from '../../otlp/walk.ts';
 import { createCache } from '../../query/cache.ts';
@@ -40,11 +42,14 @@ export interface QuerySystem {
   stop(): Promise<void>;
 }
 
+const idOf = ({ component_id }: { component_id: string }) => component_id;
+
 export interface QuerySystemOptions {
   /** Absent: any that is free. */
   port?: number;
   tokens?: readonly string[];
   enabled?: boolean;
+  clock?: Clock;
   requestsPerSecond?: number;
   streaming?: boolean;
   troubles?: () => Promise<readonly string[]>;
@@ -53,7 +58,7 @@ export interface QuerySystemOptions {
 
 export async function startQuerySystem(options: QuerySystemOptions = {}): Promise<QuerySystem> {
   const directory = await mkdtemp(join(tmpdir(), 'ai-debug-query-'));
-  const shared = { clock: systemClock(), log: createLogger('silent'), meter: createMeter() };
+  const shared = { clock: options.clock ?? systemClock(), log: createLogger('silent'), meter: createMeter() };
   const warm = createEmbeddedStore({ directory, ...shared });
   const hot = createMemoryHotStore({ bytesMax: 64 << 20, ttlMs: 3_600_000, clock: shared.clock });
   const tiers = createTiers({ hot, warm, cold: null, ...shared });
@@ -78,11 +83,8 @@ export async function startQuerySystem(options: QuerySystemOptions = {}): Promis
     templateOf: createTemplateMiner().templateOf,
     recent: new RecentIds(1 << 16),
     batchMs: 10,
-    committed: ({ tenant, blocks, componentMinutes }) => {
-      cache.arrived(
-        tenant,
-        componentMinutes.map(({ component_id: id }) => ({ id })),
-      );
+    committed: ({ tenant, blocks, componentMinutes, snapshots }) => {
+      cache.arrived(tenant, componentMinutes.map(idOf), snapshots.map(idOf));
       for (const { index, payload } of blocks) feed.publish({ kind: 'block', tenant, index, payload });
     },
     ...shared,
@@ -93,7 +95,7 @@ export async function startQuerySystem(options: QuerySystemOptions = {}): Promis
   };
   const settled = async () => ({ pending: await pipeline.settled(1000) });
   const engine = createInsightEngine({
-    reader: { ...tiers.reader, ...warm },
+    reader: { ...tiers.reader, ...warm, snapshots: wholeSnapshots(warm.snapshots) },
     insights: warm,
     confidenceThreshold: 0.7,
     retentionHours: 720,
@@ -104,12 +106,13 @@ export async function startQuerySystem(options: QuerySystemOptions = {}): Promis
     events: tiers.reader,
     rows: warm,
     engine: options.engine ?? engine,
+    topology: topologyOf,
     rootCauses: (request) => findRootCauses({ ...tiers.reader, templates: warm.templates }, request),
     publish,
     cache,
     redact: () => {},
-    ingest: async (tenant, exports) => {
-      for (const body of exports) await send('log', body, tenant);
+    ingest: async (tenant, exports, signal = 'log') => {
+      for (const body of exports) await send(signal, body, tenant);
       await settled();
     },
     settled,

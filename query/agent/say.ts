@@ -1,0 +1,91 @@
+/** How drafts say things: few tokens, nothing lost that a next call needs, text of telemetry quoted. */
+import type { ComponentRef } from '../../model/block.ts';
+import type { Insight, Suggestion } from '../../model/insight.ts';
+import type { JsonObject } from '../../model/json.ts';
+import { type DraftItem, nameOf, quote } from '../budget.ts';
+import type { Health } from '../health.ts';
+import type { ChainLink, InsightBrief } from '../insights.ts';
+
+/** The time of day, to the millisecond, and the day where it is not that of `asOf`. Both RFC 3339. */
+export function clockTime(time: string, asOf: string): string {
+  const [day, rest] = [time.slice(0, 10), time.slice(11, 23)];
+  return day === asOf.slice(0, 10) ? `${rest}Z` : `${day}T${rest}Z`;
+}
+
+/** `orders`, or `agent/planner` for what is no service. */
+export function componentName(type: string, id: string): string {
+  return type === 'service' ? nameOf(id) : `${nameOf(type)}/${nameOf(id)}`;
+}
+
+export const refName = ({ type, id }: ComponentRef): string => componentName(type, id);
+
+export function percent(share: number): string {
+  return `${Number((share * 100).toPrecision(3))}%`;
+}
+
+/** Three figures are as exact as anything here is known. */
+export function millis(ms: number): string {
+  return ms >= 1000 ? `${Number((ms / 1000).toPrecision(3))}s` : `${Number(ms.toPrecision(3))}ms`;
+}
+
+export function plural(count: number, thing: string): string {
+  return `${count} ${thing}${count === 1 ? '' : 's'}`;
+}
+
+/** A few of many, in words. */
+export function listed(names: readonly string[], max = 3): string {
+  const more = names.length - max;
+  return more > 0 ? `${names.slice(0, max).join(', ')} and ${more} more` : names.join(', ');
+}
+
+export function healthWords({ status, health_score, error_events, total_events, error_rate }: Health): string {
+  if (health_score === null) return 'unknown: no events in this window';
+  if (error_events === 0) return `${status}, no error in ${plural(total_events, 'event')}`;
+  return `${status} (${health_score}/100), ${percent(error_rate!)} of ${plural(total_events, 'event')} are errors`;
+}
+
+export function insightItem(insight: InsightBrief, asOf: string): DraftItem {
+  const { id, severity, insight_type, title, summary, state, confidence_score, last_seen } = insight;
+  const core = { id, severity, type: insight_type, ...(state !== 'open' && { state }) };
+  const last = clockTime(last_seen, asOf);
+  return {
+    forms: [
+      { ...core, summary: quote(summary, 500), confidence: round(confidence_score), last },
+      { ...core, summary: quote(title, 100) },
+    ],
+  };
+}
+
+export function suggestionItem({ action, why, source }: Suggestion): DraftItem {
+  const learned = source === 'past_resolution' ? 'resolved so before: ' : '';
+  return { forms: [`${learned}${quote(action)} because ${quote(why)}`, `${learned}${quote(action, 120)}`] };
+}
+
+export function linkItem(
+  { event_id, component_type, component_id, level, message, timestamp }: ChainLink,
+  asOf: string,
+): DraftItem {
+  const head = `${clockTime(timestamp, asOf)} ${level ?? ''} ${componentName(component_type, component_id)}`;
+  return { forms: [`${head} ${quote(message)} id=${event_id}`, `${head} ${quote(message, 100)}`] };
+}
+
+/** Attributes that explain most in least room: plain values, short ones, the first few. */
+export function attributesOf(data: JsonObject, max = 8): JsonObject | undefined {
+  const plain = Object.entries(data).filter(([, value]) => typeof value !== 'object' && String(value).length <= 200);
+  const shown = plain
+    .slice(0, max)
+    .map(([key, value]) => [nameOf(key), typeof value === 'string' ? quote(value, 100) : value]);
+  return shown.length === 0 ? undefined : Object.fromEntries(shown);
+}
+
+/** The gravest first, among equals the surest, then the newest. */
+export function gravestFirst(a: Pick<Insight, 'severity' | 'confidence_score' | 'last_seen'>, b: typeof a): number {
+  const gravity = GRAVITY[b.severity] - GRAVITY[a.severity];
+  return gravity || b.confidence_score - a.confidence_score || (a.last_seen < b.last_seen ? 1 : -1);
+}
+
+export function round(value: number): number {
+  return Math.round(value * 100) / 100;
+}
+
+const GRAVITY = { critical: 2, warning: 1, info: 0 } as const;
