@@ -23,7 +23,7 @@ const DIRECTIONS: Record<string, readonly string[]> = {
   query: ['storage/{contract,query}.ts', 'insight/{finding,engine}.ts', 'otlp/**', 'model/**', 'base/**', 'proto/**'],
   'config.ts': ['base/**', 'otlp/keys.ts'],
   'collector.ts': ['{query,receiver,storage,insight,otlp,model,base}/**', 'config.ts'],
-  commands: ['collector.ts', 'config.ts', 'demo/*', 'model/**', 'base/**'],
+  commands: ['collector.ts', 'config.ts', 'demo/*', 'query/mcp/server.ts', 'model/**', 'base/**'],
   'cli.ts': ['commands/**', 'collector.ts', 'config.ts', 'base/**'],
   demo: [],
   instrumentation: [],
@@ -47,7 +47,7 @@ const ROOTS = [
   'test/support/global-setup.ts',
 ];
 /** Bundled by instrumentation/build.ts, which names them as text. */
-const BUNDLED = ['instrumentation/{index,register,unref-timers,unreached-exporters}.ts'];
+const BUNDLED = ['instrumentation/{index,register,sdk,unref-timers,unreached-exporters}.ts'];
 
 const LINES_MAX = 600;
 /** By path, with the reason. */
