@@ -18,8 +18,11 @@ export interface Analyzer {
   analyze(window: Window, budget: Budget): Finding[];
 }
 
-/** `events`: of the window; `snapshots`: of the window; `baseline`: spans before the window; `templates`: counts per minute. */
-export type Need = 'events' | 'snapshots' | 'baseline' | 'templates';
+/**
+ * `events`: of the window; `snapshots`: of the window; `baseline`: spans before the window; `templates`: counts per minute; `minutes`:
+ * counts per component and per template of the window and the time before; `metrics`: how full things are, and were in the week before.
+ */
+export type Need = 'events' | 'snapshots' | 'baseline' | 'templates' | 'minutes' | 'metrics';
 
 /** An analyzer's time: JavaScript that does not return cannot be stopped from outside, so it asks. */
 export interface Budget {

@@ -12,7 +12,10 @@ afterEach(() => vi.useRealTimers());
 
 const MINUTE = at(0) - (at(0) % NANOS_PER_MINUTE);
 
-function runs(generate: (scope: Scope) => Promise<unknown> = async () => {}) {
+function runs(
+  generate: (scope: Scope) => Promise<unknown> = async () => {},
+  takeTurn?: (name: string, durationMs: number) => Promise<boolean>,
+) {
   const asked: { atMs: number; scope: Scope }[] = [];
   const begun = Date.now();
   const clock: Clock = {
@@ -24,6 +27,7 @@ function runs(generate: (scope: Scope) => Promise<unknown> = async () => {}) {
       asked.push({ atMs: clock.monotonicMs(), scope });
       await generate(scope);
     },
+    ...(takeTurn !== undefined && { takeTurn }),
     clock,
     log: createLogger('silent'),
     meter: createMeter(),
@@ -103,4 +107,43 @@ test('a look that fails does not end the looking; stop waits for the one under w
   flush(1);
   await vi.advanceTimersByTimeAsync(60_000);
   expect(asked).toHaveLength(count);
+});
+
+test('of two engines on one store one looks; the other takes over when it has gone', async () => {
+  const leases = new Map<string, { holder: string; until: number }>();
+  const turnOf = (holder: string) => async (name: string, durationMs: number) => {
+    const known = leases.get(name);
+    if (known !== undefined && known.holder !== holder && known.until > Date.now()) return false;
+    leases.set(name, { holder, until: Date.now() + durationMs });
+    return true;
+  };
+  const [one, other] = [runs(undefined, turnOf('one')), runs(undefined, turnOf('other'))];
+  await one.start();
+  await other.start();
+  for (let second = 0; second < 120; second++) {
+    one.flush(1);
+    other.flush(1);
+    await vi.advanceTimersByTimeAsync(1000);
+  }
+  const together = one.asked.length + other.asked.length;
+  expect(together).toBeGreaterThan(8);
+  // As many as one alone would: every ten seconds.
+  expect(together).toBeLessThanOrEqual(14);
+  await one.stop();
+  const before = other.asked.length;
+  for (let second = 0; second < 60; second++) {
+    other.flush(1);
+    await vi.advanceTimersByTimeAsync(1000);
+  }
+  expect(other.asked.length).toBeGreaterThan(before + 3);
+  await other.stop();
+});
+
+test('a store that cannot say whose turn it is keeps nobody from looking', async () => {
+  const { start, stop, flush, asked } = runs(undefined, () => Promise.reject(new Error('away')));
+  await start();
+  flush(1);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(asked.length).toBeGreaterThan(0);
+  await stop();
 });

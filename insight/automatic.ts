@@ -24,11 +24,13 @@ export interface AutomaticRuns {
 
 export function createAutomaticRuns(options: {
   generate: (scope: Scope) => Promise<unknown>;
+  /** Takes a name for so long from all engines on the store; false while another one has it. Absent: there is no other one. */
+  takeTurn?: (name: string, durationMs: number) => Promise<boolean>;
   clock: Clock;
   log: Logger;
   meter: Meter;
 }): AutomaticRuns {
-  const { generate, clock, log, meter } = options;
+  const { generate, takeTurn, clock, log, meter } = options;
   const dropped = meter.counter(
     'insight_automatic_dropped_total',
     'Flushes not looked at because too many tenants wait',
@@ -62,7 +64,8 @@ export function createAutomaticRuns(options: {
       const nowMs = clock.monotonicMs();
       const lastMs = lastRunMs.get(tenant) ?? Number.NEGATIVE_INFINITY;
       const hasNewErrors = what.errorMs > lastMs - SETTLE_MS;
-      if (nowMs - lastMs < (hasNewErrors ? ERROR_RUN_MS : QUIET_RUN_MS)) continue;
+      const restMs = hasNewErrors ? ERROR_RUN_MS : QUIET_RUN_MS;
+      if (nowMs - lastMs < restMs || !(await isOurTurn(tenant, hasNewErrors, restMs))) continue;
       lastRunMs.set(tenant, nowMs);
       const settled = clock.nowNanos() - BigInt(SETTLE_MS) * NANOS_PER_MS;
       const until = what.until + NANOS_PER_MINUTE;
@@ -81,6 +84,16 @@ export function createAutomaticRuns(options: {
       }
     }
     if (lastRunMs.size > TENANTS_MAX) lastRunMs.clear();
+  }
+
+  /** Errors do not wait for who looked at nothing in particular. A store that cannot say is no reason not to look. */
+  async function isOurTurn(tenant: string, hasNewErrors: boolean, restMs: number): Promise<boolean> {
+    if (takeTurn === undefined) return true;
+    try {
+      return await takeTurn(`insights ${hasNewErrors ? 'errors' : 'all'} ${tenant}`, restMs - TICK_MS / 2);
+    } catch {
+      return true;
+    }
   }
 
   return {

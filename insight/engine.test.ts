@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import { createLogger } from '../base/log.ts';
 import { createMeter } from '../base/meter.ts';
 import type { DebugEvent } from '../model/event.ts';
+import { formatNanos } from '../model/time.ts';
 import type { WarmStore } from '../storage/contract.ts';
 import { type EmbeddedDirectory, embeddedDirectory } from '../test/support/embedded.ts';
 import { at, errorLog, log, readerOf, span } from '../test/support/telemetry.ts';
@@ -228,4 +229,82 @@ describe('explain', () => {
 
 test('consistency: null when nobody reported, stored only when something is wrong', async () => {
   expect(await engine().consistency({ tenant, operation_id: 'op' })).toBeNull();
+});
+
+describe('after a resolve', () => {
+  const runs = (count: number, fromMs: number, failed = false, name = 'POST /orders') => {
+    for (let i = 0; i < count; i++) {
+      const trace = `t${fromMs + i}`;
+      events.push(
+        span({ ms: fromMs + i * 10, by: 'api', trace, id: `s${fromMs + i}`, name, kind: 'server', took: 5, failed }),
+        ...(failed
+          ? [
+              errorLog({
+                ms: fromMs + i * 10 + 1,
+                by: 'api',
+                trace,
+                span: `s${fromMs + i}`,
+                message: 'ledger is out of balance',
+              }),
+            ]
+          : []),
+      );
+    }
+  };
+  const resolveAll = async () => {
+    const resolved_at = formatNanos(at(nowMs));
+    for (const { id } of await store.insights(tenant, { limit: 100 }))
+      await store.changeInsight(tenant, id, (current) => current && { ...current, state: 'resolved', resolved_at });
+  };
+  const afterResolve = async () => {
+    const [insight] = (await store.insights(tenant, { limit: 100 })).filter(({ fingerprint }) =>
+      fingerprint.startsWith('repeated-error'),
+    );
+    return { state: insight!.state, after: insight!.evidence.numbers.after_resolve };
+  };
+
+  test('what does not run again is not exercised, what runs clean often enough is fixed, what fails again regressed', async () => {
+    const { generate } = engine();
+    runs(5, 0, true);
+    await generate({ tenant });
+    await resolveAll();
+    nowMs = 700_000;
+    runs(20, 650_000, false, 'GET /other');
+    await generate({ tenant, start: at(600_000), end: at(700_000) });
+    expect(await afterResolve()).toMatchObject({
+      state: 'resolved',
+      after: { verdict: 'not_exercised', clean_runs: 0 },
+    });
+
+    nowMs = 800_000;
+    runs(2, 750_000);
+    await generate({ tenant, start: at(600_000), end: at(800_000) });
+    expect(await afterResolve()).toMatchObject({ after: { verdict: 'too_few_runs', clean_runs: 2, runs_needed: 3 } });
+    // The same window again counts nothing twice.
+    await generate({ tenant, start: at(600_000), end: at(800_000) });
+    expect(await afterResolve()).toMatchObject({ after: { clean_runs: 2 } });
+
+    heard = [];
+    nowMs = 900_000;
+    runs(2, 850_000);
+    await generate({ tenant, start: at(600_000), end: at(900_000) });
+    expect(await afterResolve()).toMatchObject({ state: 'resolved', after: { verdict: 'fixed', clean_runs: 4 } });
+    expect(heard.map(({ change }) => change)).toContain('updated');
+
+    runs(5, 950_000, true);
+    nowMs = 1_000_000;
+    await generate({ tenant });
+    expect((await afterResolve()).state).toBe('regressed');
+  });
+
+  test('looking at one component or correlation proves nothing', async () => {
+    const { generate } = engine();
+    runs(5, 0, true);
+    await generate({ tenant });
+    await resolveAll();
+    nowMs = 800_000;
+    runs(5, 750_000);
+    await generate({ tenant, component_type: 'service', component_id: 'api' });
+    expect((await afterResolve()).after).toBeUndefined();
+  });
 });

@@ -2,6 +2,7 @@
  * Runs the analyzers and keeps what they find. One that fails or takes too long costs its own findings and is counted. What is
  * found again updates what is known; what is below the threshold is not stored.
  */
+import { randomUUID } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../base/clock.ts';
 import type { Part } from '../base/lifecycle.ts';
@@ -10,6 +11,7 @@ import type { Meter } from '../base/meter.ts';
 import type { ComponentRef } from '../model/block.ts';
 import type { DebugEvent } from '../model/event.ts';
 import type { Insight, InsightState, InsightType } from '../model/insight.ts';
+import { formatNanos } from '../model/time.ts';
 import { type Analyzer, type Budget, BudgetSpent, type Need } from './analyzer.ts';
 import { createAutomaticRuns, type Flushed } from './automatic.ts';
 import { type ConsistencyRequest, checkOperation } from './consistency.ts';
@@ -17,6 +19,7 @@ import { type ErrorExplanation, explainError } from './explain.ts';
 import { type Finding, familyOf, fingerprintOf, insightId, mergeInsight, toInsight } from './finding.ts';
 import { readCorrelation, readWindow, withHistory } from './read-window.ts';
 import type { Reader, Scope } from './reader.ts';
+import { afterResolve, contextOf, verdictOf, withAfterResolve } from './resolutions.ts';
 import { STANDARD_ANALYZERS } from './standard.ts';
 import { suggestionsFor } from './suggestions.ts';
 import { componentKey, createWindow, type Window } from './window.ts';
@@ -64,6 +67,11 @@ export interface InsightStore {
     tenant: string,
     query: { insight_type?: InsightType; states?: readonly InsightState[]; limit: number },
   ): Promise<Insight[]>;
+  /**
+   * Takes a name for so long, or prolongs it; false while another holder has it. Absent: no other process writes. A holder that outlives
+   * its time does no harm: `changeInsight` is atomic, and the same finding is the same insight.
+   */
+  takeLease?(name: string, holder: string, durationMs: number): Promise<boolean>;
 }
 
 export interface InsightChange {
@@ -93,11 +101,29 @@ export function createInsightEngine(options: InsightEngineOptions): InsightEngin
       complain(`read ${need}`, error, `insights: ${need} could not be read; analyzers that need it are left out`);
     }
     const findings = await analyze(window, (analyzer) => analyzer.needs.every((need) => !failed.has(need)));
-    return store(
-      scope.tenant,
-      findings.filter((finding) => touches(finding, scope)),
-      now,
-    );
+    const about = findings.filter((finding) => touches(finding, scope));
+    const stored = await store(scope.tenant, about, now, window);
+    await verifyResolved(window);
+    return stored;
+  }
+
+  /** What ran again since it was resolved and did not fail is fixed. Only where all that happened was looked at. */
+  async function verifyResolved(window: Window): Promise<void> {
+    const { tenant, correlation_id, operation_id, component_id, component_type } = window.scope;
+    if (correlation_id ?? operation_id ?? component_id ?? component_type) return;
+    const until = formatNanos(window.asOf);
+    for (const resolved of await insights.insights(tenant, { states: ['resolved'], limit: VERIFIED_MAX })) {
+      if (afterResolve(resolved, window, until) === null) continue;
+      let isNews = false;
+      const updated_at = formatNanos(clock.nowNanos());
+      const stored = await insights.changeInsight(tenant, resolved.id, (current) => {
+        const after = current && afterResolve(current, window, until);
+        if (!current || !after) return null;
+        isNews = after.verdict !== verdictOf(current);
+        return { ...withAfterResolve(current, after), ...(isNews && { updated_at }) };
+      });
+      if (isNews && stored !== null) publish?.({ kind: 'insight', tenant, change: 'updated', insight: stored });
+    }
   }
 
   async function analyze(window: Window, isReady: (analyzer: Analyzer) => boolean): Promise<Finding[]> {
@@ -120,7 +146,12 @@ export function createInsightEngine(options: InsightEngineOptions): InsightEngin
     return findings;
   }
 
-  async function store(tenant: string, findings: readonly Finding[], now: bigint): Promise<Insight[]> {
+  async function store(
+    tenant: string,
+    findings: readonly Finding[],
+    now: bigint,
+    window: Window | null = null,
+  ): Promise<Insight[]> {
     const known = knownInsights(tenant);
     const stored = new Map<string, Insight>();
     for (const finding of findings) {
@@ -128,7 +159,7 @@ export function createInsightEngine(options: InsightEngineOptions): InsightEngin
         weak.inc({ analyzer: finding.analyzer });
         continue;
       }
-      const insight = await keep(tenant, finding, known, now);
+      const insight = await keep(tenant, window === null ? finding : withContext(finding, window), known, now);
       if (insight !== null) stored.set(insight.id, insight);
     }
     return [...stored.values()].sort(gravestFirst);
@@ -209,7 +240,16 @@ export function createInsightEngine(options: InsightEngineOptions): InsightEngin
     });
   }
 
-  const automatic = createAutomaticRuns({ generate, clock, log, meter });
+  const holder = randomUUID();
+  const automatic = createAutomaticRuns({
+    generate,
+    ...(insights.takeLease !== undefined && {
+      takeTurn: (name: string, durationMs: number) => insights.takeLease!(name, holder, durationMs),
+    }),
+    clock,
+    log,
+    meter,
+  });
 
   return {
     name: 'insight engine',
@@ -239,6 +279,15 @@ interface KnownInsights {
 const ANALYZER_MS = 1000;
 const KNOWN_MAX = 500;
 const REPORTED_MAX = 2000;
+// The newest; what was resolved before so many others was looked at long enough.
+const VERIFIED_MAX = 100;
+
+function withContext(finding: Finding, window: Window): Finding {
+  const context = contextOf(finding, window);
+  if (context === null) return finding;
+  const { evidence } = finding;
+  return { ...finding, evidence: { ...evidence, numbers: { ...evidence.numbers, context } } };
+}
 
 function budgetUntil(clock: Clock, deadlineMs: number): Budget {
   return {

@@ -4,13 +4,14 @@
  * In a call tree failure travels from callee to caller, so the origin lies at the end of the unbroken line of failing spans below
  * the failing operation; where several children failed, the one that failed first began it. Events linked by their parent
  * event fail from parent to child, so there the origin is the topmost failing ancestor. Errors with neither
- * are ordered by time. What is not a failure: an exception that its span handled, a failing call that its caller survived
+ * follow whom they name, else time. What is not a failure: an exception that its span handled, a failing call that its caller survived
  * without a word, and a step that was tried again and then went well.
  */
 import type { ComponentRef } from '../model/block.ts';
 import type { DebugEvent } from '../model/event.ts';
 import type { Budget } from './analyzer.ts';
 import { isError, isRecordedException, isSuccess, namedStepOf, patternOf, textAt } from './event-facts.ts';
+import { joinLinked, namedChain } from './failure-links.ts';
 import {
   byTime,
   type Correlation,
@@ -35,7 +36,7 @@ export interface Failure {
   /** Whom it reached: the culprit first, then by the way from the origin to the symptom. */
   components: ComponentRef[];
   /** What the order of the chain rests on. */
-  basis: 'alone' | 'spans' | 'parent_links' | 'time';
+  basis: 'alone' | 'spans' | 'parent_links' | 'names' | 'time';
   /** Nothing above it is known to have gone well. */
   fatal: boolean;
   /** The culprit did not fail by itself but did not answer in time, or at all. */
@@ -86,9 +87,21 @@ export function findFailures(correlation: Correlation, peers: Peers): Failure[] 
     if (!node) loose.push(error);
     else if (!isRecordedException(error) || failedByStatus(node)) push(ofNode, node, error);
   }
-  const failures = spanFailures(correlation.traces, ofNode, peers);
+  const failures = joinLinked(spanFailures(correlation.traces, ofNode, peers), traces, becauseOf);
   const unattached = loose.filter((error) => !attach(error, failures));
   return [...failures, ...looseFailures(unattached, correlation.events)].sort((a, b) => byTime(a.origin, b.origin));
+}
+
+/** A failure that another one led to, through a message or a job, is part of it. */
+function becauseOf(cause: Failure, effect: Failure): Failure {
+  return {
+    ...cause,
+    chain: [...effect.chain, ...cause.chain.slice(-1)],
+    errors: distinctEvents([...cause.errors, ...effect.errors]).sort(byTime),
+    components: distinct([...cause.components, ...effect.components]),
+    basis: 'spans',
+    fatal: cause.fatal || effect.fatal,
+  };
 }
 
 export function learnPeers(traces: Iterable<Trace>): Peers {
@@ -354,12 +367,21 @@ function looseFailures(errors: readonly DebugEvent[], events: readonly DebugEven
     failures.push(looseFailure(origin, chain, members, 'parent_links'));
   }
   if (alone.length > 0) {
-    const [origin] = alone as [DebugEvent];
+    const named = namedChain(alone);
+    const [origin] = named as [DebugEvent];
     // The same words again are the same error, not its effect.
     const pattern = patternOf(origin);
     const effect = alone.findLast((error) => patternOf(error) !== pattern);
-    const chain = effect === undefined ? [origin] : [effect, origin];
-    failures.push(looseFailure(origin, chain, alone, effect === undefined ? 'alone' : 'time'));
+    if (named.length > 1) failures.push(looseFailure(origin, [...named].reverse(), alone, 'names'));
+    else
+      failures.push(
+        looseFailure(
+          origin,
+          effect === undefined ? [origin] : [effect, origin],
+          alone,
+          effect === undefined ? 'alone' : 'time',
+        ),
+      );
   }
   return failures;
 }

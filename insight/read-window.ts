@@ -4,6 +4,7 @@
  */
 import type { DebugEvent, EventType } from '../model/event.ts';
 import type { Snapshot } from '../model/snapshot.ts';
+import { currentTemplates } from '../model/template.ts';
 import { NANOS_PER_MINUTE, parseNanos } from '../model/time.ts';
 import type { Need } from './analyzer.ts';
 import { isError } from './event-facts.ts';
@@ -37,13 +38,16 @@ export async function readWindow(
   const start = scope.start ?? earliest(events) ?? now;
   const isWindow = scope.correlation_id === undefined && scope.operation_id === undefined;
   const minutes = { start, end: scope.end ?? now };
-  const [snapshots, baseline, templateMinutes, coverage] = await Promise.all([
+  const [snapshots, baseline, templateMinutes, history, metrics, coverage] = await Promise.all([
     attempt('snapshots', () => readSnapshots(reader, scope), []),
     attempt('baseline', () => readBaseline(reader, scope.tenant, start), []),
     attempt('templates', async () => (truncated && isWindow ? reader.templateMinutes(scope.tenant, minutes) : []), []),
+    attempt('minutes', async () => (isWindow ? readHistory(reader, scope, minutes) : {}), {}),
+    attempt('metrics', async () => (isWindow ? readMetrics(reader, scope, minutes) : []), []),
     truncated && isWindow ? coverageOf(reader, scope.tenant, minutes, events.length) : truncated ? 0.5 : 1,
   ]);
-  return { window: createWindow({ scope, now, events, coverage, snapshots, baseline, templateMinutes }), failed };
+  const input = { scope, now, events, coverage, snapshots, baseline, templateMinutes, metrics, ...history };
+  return { window: createWindow(input), failed };
 }
 
 /** Everything of one correlation, up to a bound. */
@@ -61,6 +65,10 @@ const CORRELATION_EVENTS_MAX = 5000;
 const WHOLE_CORRELATIONS_MAX = 20;
 const SNAPSHOTS_MAX = 2000;
 const SNAPSHOT_COMPONENTS_MAX = 20;
+// An hour of counts is what the detector asks for; of templates there are more, and half as long tells what is usual.
+const COMPONENT_HISTORY_NANOS = 90n * NANOS_PER_MINUTE;
+const TEMPLATE_HISTORY_NANOS = 30n * NANOS_PER_MINUTE;
+const WINDOW_MINUTES_MAX = 360n;
 const LOOKBACK_NANOS = 60n * NANOS_PER_MINUTE;
 /** The hour before, most of it from just before: spans until then minutes ago, and how many. */
 const BASELINE_SLICES: readonly { untilMinutes: bigint; spans: number }[] = [
@@ -198,6 +206,71 @@ async function readBaseline(reader: Reader, tenant: string, start: bigint): Prom
     if (events.length === 0) break;
   }
   return baseline;
+}
+
+/** Counts of the window and before it. Of a long window the last part, so that what is read has a bound. */
+async function readHistory(reader: Reader, { tenant, component_type, component_id }: Scope, range: MinuteRange) {
+  const component = {
+    ...(component_type !== undefined && { component_type }),
+    ...(component_id !== undefined && { component_id }),
+  };
+  const before = (nanos: bigint) => {
+    const latest = range.end - WINDOW_MINUTES_MAX * NANOS_PER_MINUTE;
+    const start = (range.start > latest ? range.start : latest) - nanos;
+    return { ...component, start: start > 0n ? start : 0n, end: range.end };
+  };
+  const [componentMinutes, counted] = await Promise.all([
+    reader.componentMinutes(tenant, before(COMPONENT_HISTORY_NANOS)),
+    reader.templateMinutes(tenant, before(TEMPLATE_HISTORY_NANOS)),
+  ]);
+  const ids = [...new Set(counted.map((row) => row.template_id))];
+  const now = await currentTemplates(ids, async (some) => (await reader.templates?.(tenant, some)) ?? []);
+  return {
+    componentMinutes,
+    templateHistory: counted.map((row) => ({ ...row, template_id: now.get(row.template_id)?.id ?? row.template_id })),
+    templateTexts: new Map([...now.values()].map(({ id, text }) => [id, text])),
+  };
+}
+
+/**
+ * How full things are: points of the window, and where there are any, samples of the week before at growing distances, so that a
+ * leak of hours and one of days both show. Each sample is short in time: what it costs does not grow with what is retained.
+ */
+async function readMetrics(
+  reader: Reader,
+  { tenant, component_type, component_id }: Scope,
+  range: MinuteRange,
+): Promise<DebugEvent[]> {
+  const component = {
+    ...(component_type !== undefined && { component_type }),
+    ...(component_id !== undefined && { component_id }),
+  };
+  const points: DebugEvent[] = [];
+  for (const q of FULLNESS_WORDS) {
+    const sample = async (start: bigint, end: bigint, limit: number) =>
+      (await reader.events({ tenant, ...component, event_types: ['metric'], q, start, end, limit })).events;
+    const now = await sample(range.start, range.end, METRIC_POINTS_MAX);
+    points.push(...now);
+    if (now.length === 0) continue;
+    for (const minutes of METRIC_SAMPLES_MINUTES) {
+      const end = range.start - minutes * NANOS_PER_MINUTE;
+      if (end <= METRIC_SAMPLE_NANOS) break;
+      points.push(...(await sample(end - METRIC_SAMPLE_NANOS, end - 1n, METRIC_SAMPLE_MAX)));
+    }
+  }
+  return points;
+}
+
+// The words with which the semantic conventions, and most exporters before them, name what has an end.
+const FULLNESS_WORDS = ['utilization', 'usage'];
+const METRIC_POINTS_MAX = 2000;
+const METRIC_SAMPLE_NANOS = 10n * NANOS_PER_MINUTE;
+const METRIC_SAMPLE_MAX = 300;
+const METRIC_SAMPLES_MINUTES = [0n, 10n, 20n, 40n, 80n, 160n, 320n, 640n, 1280n, 2560n, 5120n, 9000n];
+
+interface MinuteRange {
+  start: bigint;
+  end: bigint;
 }
 
 async function coverageOf(

@@ -1,6 +1,6 @@
 /** What the engine reads, and from where: it says what it needs, and the collector joins it with the stores. */
 import type { DebugEvent, EventType, Level } from '../model/event.ts';
-import type { ComponentMinute, TemplateMinute } from '../model/rollup.ts';
+import type { ComponentMinute, Template, TemplateMinute } from '../model/rollup.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 
 /** Which part of what happened is looked at. */
@@ -22,12 +22,16 @@ export interface Reader {
   snapshots(tenant: string, query: SnapshotSelection): Promise<Snapshot[]>;
   templateMinutes(tenant: string, range: MinuteSelection): Promise<TemplateMinute[]>;
   componentMinutes(tenant: string, range: MinuteSelection): Promise<ComponentMinute[]>;
+  /** Those that are known, any order. Absent: templates are told by their id. */
+  templates?(tenant: string, ids: readonly string[]): Promise<Template[]>;
 }
 
 export interface EventSelection extends Scope {
   trace_id?: string;
   event_types?: readonly EventType[];
   min_level?: Level;
+  /** Text that the message contains, in any case; of a metric point that is the metric's name. */
+  q?: string;
   before?: string;
   limit: number;
 }

@@ -4,7 +4,7 @@
  */
 import type { ComponentRef } from '../model/block.ts';
 import type { DebugEvent } from '../model/event.ts';
-import type { TemplateMinute } from '../model/rollup.ts';
+import type { ComponentMinute, TemplateMinute } from '../model/rollup.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { NANOS_PER_MS } from '../model/time.ts';
 import { type TraceNode, type TraceTree, traceTree } from '../model/trace.ts';
@@ -23,6 +23,11 @@ export interface WindowInput {
   /** Spans from before the window. */
   baseline?: readonly DebugEvent[];
   templateMinutes?: readonly TemplateMinute[];
+  componentMinutes?: readonly ComponentMinute[];
+  templateHistory?: readonly TemplateMinute[];
+  templateTexts?: ReadonlyMap<string, string>;
+  /** Metric points of the window, and samples of the time before. */
+  metrics?: readonly DebugEvent[];
 }
 
 export interface Window {
@@ -35,6 +40,14 @@ export interface Window {
   /** By time, then id. */
   readonly snapshots: readonly Snapshot[];
   readonly templateMinutes: readonly TemplateMinute[];
+  /** Of the window and the time before; empty for a window of one correlation or operation. */
+  readonly componentMinutes: readonly ComponentMinute[];
+  /** The same of templates, each under the id of what it stands for now. */
+  readonly templateHistory: readonly TemplateMinute[];
+  /** Of the templates of the history, by id. */
+  readonly templateTexts: ReadonlyMap<string, string>;
+  /** Points that tell how full something is, of the window and in samples of the week before; by time, then id. */
+  readonly metrics: readonly DebugEvent[];
   /** Events that carry one, or are in a trace that does, in order of their first event. */
   readonly correlations: readonly Correlation[];
   /** Traces from before the window; those that the window also saw are left out. */
@@ -69,6 +82,10 @@ export function createWindow(input: WindowInput): Window {
     coverage: input.coverage ?? 1,
     snapshots: [...(input.snapshots ?? [])].sort((a, b) => compare(a.time, b.time) || compare(a.id, b.id)),
     templateMinutes: input.templateMinutes ?? [],
+    componentMinutes: input.componentMinutes ?? [],
+    templateHistory: input.templateHistory ?? [],
+    templateTexts: input.templateTexts ?? new Map(),
+    metrics: [...(input.metrics ?? [])].sort(byTime),
     get correlations() {
       return (correlations ??= correlate(events, input.scope.correlation_id));
     },

@@ -56,7 +56,7 @@ test('the component in which a deep chain began is named, once for all operation
   ]);
   const [finding] = findings;
   expect(finding!.confidence).toBeGreaterThan(0.85);
-  expect(finding!.suggestions![0]!.action).toBe('Open at reserve (/app/stock.js:42:7)');
+  expect(finding!.suggestions![0]!.action).toBe('Open /app/stock.js:42, reserve');
 });
 
 test('30: a chain of two by parent links: the parent is the root, an INFO above it is not, a circle ends', () => {

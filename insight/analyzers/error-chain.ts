@@ -6,25 +6,23 @@
 import type { DebugEvent } from '../../model/event.ts';
 import type { Suggestion } from '../../model/insight.ts';
 import type { Analyzer } from '../analyzer.ts';
+import { blastRadiusOf } from '../blast-radius.ts';
+import { codeOf } from '../code-pointer.ts';
 import { patternOf, wordsOf } from '../event-facts.ts';
-import { type FailedOperation, type Failure, failuresOf } from '../failures.ts';
+import type { FailedOperation, Failure } from '../failures.ts';
 import { commonOperation, confidenceOf, evidenceOf, type Finding, sampleSignal } from '../finding.ts';
+import { describeEndured, type Endured, failureGroups } from '../harm.ts';
 import { patternId } from '../templates.ts';
-import { componentKey } from '../window.ts';
+import { componentKey, type Window } from '../window.ts';
 
 export const errorChain: Analyzer = {
   name: 'error-chain',
   needs: ['events', 'baseline'],
   analyze(window, budget) {
-    const groups = new Map<string, FailedOperation[]>();
-    for (const failed of failuresOf(window, budget)) {
-      if (failed.failure.chain.length < 2) continue;
-      const key = `${componentKey(failed.failure.culprit)}\0${patternOf(failed.failure.origin)}`;
-      const group = groups.get(key);
-      if (group === undefined) groups.set(key, [failed]);
-      else group.push(failed);
-    }
-    return [...groups.values()].map(chainFinding);
+    return failureGroups(window, budget).flatMap(({ failures, endured }) => {
+      const chains = failures.filter(({ failure }) => failure.chain.length > 1);
+      return chains.length === 0 ? [] : [chainFinding(chains, endured, window)];
+    });
   },
 };
 
@@ -32,11 +30,12 @@ export const errorChain: Analyzer = {
 const BASIS_SIGNAL: Readonly<Record<Failure['basis'], number>> = {
   spans: 0.85,
   parent_links: 0.8,
+  names: 0.75,
   time: 0.7,
   alone: 0.5,
 };
 
-function chainFinding(group: readonly FailedOperation[]): Finding {
+function chainFinding(group: readonly FailedOperation[], endured: Endured | null, window: Window): Finding {
   // The longest chain tells most.
   const { correlation, failure } = group.reduce((a, b) => (b.failure.chain.length > a.failure.chain.length ? b : a));
   const { origin, culprit, culpritNode, chain, components } = failure;
@@ -46,15 +45,16 @@ function chainFinding(group: readonly FailedOperation[]): Finding {
   const where = culpritNode === null ? componentKey(culprit) : `${componentKey(culprit)} (node ${culpritNode})`;
   const times = group.length === 1 ? '' : ` in ${group.length} operations`;
   const words = wordsOf(origin);
+  const code = codeOf([origin, ...[...chain].reverse()]);
   return {
     analyzer: errorChain.name,
     what: patternId(patternOf(origin)),
     where: culprit,
     insight_type: 'error',
-    severity: group.some((failed) => failed.failure.fatal) ? 'critical' : 'warning',
+    severity: endured !== null ? 'info' : group.some((failed) => failed.failure.fatal) ? 'critical' : 'warning',
     title: `${componentKey(culprit)} ${failure.silent ? 'did not answer' : 'failed first'}: ${words}`,
     summary: `The failure began in ${where}${times}: "${words}". It reached ${components.slice(1, 5).map(componentKey).join(', ') || 'no other component'}.`,
-    description: `${describe(failure, where)} The chain, from what was seen to where it began: ${chain.map(link).join(' ← ')}.`,
+    description: `${describe(failure, where)} The chain, from what was seen to where it began: ${chain.map(link).join(' ← ')}.${endured === null ? '' : ` ${describeEndured(endured)}`}`,
     components,
     correlation_id: latest.correlation.id,
     operation_id: commonOperation(events),
@@ -70,6 +70,8 @@ function chainFinding(group: readonly FailedOperation[]): Finding {
         ...new Set([correlation, ...group.map((failed) => failed.correlation)].map(({ id }) => id)),
       ].slice(-10),
       ...(failure.dependency !== null && { dependency: failure.dependency }),
+      blast_radius: blastRadiusOf(group, window),
+      ...code.numbers,
     }),
     confidence: confidenceOf([
       BASIS_SIGNAL[failure.basis],
@@ -78,7 +80,7 @@ function chainFinding(group: readonly FailedOperation[]): Finding {
     ]),
     times: group.map((failed) => failed.failure.origin.timestamp).sort(),
     symptoms: [words, wordsOf(symptom)],
-    suggestions: [...lookAtCode(origin), ...lookAtCallee(failure)],
+    suggestions: [...code.suggestions, ...lookAtCallee(failure)],
   };
 }
 
@@ -94,18 +96,6 @@ function link(event: DebugEvent): string {
   return `${componentKey(event)} "${wordsOf(event)}"`;
 }
 
-/** The place in the code, where the error names it: the first frame that is not the platform's or a package's. */
-function lookAtCode(origin: DebugEvent): Suggestion[] {
-  const stack = origin.data['exception.stacktrace'];
-  if (typeof stack !== 'string') return [];
-  const lines = stack.slice(0, 8000).split('\n', 100);
-  // Python tells the innermost call last.
-  if (lines[0]!.startsWith('Traceback')) lines.reverse();
-  const frame = lines.find((line) => line.length < 300 && FRAME.test(line) && !FOREIGN.test(line));
-  if (frame === undefined) return [];
-  return [{ action: `Open ${frame.trim()}`, why: 'the stack of the first error points there', source: 'known_cause' }];
-}
-
 function lookAtCallee({ dependency, silent }: Failure): Suggestion[] {
   if (dependency === null) return [];
   const why = silent
@@ -113,7 +103,3 @@ function lookAtCallee({ dependency, silent }: Failure): Suggestion[] {
     : 'the last call of the chain went there, and nothing behind it reports';
   return [{ action: `Check whether ${dependency} is up and reachable`, why, source: 'known_cause' }];
 }
-
-// Of Node and Java, Python, Go.
-const FRAME = /^\s+at .*:\d+|^\s+File ".+", line \d+|^\s+\S+\.go:\d+/;
-const FOREIGN = /node:|node_modules|site-packages|\b(?:java|javax|sun|jdk)\./;

@@ -38,14 +38,20 @@ describe('interrupted', () => {
     expect(findings[0]!.times).toHaveLength(7);
   });
 
-  test('one that its callers went on after is a warning', () => {
+  test('one that its callers went on after is information, and says so', () => {
     const trace = 't1';
     const events = [
       span({ ms: 0, by: 'front', trace, id: 'a', kind: 'server', took: 100 }),
       span({ ms: 10, by: 'stock', trace, id: 'b', parent: 'a', kind: 'server', took: 50 }),
       errorLog({ ms: 20, by: 'stock', trace, span: 'b', message: 'no picture' }),
     ];
-    expect(find(events)).toMatchObject([{ severity: 'warning', where: { id: 'stock' } }]);
+    expect(find(events)).toMatchObject([
+      {
+        severity: 'info',
+        where: { id: 'stock' },
+        title: 'service/stock logged an error, the flow went on: no picture',
+      },
+    ]);
   });
 
   test('an error without a message is told of as well', () => {

@@ -6,8 +6,8 @@
 import type { ComponentRef } from '../../model/block.ts';
 import type { DebugEvent } from '../../model/event.ts';
 import type { Analyzer, Budget } from '../analyzer.ts';
+import { codeOf } from '../code-pointer.ts';
 import { durationMsOf, isSuccess, patternOf, wordsOf } from '../event-facts.ts';
-import { type FailedOperation, failuresOf } from '../failures.ts';
 import {
   commonOperation,
   confidenceOf,
@@ -17,6 +17,7 @@ import {
   round,
   sampleSignal,
 } from '../finding.ts';
+import { describeEndured, type FailureGroup, failureGroups } from '../harm.ts';
 import { patternId } from '../templates.ts';
 import { type Correlation, componentKey, componentOf, type SpanNode, timeOf, type Window } from '../window.ts';
 
@@ -31,23 +32,17 @@ const NANOS_PER_SECOND = 1e9;
 
 /** One finding for each culprit and what it said, however many operations it interrupted. */
 function interrupted(window: Window, budget: Budget): Finding[] {
-  const groups = new Map<string, FailedOperation[]>();
-  for (const failed of failuresOf(window, budget)) {
-    const key = `${componentKey(failed.failure.culprit)}\0${patternOf(failed.failure.origin)}`;
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [failed]);
-    else group.push(failed);
-  }
-  return [...groups.values()].map((group) => interruption(group));
+  return failureGroups(window, budget).map(interruption);
 }
 
-function interruption(group: readonly FailedOperation[]): Finding {
+function interruption({ failures: group, endured }: FailureGroup): Finding {
   const { correlation, failure } = group.at(-1)!;
   const { origin, culprit } = failure;
   const operations = new Set(group.map((failed) => failed.correlation.id)).size;
   const errors = group.flatMap((failed) => saying(failed.failure.errors));
   const components = distinct(group.flatMap((failed) => failed.failure.components));
   const words = wordsOf(origin);
+  const code = codeOf([origin, ...errors]);
   const place = components.length === 1 ? '' : `; it reached ${components.slice(1, 5).map(componentKey).join(', ')}`;
   return {
     analyzer: flow.name,
@@ -55,12 +50,19 @@ function interruption(group: readonly FailedOperation[]): Finding {
     where: culprit,
     insight_type: 'flow',
     // Where the callers of what complained went on as if nothing was, it may have cost only a part.
-    severity: group.some((failed) => failed.failure.fatal) ? 'critical' : 'warning',
-    title: `${operations === 1 ? 'Operation' : `${operations} operations`} interrupted in ${componentKey(culprit)}: ${words}`,
-    summary: `${operations === 1 ? `Operation ${correlation.id}` : `${operations} operations`} did not finish: ${componentKey(culprit)} said "${words}"${place}.`,
+    severity: endured !== null ? 'info' : group.some((failed) => failed.failure.fatal) ? 'critical' : 'warning',
+    title:
+      endured === null
+        ? `${operations === 1 ? 'Operation' : `${operations} operations`} interrupted in ${componentKey(culprit)}: ${words}`
+        : `${componentKey(culprit)} logged an error, the flow went on: ${words}`,
+    summary:
+      endured === null
+        ? `${operations === 1 ? `Operation ${correlation.id}` : `${operations} operations`} did not finish: ${componentKey(culprit)} said "${words}"${place}.`
+        : `${componentKey(culprit)} said "${words}". ${describeEndured(endured)}`,
     description: [
-      `${componentKey(culprit)} failed first, at ${origin.timestamp}: ${words}.`,
+      `${componentKey(culprit)} ${endured === null ? 'failed' : 'complained'} first, at ${origin.timestamp}: ${words}.`,
       `${errors.length} error${errors.length === 1 ? '' : 's'} in ${operations === 1 ? 'the operation' : `${operations} operations`}${place}.`,
+      ...(endured === null ? [] : [describeEndured(endured)]),
     ].join(' '),
     components,
     correlation_id: correlation.id,
@@ -71,6 +73,8 @@ function interruption(group: readonly FailedOperation[]): Finding {
       operations,
       correlation_ids: [...new Set(group.map((failed) => failed.correlation.id))].slice(-10),
       components_touched: components.length,
+      ...(endured !== null && { runs: endured.runs, runs_with_error: endured.carrying }),
+      ...code.numbers,
     }),
     confidence: confidenceOf([
       origin.span === undefined ? 0.85 : 0.7,
@@ -81,6 +85,7 @@ function interruption(group: readonly FailedOperation[]): Finding {
     ]),
     times: group.map((failed) => failed.failure.origin.timestamp).sort(),
     symptoms: errors.slice(0, 20).map(wordsOf),
+    suggestions: code.suggestions,
   };
 }
 
