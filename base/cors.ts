@@ -51,6 +51,6 @@ function patternOf(origin: string): RegExp {
 
 const ALLOWED =
   'authorization, x-api-key, content-type, content-encoding, idempotency-key, if-none-match, traceparent, tracestate, baggage, x-request-id, mcp-protocol-version, mcp-session-id';
-const EXPOSED = 'retry-after, etag, x-request-id, mcp-session-id';
+const EXPOSED = 'retry-after, etag, x-request-id, mcp-session-id, ratelimit, ratelimit-policy';
 // The longest that Chromium keeps it.
 const MAX_AGE_SECONDS = '7200';

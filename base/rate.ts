@@ -5,6 +5,8 @@ export interface RateLimit {
   owes(key: string): number;
   /** May lead into debt: what something costs is often known only after it was done. */
   spend(key: string, amount: number): void;
+  /** What may be spent before the key owes, 0 and up. */
+  left(key: string): number;
 }
 
 /**
@@ -14,7 +16,7 @@ export interface RateLimit {
  * @param perSecond 0: no limit  @param burstSeconds how much of the rate may be saved up
  */
 export function createRateLimit(perSecond: number, clock: Clock, burstSeconds = 2): RateLimit {
-  if (perSecond === 0) return { owes: () => 0, spend: () => {} };
+  if (perSecond === 0) return { owes: () => 0, spend: () => {}, left: () => Number.POSITIVE_INFINITY };
   const capacity = perSecond * burstSeconds;
   const buckets = new Map<string, { left: number; atMs: number }>();
 
@@ -35,6 +37,7 @@ export function createRateLimit(perSecond: number, clock: Clock, burstSeconds = 
     spend(key, amount) {
       bucketOf(key).left -= amount;
     },
+    left: (key) => Math.max(0, bucketOf(key).left),
   };
 }
 

@@ -5,8 +5,10 @@ import type { Insight } from '../model/insight.ts';
 import { type LogSpec, logBlock, NOON } from '../test/support/blocks.ts';
 import { compileFilter, type LiveFilter } from './live-filter.ts';
 
-const wants = (filter: LiveFilter, log: Partial<LogSpec>, correlations: (string | undefined)[] = []) =>
-  compileFilter(filter).block(decodeIndex(logBlock([{ time: NOON, ...log }]).index))?.(0, correlations) ?? false;
+const wants = (filter: LiveFilter, log: Partial<LogSpec>, correlations: (string | undefined)[] = []) => {
+  const test = compileFilter(filter).block(decodeIndex(logBlock([{ time: NOON, ...log }]).index));
+  return (test?.kind(0) ?? false) && (test?.record?.(0, correlations) ?? true);
+};
 
 describe('records', () => {
   test.each<[LiveFilter, Partial<LogSpec>, boolean]>([

@@ -36,10 +36,19 @@ export interface LiveFilter {
 
 export interface CompiledFilter {
   /** Which records of a block may match, from the columns alone; null when none can. */
-  block(index: BlockIndex): RecordTest | null;
+  block(index: BlockIndex): BlockTest | null;
+  /** Whether anything is asked for that {@link CompiledFilter.event} alone can tell. */
+  readonly asksContent: boolean;
   /** Whether an event whose record passed matches. @param text its message in lower case */
   event(event: DebugEvent, text: string): boolean;
   insight(insight: Insight, type: MessageType): boolean;
+}
+
+export interface BlockTest {
+  /** By component, severity and type: the same for every record that agrees in these. */
+  kind(position: number): boolean;
+  /** The rest; null: nothing else is asked for. */
+  record: RecordTest | null;
 }
 
 /** @param correlations what the record belongs to: its own, its trace's */
@@ -66,15 +75,23 @@ export function compileFilter(filter: LiveFilter): CompiledFilter {
       const trace = trace_id === undefined ? ANY : header.traces.indexOf(trace_id) + 1;
       const template = template_id === undefined ? ANY : header.templates.indexOf(template_id) + 1;
       if (operation === 0 || trace === 0 || template === 0 || !wanted.includes(true)) return null;
-      return (i, correlations) =>
-        (levels & LEVEL_BITS[columns.severity[i]!]!) !== 0 &&
-        (types & (1 << columns.type[i]!)) !== 0 &&
-        wanted[columns.component[i]!]! &&
-        (operation === ANY || operation === columns.operation[i]) &&
-        (trace === ANY || trace === columns.trace[i]) &&
-        (template === ANY || template === columns.template[i]) &&
-        (correlation_id === undefined || correlations.includes(correlation_id));
+      const narrow = operation !== ANY || trace !== ANY || template !== ANY || correlation_id !== undefined;
+      return {
+        kind: (i) =>
+          (levels & LEVEL_BITS[columns.severity[i]!]!) !== 0 &&
+          (types & (1 << columns.type[i]!)) !== 0 &&
+          wanted[columns.component[i]!]!,
+        record: narrow
+          ? (i, correlations) =>
+              (operation === ANY || operation === columns.operation[i]) &&
+              (trace === ANY || trace === columns.trace[i]) &&
+              (template === ANY || template === columns.template[i]) &&
+              (correlation_id === undefined || correlations.includes(correlation_id))
+          : null,
+      };
     },
+
+    asksContent: q !== undefined || attributes.length > 0,
 
     event(event, text) {
       return (

@@ -13,6 +13,8 @@ export interface OutboxSettings {
   gapText(dropped: number | null): string;
   /** The reader has taken nothing for {@link STUCK_MS} while messages were dropped. */
   giveUp(): void;
+  /** One message will never be sent. */
+  lost?(): void;
   /** Of waiting messages and characters. */
   messagesMax?: number;
   charsMax?: number;
@@ -70,6 +72,7 @@ export function createOutbox(settings: OutboxSettings): Outbox {
       while (waiting.length > messagesMax || waitingChars > charsMax) {
         waitingChars -= waiting.shift()!.length;
         if (dropped !== null) dropped++;
+        settings.lost?.();
         if (clock.monotonicMs() - takenMs > STUCK_MS) {
           closed = true;
           giveUp();

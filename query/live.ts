@@ -20,12 +20,12 @@ import { readBlock } from '../otlp/read.ts';
 import type { Feed, FeedMessage, RowStore } from '../storage/contract.ts';
 import { type Channel, ChannelIndex } from './live-channels.ts';
 import {
+  type BlockTest,
   type CompiledFilter,
   compileFilter,
   type LiveFilter,
   type MessageType,
   messageTypeOf,
-  type RecordTest,
 } from './live-filter.ts';
 import { FeedRing } from './live-ring.ts';
 import { describeSnapshot } from './state.ts';
@@ -67,6 +67,7 @@ export function createLive({ feed, rows, clock, log, meter }: LiveNeeds): Live {
   const epoch = randomUUID().slice(0, 8);
   const ring = new FeedRing(RING_MESSAGES_MAX, RING_BYTES_MAX);
   const readers = new ChannelIndex<Reader>();
+  const filters = createSharedFilters();
   const correlations = new LRUCache<string, string>({ max: CORRELATIONS_MAX });
   const failures = meter.counter('live_failures_total', 'What the live feed could not do', ['what']);
   const complained = new Set<string>();
@@ -154,14 +155,10 @@ export function createLive({ feed, rows, clock, log, meter }: LiveNeeds): Live {
     if (channels === undefined) return;
     const index = decodeIndex(message.index);
     const { header, columns, count } = index;
-    const tested = (readers: Iterable<Reader>): Tested[] =>
-      [...readers]
-        .map((reader) => ({ reader, test: reader.filter.block(index) }))
-        .filter(({ test }) => test !== null) as Tested[];
-    const ofAll = tested(channels.all);
-    const ofComponents = header.components.map(({ id }) => tested(channels.component.get(id) ?? []));
-    const byCorrelation = new Map([...channels.correlation].map(([id, readers]) => [id, tested(readers)]));
-    if (ofAll.length + byCorrelation.size === 0 && ofComponents.every((readers) => readers.length === 0)) return;
+    const ofAll = matcher(channels.all, index);
+    const ofComponents = header.components.map(({ id }) => matcher(channels.component.get(id) ?? NOBODY, index));
+    const byCorrelation = new Map([...channels.correlation].map(([id, readers]) => [id, matcher(readers, index)]));
+    if (ofAll === null && byCorrelation.size === 0 && ofComponents.every((match) => match === null)) return;
 
     const correlationOfTrace = await knownCorrelations(tenant, index);
     let records: ReturnType<typeof readBlock> | undefined;
@@ -171,21 +168,22 @@ export function createLive({ feed, rows, clock, log, meter }: LiveNeeds): Live {
       // As in paged queries: what it says itself, what its trace belongs to, and the trace.
       const ids = [header.correlations[columns.correlation[i]! - 1], trace && correlationOfTrace(trace), trace];
       const ofCorrelations =
-        byCorrelation.size === 0 ? [] : [...new Set(ids)].flatMap((id) => byCorrelation.get(id!) ?? []);
-      const wanting: Reader[] = [];
-      for (const readers of [ofAll, ofComponents[columns.component[i]!]!, ofCorrelations]) {
-        for (const { reader, test } of readers) if (test(i, ids)) wanting.push(reader);
+        byCorrelation.size === 0 ? NO_MATCHERS : [...new Set(ids)].map((id) => byCorrelation.get(id!) ?? null);
+      const wanting: Group[] = [];
+      for (const match of [ofAll, ofComponents[columns.component[i]!]!, ...ofCorrelations]) {
+        if (match === null) continue;
+        for (const group of match(i)) if (group.test.record?.(i, ids) ?? true) wanting.push(group);
       }
       if (wanting.length === 0) continue;
       records ??= readBlock(index, decodePayload(message.payload));
       const event = records.event(i, correlationOfTrace);
       const type = messageTypeOf(EVENT_TYPES[columns.type[i]!]!);
       const text = event.message.toLowerCase();
-      const heard = wanting.filter((reader) => reader.filter.event(event, text));
+      const heard = wanting.filter(({ filter }) => !filter.asksContent || filter.event(event, text));
       if (heard.length === 0) continue;
       const data = type === 'debug:state_change' && described++ < DESCRIBED_MAX ? await withDiff(tenant, event) : event;
       const live = messageOf(type, sequence, i, data);
-      for (const reader of heard) reader.deliver(live);
+      for (const { readers } of heard) for (const reader of readers) reader.deliver(live);
     }
   }
 
@@ -277,7 +275,7 @@ export function createLive({ feed, rows, clock, log, meter }: LiveNeeds): Live {
       const reader: Reader = {
         tenant,
         channel,
-        filter: compileFilter(filter),
+        filter: filters.compiled(filter),
         ended: false,
         deliver: (message) => {
           if (!reader.ended) deliver(message);
@@ -294,6 +292,7 @@ export function createLive({ feed, rows, clock, log, meter }: LiveNeeds): Live {
       if (queued === 0 && since === undefined) readers.add(reader);
       else enqueue(join);
       return () => {
+        if (!reader.ended) filters.released(reader.filter);
         reader.ended = true;
         readers.delete(reader);
       };
@@ -301,10 +300,71 @@ export function createLive({ feed, rows, clock, log, meter }: LiveNeeds): Live {
   };
 }
 
-interface Tested {
-  reader: Reader;
-  test: RecordTest;
+/** One compiled filter for all who ask for the same, as long as one of them is there. */
+function createSharedFilters() {
+  const byText = new Map<string, { filter: CompiledFilter; uses: number }>();
+  const texts = new WeakMap<CompiledFilter, string>();
+  return {
+    compiled(asked: LiveFilter): CompiledFilter {
+      const text = JSON.stringify(asked);
+      const known = byText.get(text) ?? { filter: compileFilter(asked), uses: 0 };
+      known.uses++;
+      byText.set(text, known);
+      texts.set(known.filter, text);
+      return known.filter;
+    },
+    released(filter: CompiledFilter): void {
+      const text = texts.get(filter)!;
+      const known = byText.get(text);
+      if (known !== undefined && --known.uses === 0) byText.delete(text);
+    },
+  };
 }
+
+/** The readers of a channel that ask for the same: looked at once. */
+interface Group {
+  filter: CompiledFilter;
+  test: BlockTest;
+  readers: Reader[];
+}
+
+/** The groups that may want a record, by its position. */
+type Matcher = (position: number) => readonly Group[];
+
+/**
+ * A thousand readers hold thousands of records a second against their filters: readers who ask for the same are one, and which of
+ * them a kind of record may concern is found once for each kind in a block.
+ * @returns null when nobody wants anything of the block
+ */
+function matcher(readers: Iterable<Reader>, index: BlockIndex): Matcher | null {
+  const groups = new Map<CompiledFilter, Group | null>();
+  for (const reader of readers) {
+    let group = groups.get(reader.filter);
+    if (group === undefined) {
+      const test = reader.filter.block(index);
+      group = test === null ? null : { filter: reader.filter, test, readers: [] };
+      groups.set(reader.filter, group);
+    }
+    group?.readers.push(reader);
+  }
+  const wanting = [...groups.values()].filter((group) => group !== null);
+  if (wanting.length === 0) return null;
+  const { component, severity, type } = index.columns;
+  const byKind = new Map<number, Group[]>();
+  return (i) => {
+    const kind = ((component[i]! << 8) | severity[i]!) * TYPES + type[i]!;
+    let found = byKind.get(kind);
+    if (found === undefined) {
+      found = wanting.filter(({ test }) => test.kind(i));
+      byKind.set(kind, found);
+    }
+    return found;
+  };
+}
+
+const TYPES = EVENT_TYPES.length;
+const NOBODY: readonly Reader[] = [];
+const NO_MATCHERS: readonly (Matcher | null)[] = [];
 
 interface Reader {
   tenant: string;

@@ -1,18 +1,22 @@
 /** The query port: REST, WebSocket, the dashboard, and what keeps a process looked after. */
 
 import { randomUUID } from 'node:crypto';
-import { createServer, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import Koa, { type Context, type Middleware } from 'koa';
 import type { Clock } from '../base/clock.ts';
+import { createCors } from '../base/cors.ts';
 import { DebugError } from '../base/errors.ts';
 import type { Part } from '../base/lifecycle.ts';
 import { type Listening, listen } from '../base/listen.ts';
 import type { Logger } from '../base/log.ts';
 import type { Meter } from '../base/meter.ts';
-import type { Authenticate } from '../base/tokens.ts';
+import { createRateLimit } from '../base/rate.ts';
+import { createWebServer, type SlowClients, type Tls } from '../base/tls.ts';
+import { type Authenticate, credentialsOf, type Principal, requireScope } from '../base/tokens.ts';
 import { checkHost, checkOrigin } from './guard.ts';
 import type { Live } from './live.ts';
+import { createMcp } from './mcp/http.ts';
 import { createApi } from './rest/api.ts';
 import { createFollowers } from './rest/follow.ts';
 import { openApi } from './rest/openapi.ts';
@@ -25,14 +29,20 @@ export interface QueryServerSettings {
   host: string;
   /** 0 for any. */
   port: number;
-  service: QueryService;
+  /** Null in a process that only receives: it tells of itself and answers nothing else. */
+  service: QueryService | null;
   /** Null where `DEBUG_STREAMING_ENABLED` is false: streams answer 503. */
   live: Live | null;
   /** `DEBUG_SYSTEM_ENABLED`: false answers 503 to every question. */
   enabled: boolean;
-  /** Whose data is asked for. */
-  tenant: string;
   authenticate: Authenticate;
+  /** Absent: plain text. */
+  tls?: Tls | null;
+  /** Origins whose pages may ask; absent: only our own. */
+  corsOrigins?: readonly string[];
+  /** For each token; absent or 0: as many as it likes. */
+  requestsPerSecond?: number;
+  slowClients?: SlowClients;
   /** Why questions cannot be answered as they should just now; empty: they can. */
   troubles(): Promise<readonly string[]>;
   /** Of the product. */
@@ -50,13 +60,22 @@ export interface QueryServer extends Part {
 }
 
 export function createQueryServer(settings: QueryServerSettings): QueryServer {
-  const { host, port, service, live, enabled, tenant, authenticate, clock, log, meter } = settings;
-  const tenantOf = (authorization: string | undefined) => {
-    authenticate(authorization);
-    return tenant;
+  const { host, port, service, live, enabled, clock, log, meter } = settings;
+  const { tls = null, corsOrigins = [], requestsPerSecond = 0, slowClients } = settings;
+  const cors = createCors(corsOrigins, 'GET, POST, PUT');
+  const rate = createRateLimit(requestsPerSecond, clock);
+  const authenticate: Authenticate = (authorization) => {
+    const principal = settings.authenticate(authorization);
+    const owed = rate.owes(principal.name);
+    if (owed > 0) {
+      const retryAfterSeconds = Math.ceil(owed);
+      throw new DebugError('THROTTLED', `over ${requestsPerSecond} requests a second`, { retryAfterSeconds });
+    }
+    rate.spend(principal.name, 1);
+    return principal;
   };
   const followers = live === null ? null : createFollowers(live, clock);
-  const sockets = live === null ? null : createSockets({ live, clock, tenantOf });
+  const sockets = live === null ? null : createSockets({ live, clock, authenticate, meter });
   meter.gauge(
     'live_clients',
     'WebSocket connections and followed lists',
@@ -66,28 +85,50 @@ export function createQueryServer(settings: QueryServerSettings): QueryServer {
   let stopping = false;
 
   const app = new Koa();
+  const broken = meter.counter('http_broken_answers_total', 'Answers that could not be sent to their end', ['why']);
+  // Koa would print a stack for each client that hangs up.
+  app.on('error', (error: Error & { code?: unknown }) => {
+    const why = HUNG_UP.has(String(error.code)) ? 'client left' : 'failed';
+    broken.inc({ why });
+    if (why === 'failed') log.error({ err: error }, 'an answer could not be sent');
+  });
   app.use(answerFailures(log));
   app.use(measure(meter, clock));
   app.use(async (ctx, next) => {
     checkHost(ctx.req);
+    ctx.set(cors.headers(ctx.req));
+    const preflight = cors.preflight(ctx.req);
+    if (preflight !== null) {
+      ctx.set(preflight);
+      ctx.status = 204;
+      return;
+    }
+    // Reading is for the browser to forbid; what changes something must not have happened by then.
+    if (!READS.has(ctx.method)) checkOrigin(ctx.req, cors);
     await next();
+    const { principal } = ctx.state as { principal?: Principal };
+    if (requestsPerSecond > 0 && principal !== undefined && ctx.respond !== false) {
+      // The fields of the IETF draft (draft-ietf-httpapi-ratelimit-headers): what a client needs to slow down before it is refused.
+      ctx.set('RateLimit-Policy', `"token";q=${requestsPerSecond};w=1`);
+      ctx.set('RateLimit', `"token";r=${Math.floor(rate.left(principal.name))};t=1`);
+    }
   });
-  app.use(
-    createApi({ service, followers, enabled, tenantOf: (ctx) => tenantOf(ctx.get('authorization') || undefined) }),
-  );
+  const { version } = settings;
+  const mcp = service === null ? null : createMcp({ service, enabled, authenticate, version, log });
+  if (service !== null) app.use(createApi({ service, followers, enabled, log, authenticate }));
+  if (mcp !== null) app.use(mcp.serve);
   app.use(administration({ ...settings, troubles: async () => (stopping ? ['stopping'] : await settings.troubles()) }));
-  app.use(pages.serve);
+  if (service !== null) app.use(pages.serve);
   app.use((ctx) => {
     throw new DebugError('NOT_FOUND', `there is nothing at ${ctx.path}`);
   });
 
-  const server = createServer(TIMEOUTS, app.callback());
-  server.maxConnections = CONNECTIONS_MAX;
+  const server = createWebServer(tls, slowClients, app.callback());
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy());
     try {
       checkHost(request);
-      checkOrigin(request);
+      checkOrigin(request, cors);
       if (!enabled) throw new DebugError('DISABLED', 'the debug system is switched off (DEBUG_SYSTEM_ENABLED)');
       if (sockets === null)
         throw new DebugError('DISABLED', 'streaming is switched off', { reason: 'STREAMING_DISABLED' });
@@ -113,6 +154,7 @@ export function createQueryServer(settings: QueryServerSettings): QueryServer {
     await starting.catch(() => {});
     if (!server.listening) return;
     followers?.stop();
+    await mcp?.stop();
     const closed = new Promise((resolve) => server.close(resolve));
     const deadline = setTimeout(() => server.closeAllConnections(), STOP_MS);
     await sockets?.stop();
@@ -128,14 +170,14 @@ export function createQueryServer(settings: QueryServerSettings): QueryServer {
   };
 }
 
-const TIMEOUTS = {
-  headersTimeout: 15_000,
-  // 10 MiB over a slow line; answers and streams are not bounded by it.
-  requestTimeout: 60_000,
-  keepAliveTimeout: 75_000,
-  connectionsCheckingInterval: 5_000,
-};
-const CONNECTIONS_MAX = 10_000;
+const HUNG_UP = new Set([
+  'ECONNRESET',
+  'EPIPE',
+  'ERR_STREAM_PREMATURE_CLOSE',
+  'ERR_STREAM_WRITE_AFTER_END',
+  'ECANCELED',
+]);
+const READS = new Set(['GET', 'HEAD', 'OPTIONS']);
 const STOP_MS = 5_000;
 
 /** Outermost: every answer has its request id and the headers that browsers need, every failure becomes a problem. */
@@ -213,22 +255,42 @@ function measure(meter: Meter, clock: Clock): Middleware {
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']);
 
-function administration({ troubles, authenticate, meter, version, exporters }: QueryServerSettings): Middleware {
+function administration({
+  service,
+  troubles,
+  authenticate,
+  meter,
+  version,
+  exporters,
+}: QueryServerSettings): Middleware {
   const document = openApi(version);
+  // Probes and documents are open; what they would tell of the inside takes a token like any other answer.
+  const mayRead = (ctx: Context) => {
+    try {
+      return authenticate(credentialsOf(ctx.req.headersDistinct)).scopes.has('read');
+    } catch {
+      return false;
+    }
+  };
   const paths: Record<string, (ctx: Context) => unknown> = {
     '/healthz': () => ({ status: 'ok' }),
     '/readyz': async (ctx) => {
       const reasons = await troubles();
       ctx.status = reasons.length === 0 ? 200 : 503;
-      return { status: reasons.length === 0 ? 'ready' : 'not_ready', reasons };
+      const status = reasons.length === 0 ? 'ready' : 'not_ready';
+      return mayRead(ctx) ? { status, reasons } : { status };
     },
     '/metrics': async (ctx) => {
-      authenticate(ctx.get('authorization') || undefined);
+      requireScope(authenticate(credentialsOf(ctx.req.headersDistinct)), 'read');
       ctx.type = meter.registry.contentType;
       return meter.registry.metrics();
     },
-    '/openapi.json': () => document,
-    '/version': () => ({ name: 'ai-debug', version, node: process.version, ...exporters() }),
+    ...(service !== null && { '/openapi.json': () => document }),
+    '/version': (ctx) => ({
+      name: 'ai-debug',
+      version,
+      ...(mayRead(ctx) && { node: process.version, ...exporters() }),
+    }),
   };
   return async (ctx, next) => {
     const answer = Object.hasOwn(paths, ctx.path) ? paths[ctx.path] : undefined;

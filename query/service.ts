@@ -6,9 +6,14 @@
  * see. Failures are DebugErrors: NOT_FOUND with a reason, MALFORMED for what cannot be read as a question.
  */
 
+import { type AskAnswers, createAskAnswers } from './ask/ask.ts';
+import { type BundleAnswers, createBundleAnswers } from './bundle.ts';
+import { cachedRows } from './cached-rows.ts';
+import { type ChangesAnswers, createChangesAnswers } from './changes.ts';
 import { type CompareAnswers, createCompareAnswers } from './compare.ts';
 import { type CorrelationAnswers, createCorrelationAnswers } from './correlations.ts';
 import { createEventAnswers, type EventAnswers } from './events.ts';
+import { createFlushAnswers, type FlushAnswers } from './flush.ts';
 import { createHealthAnswers, type HealthAnswers } from './health.ts';
 import { createInsightSummaryAnswers, type InsightSummaryAnswers } from './insight-summary.ts';
 import { createInsightAnswers, type InsightAnswers } from './insights.ts';
@@ -16,8 +21,10 @@ import { createMetricAnswers, type MetricAnswers } from './metrics.ts';
 import type { QueryNeeds } from './needs.ts';
 import { createOperationAnswers, type OperationAnswers } from './operations.ts';
 import { createPatternAnswers, type PatternAnswers } from './patterns.ts';
+import { createRootCauseAnswers, type RootCauseAnswers } from './root-cause.ts';
 import { createSessionAnswers, type SessionAnswers } from './sessions.ts';
 import { createStateAnswers, type StateAnswers } from './state.ts';
+import { createTopologyAnswers, type TopologyAnswers } from './topology.ts';
 import { createTraceAnswers, type TraceAnswers } from './traces.ts';
 
 export type { QueryNeeds } from './needs.ts';
@@ -25,6 +32,7 @@ export type { QueryNeeds } from './needs.ts';
 export interface QueryService
   extends EventAnswers,
     StateAnswers,
+    BundleAnswers,
     CorrelationAnswers,
     TraceAnswers,
     OperationAnswers,
@@ -34,12 +42,20 @@ export interface QueryService
     InsightAnswers,
     InsightSummaryAnswers,
     CompareAnswers,
-    SessionAnswers {}
+    ChangesAnswers,
+    RootCauseAnswers,
+    TopologyAnswers,
+    SessionAnswers,
+    FlushAnswers,
+    AskAnswers {}
 
-export function createQueryService(needs: QueryNeeds): QueryService {
-  return {
+export function createQueryService(given: QueryNeeds): QueryService {
+  const { cache, rows } = given;
+  const needs = cache === undefined ? given : { ...given, rows: cachedRows(rows, cache) };
+  const facts = {
     ...createEventAnswers(needs),
     ...createStateAnswers(needs),
+    ...createBundleAnswers(needs),
     ...createCorrelationAnswers(needs),
     ...createTraceAnswers(needs),
     ...createOperationAnswers(needs),
@@ -49,6 +65,11 @@ export function createQueryService(needs: QueryNeeds): QueryService {
     ...createInsightAnswers(needs),
     ...createInsightSummaryAnswers(needs),
     ...createCompareAnswers(needs),
+    ...createChangesAnswers(needs),
+    ...createRootCauseAnswers(needs),
+    ...createTopologyAnswers(needs),
     ...createSessionAnswers(needs),
+    ...createFlushAnswers(needs),
   };
+  return { ...facts, ...createAskAnswers(facts, { enabled: needs.aiQueryEnabled ?? true, wording: needs.wording }) };
 }

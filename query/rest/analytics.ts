@@ -118,3 +118,19 @@ export const compare = route({
   notFound: ['OPERATION_NOT_FOUND'],
   answer: ({ service, tenant, body }) => service.compare(tenant, body),
 });
+
+export const rootCause = route({
+  method: 'post',
+  path: '/analytics/root-cause',
+  summary: 'Which component is behind what went wrong in a window, against a time when all was well.',
+  body: z.strictObject({
+    window: z.strictObject({ start: input.timestamp, end: input.timestamp }),
+    baseline: z
+      .strictObject({ start: input.timestamp, end: input.timestamp })
+      .nullish()
+      .describe('When all was well. Absent: the time before the window.'),
+    limit: z.number().int().min(1).max(1000).default(20),
+  }),
+  data: view.rootCause,
+  answer: ({ service, tenant, body }) => service.rootCause(tenant, body),
+});

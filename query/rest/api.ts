@@ -1,9 +1,14 @@
 /** The REST face: takes a request apart for its route, asks the service, and puts the answer into an envelope. */
+import { Readable } from 'node:stream';
 import { Router } from '@koa/router';
 import type { Context, Middleware } from 'koa';
 import { DebugError } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
+import { type Authenticate, credentialsOf, type Principal, requireScope } from '../../base/tokens.ts';
+import type { Answer } from '../answer.ts';
 import type { QueryService } from '../service.ts';
-import { readJson } from './body.ts';
+import { NDJSON, readJson, readLines } from './body.ts';
+import { answerTagged } from './etag.ts';
 import type { Followers } from './follow.ts';
 import { Idempotency } from './idempotency.ts';
 import { readQuery } from './query-string.ts';
@@ -16,12 +21,12 @@ export interface ApiSettings {
   followers: Followers | null;
   /** `DEBUG_SYSTEM_ENABLED`. */
   enabled: boolean;
-  /** Whose request it is. @throws DebugError UNAUTHENTICATED */
-  tenantOf(ctx: Context): string;
+  authenticate: Authenticate;
+  log: Logger;
 }
 
 /** Answers every path under {@link API_PREFIX}; failures are thrown as DebugErrors. */
-export function createApi({ service, followers, enabled, tenantOf }: ApiSettings): Middleware {
+export function createApi({ service, followers, enabled, authenticate, log }: ApiSettings): Middleware {
   const idempotency = new Idempotency();
   const router = new Router({ prefix: API_PREFIX });
   for (const route of ROUTES) {
@@ -33,24 +38,42 @@ export function createApi({ service, followers, enabled, tenantOf }: ApiSettings
   const methods = router.allowedMethods() as unknown as Middleware;
 
   async function answer(route: Route, ctx: Context & { params: Record<string, string> }): Promise<void> {
-    const { tenant } = ctx.state;
+    const principal: Principal = ctx.state.principal;
+    const { tenant } = principal;
+    requireScope(principal, route.scope);
     const query = readQuery(ctx.querystring);
     if (query.follow === 'true' && route.path === '/events' && ctx.method === 'GET') {
       if (followers === null)
         throw new DebugError('DISABLED', 'streaming is switched off', { reason: 'STREAMING_DISABLED' });
       return followers.follow(ctx, tenant, query);
     }
-    const { value: body, text } = route.body === undefined ? NO_BODY : await readJson(ctx.req);
+    const { value: body, text } =
+      route.body === undefined ? NO_BODY : await (route.takesLines ? readLines(ctx.req) : readJson(ctx.req));
     const key = route.status === 201 ? ctx.get('idempotency-key') || undefined : undefined;
-    const ask = () => route.answer({ service, tenant, params: ctx.params, query, body, key });
+    const call = { service, tenant, params: ctx.params, query, body, key };
+    if (route.givesLines) {
+      const lines = (await route.answer(call)) as Iterable<string>;
+      ctx.body = Readable.from(inChunks(lines), { objectMode: false });
+      ctx.type = NDJSON;
+      return;
+    }
+    const ask = () => route.answer(call) as Promise<Answer<unknown>>;
+    if (route.tagged) {
+      answerTagged(ctx, await ask());
+      return;
+    }
     ctx.body = key === undefined ? await ask() : await idempotency.once(`${tenant} ${ctx.path}`, key, text, ask);
     ctx.status = route.status;
+    if (route.scope === 'admin') {
+      const { actor } = (body ?? {}) as { actor?: unknown };
+      log.info({ principal: principal.name, tenant, method: ctx.method, path: ctx.path, actor }, 'changed on request');
+    }
   }
 
   return async (ctx, next) => {
     if (ctx.path !== API_PREFIX && !ctx.path.startsWith(`${API_PREFIX}/`)) return next();
     ctx.set('Cache-Control', 'no-store');
-    ctx.state.tenant = tenantOf(ctx);
+    ctx.state.principal = authenticate(credentialsOf(ctx.req.headersDistinct));
     if (!enabled) throw new DebugError('DISABLED', 'the debug system is switched off (DEBUG_SYSTEM_ENABLED)');
     await routes(ctx, () => methods(ctx, async () => {}));
     if (ctx.respond === false || ctx.body !== undefined || ctx.method === 'OPTIONS') return;
@@ -62,3 +85,16 @@ export function createApi({ service, followers, enabled, tenantOf }: ApiSettings
 }
 
 const NO_BODY = { value: undefined, text: '' };
+const CHUNK_CHARS = 64 * 1024;
+
+/** A write a line would cost more than making it. */
+function* inChunks(lines: Iterable<string>): Generator<string> {
+  let chunk = '';
+  for (const line of lines) {
+    chunk += `${line}\n`;
+    if (chunk.length < CHUNK_CHARS) continue;
+    yield chunk;
+    chunk = '';
+  }
+  if (chunk !== '') yield chunk;
+}

@@ -7,23 +7,13 @@ import { DebugError } from '../../base/errors.ts';
 import { malformed } from '../answer.ts';
 
 export const BODY_BYTES_MAX = 10 * 1024 * 1024;
+/** A bundle is larger: what an export holds at most, as JSON. */
+const LINES_BYTES_MAX = 128 * 1024 * 1024;
+export const NDJSON = 'application/x-ndjson';
 
 /** @returns the value, and the text it was read from  @throws DebugError UNSUPPORTED, TOO_LARGE or MALFORMED */
 export async function readJson(request: IncomingMessage): Promise<{ value: unknown; text: string }> {
-  const [type = ''] = (request.headers['content-type'] ?? '').split(';');
-  if (type.trim().toLowerCase() !== 'application/json') {
-    throw new DebugError('UNSUPPORTED', `the body must be application/json, not '${type}'`);
-  }
-  if ((request.headers['content-encoding'] ?? 'identity') !== 'identity') {
-    throw new DebugError('UNSUPPORTED', 'the body must not be compressed');
-  }
-  const bytes = await readBytes(request);
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw malformed('body', 'is not UTF-8');
-  }
+  const text = await readText(request, 'application/json', BODY_BYTES_MAX);
   let value: unknown;
   try {
     // The reviver costs as much as the parse; few bodies hold a number that needs it.
@@ -35,20 +25,42 @@ export async function readJson(request: IncomingMessage): Promise<{ value: unkno
   return { value, text };
 }
 
-async function readBytes(request: IncomingMessage): Promise<Uint8Array> {
-  if (Number(request.headers['content-length'] ?? 0) > BODY_BYTES_MAX) throw tooLarge();
+/** The same of NDJSON, whose lines are for the reader to parse. */
+export async function readLines(request: IncomingMessage): Promise<{ value: string; text: string }> {
+  const text = await readText(request, NDJSON, LINES_BYTES_MAX);
+  return { value: text, text };
+}
+
+async function readText(request: IncomingMessage, expected: string, bytesMax: number): Promise<string> {
+  const [type = ''] = (request.headers['content-type'] ?? '').split(';');
+  if (type.trim().toLowerCase() !== expected) {
+    throw new DebugError('UNSUPPORTED', `the body must be ${expected}, not '${type}'`);
+  }
+  if ((request.headers['content-encoding'] ?? 'identity') !== 'identity') {
+    throw new DebugError('UNSUPPORTED', 'the body must not be compressed');
+  }
+  const bytes = await readBytes(request, bytesMax);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw malformed('body', 'is not UTF-8');
+  }
+}
+
+async function readBytes(request: IncomingMessage, bytesMax: number): Promise<Uint8Array> {
+  if (Number(request.headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax);
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of request as AsyncIterable<Uint8Array>) {
     size += chunk.length;
-    if (size > BODY_BYTES_MAX) throw tooLarge();
+    if (size > bytesMax) throw tooLarge(bytesMax);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, size);
 }
 
-function tooLarge(): DebugError {
-  return new DebugError('TOO_LARGE', `the body is larger than ${BODY_BYTES_MAX} bytes`);
+function tooLarge(bytesMax: number): DebugError {
+  return new DebugError('TOO_LARGE', `the body is larger than ${bytesMax} bytes`);
 }
 
 const LONG_INTEGER = /\d{16}/;

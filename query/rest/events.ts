@@ -36,6 +36,7 @@ export const postEvent = route({
   method: 'post',
   path: '/events',
   summary: 'Store one event. With an Idempotency-Key a request sent again stores nothing twice.',
+  scope: 'ingest',
   status: 201,
   body: postedEvent,
   data: z.strictObject({ event_id: z.string() }),
@@ -49,6 +50,7 @@ export const postBatch = route({
   method: 'post',
   path: '/events/batch',
   summary: 'Store many events: those that validate are stored, the others are named.',
+  scope: 'ingest',
   status: 201,
   body: z.strictObject({
     events: z.array(z.unknown()).meta({ items: z.toJSONSchema(postedEvent, { io: 'input', unrepresentable: 'any' }) }),
@@ -87,6 +89,12 @@ export const postBatch = route({
 export const eventsQuery = z.strictObject({
   ...input.eventFilter,
   ...input.rangeQuery,
+  regex: z
+    .string()
+    .min(1)
+    .max(1000)
+    .optional()
+    .describe('A pattern that the message contains, in the syntax of RE2; `(?i)` in front: in any case.'),
   limit: input.limit,
   cursor: input.cursor.optional(),
   follow: z
@@ -112,6 +120,7 @@ export const getEvent = route({
   summary: 'One event, from whichever tier holds it.',
   data: view.event,
   notFound: ['EVENT_NOT_FOUND'],
+  tagged: true,
   answer: ({ service, tenant, params }) => service.event(tenant, params.event_id!),
 });
 

@@ -41,6 +41,7 @@ export const generateInsights = route({
   method: 'post',
   path: '/insights/generate',
   summary: 'Look into what is named now; what is found is stored once, however often it is asked.',
+  scope: 'admin',
   body: z.strictObject({
     correlation_id: input.name.nullish(),
     component_type: input.name.nullish(),
@@ -56,6 +57,7 @@ export const resolveInsight = route({
   method: 'put',
   path: '/insights/{insight_id}/resolve',
   summary: 'Note how it was resolved; if it comes back it is `regressed`.',
+  scope: 'admin',
   body: z.strictObject({ resolution_notes: z.string().min(1).max(10_000), actor: input.name.nullish() }),
   data: view.insight,
   notFound,
@@ -69,6 +71,7 @@ export const ignoreInsight = route({
   method: 'put',
   path: '/insights/{insight_id}/ignore',
   summary: 'Never show it as open again.',
+  scope: 'admin',
   body: change,
   data: view.insight,
   notFound,
@@ -79,6 +82,7 @@ export const reopenInsight = route({
   method: 'put',
   path: '/insights/{insight_id}/reopen',
   summary: 'Open it again.',
+  scope: 'admin',
   body: change,
   data: view.insight,
   notFound,
@@ -92,4 +96,13 @@ export const explainError = route({
   data: view.explanation,
   notFound: ['EVENT_NOT_FOUND'],
   answer: ({ service, tenant, params }) => service.explain(tenant, params.id!),
+});
+
+export const changes = route({
+  method: 'get',
+  path: '/changes',
+  summary: 'What is new since a cursor: insights opened, changed, resolved. Without one, what is open.',
+  query: z.strictObject({ since: input.cursor.describe('`data.cursor` of the answer before.').optional() }),
+  data: view.changes,
+  answer: ({ service, tenant, query }) => service.changes(tenant, query),
 });

@@ -19,6 +19,7 @@ export const getTrace = route({
   summary: 'A trace as a tree of spans, with self time and critical path.',
   data: view.trace,
   notFound: ['TRACE_NOT_FOUND'],
+  tagged: true,
   answer: ({ service, tenant, params }) => service.trace(tenant, params.trace_id!),
 });
 
@@ -37,6 +38,7 @@ export const listTemplates = route({
   summary: 'Log patterns, the most frequent first.',
   query: z.strictObject({ ...input.rangeQuery, limit: input.limit }),
   data: z.array(view.template),
+  tagged: true,
   answer: ({ service, tenant, query }) => service.templates(tenant, query),
 });
 
@@ -53,4 +55,13 @@ export const listMetrics = route({
   }),
   data: z.array(view.metricSeries),
   answer: ({ service, tenant, query }) => service.metrics(tenant, query),
+});
+
+export const topology = route({
+  method: 'get',
+  path: '/topology',
+  summary: 'Who calls whom, with rates, errors and latency.',
+  query: z.strictObject(input.rangeQuery),
+  data: view.topology,
+  answer: ({ service, tenant, query }) => service.topology(tenant, query),
 });

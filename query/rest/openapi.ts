@@ -1,5 +1,6 @@
 /** /openapi.json, made from the rows of the REST table: what validates is what is documented. */
 import { z } from 'zod';
+import { NDJSON } from './body.ts';
 import type { Route } from './route.ts';
 import { API_PREFIX, ROUTES } from './routes.ts';
 import { meta, problem } from './views.ts';
@@ -27,22 +28,29 @@ export function openApi(version: string): object {
         ...(route.query === undefined ? [] : queryParameters(schemaOf(route.query, 'input'))),
       ],
       ...(route.body !== undefined && {
-        requestBody: { required: true, content: { 'application/json': { schema: schemaOf(route.body, 'input') } } },
+        requestBody: {
+          required: true,
+          content: { [route.takesLines ? NDJSON : 'application/json']: { schema: schemaOf(route.body, 'input') } },
+        },
       }),
       responses: {
         [route.status]: {
           description: route.summary,
-          content: {
-            'application/json': {
-              schema: {
-                type: 'object',
-                properties: { data: schemaOf(route.data, 'output'), meta: metaSchema },
-                required: ['data', 'meta'],
-                additionalProperties: false,
+          ...(route.tagged && { headers: { ETag: { schema: { type: 'string' } } } }),
+          content: route.givesLines
+            ? { [NDJSON]: { schema: schemaOf(route.data, 'output') } }
+            : {
+                'application/json': {
+                  schema: {
+                    type: 'object',
+                    properties: { data: schemaOf(route.data, 'output'), meta: metaSchema },
+                    required: ['data', 'meta'],
+                    additionalProperties: false,
+                  },
+                },
               },
-            },
-          },
         },
+        ...(route.tagged && { 304: { description: 'What the client has under the ETag that it named' } }),
         ...(route.notFound.length > 0 && { 404: { ...problemResponse, description: route.notFound.join(', ') } }),
         default: problemResponse,
       },

@@ -1,5 +1,6 @@
 /** One row of the REST table: what it takes, what it gives, and whom it asks. Validation and /openapi.json are made from the same row. */
 import { z } from 'zod';
+import type { Scope } from '../../base/tokens.ts';
 import { type Answer, invalid, malformed } from '../answer.ts';
 import type { QueryService } from '../service.ts';
 import { fieldErrors } from '../validation.ts';
@@ -9,6 +10,8 @@ export interface Route {
   /** Under /api/debug, parameters as `{event_id}`. */
   path: string;
   summary: string;
+  /** What a token must allow. */
+  scope: Scope;
   /** 200 unless said. */
   status: 200 | 201;
   /** Of the query string; absent: none is taken. */
@@ -19,8 +22,14 @@ export interface Route {
   data: z.ZodType;
   /** The codes of its 404. */
   notFound: readonly string[];
+  /** Whether answers carry an ETag over `data`: for what hardly ever changes once it was read. */
+  tagged: boolean;
+  /** Whether the body is NDJSON as text, read whole, rather than JSON. */
+  takesLines: boolean;
+  /** Whether the answer is NDJSON, sent line by line, rather than an {@link Answer}. */
+  givesLines: boolean;
   /** @param call with query and body as they came. @throws DebugError */
-  answer(call: RawCall): Promise<Answer<unknown>>;
+  answer(call: RawCall): Promise<Answer<unknown> | Iterable<string>>;
 }
 
 export interface RawCall {
@@ -42,19 +51,28 @@ export function route<Q extends z.ZodType = z.ZodUndefined, B extends z.ZodType 
   method: Route['method'];
   path: string;
   summary: string;
+  /** `read` unless said. */
+  scope?: 'ingest' | 'admin';
   status?: 201;
   query?: Q;
   body?: B;
   data: z.ZodType;
   notFound?: readonly string[];
-  answer(call: Call<z.output<Q>, z.output<B>>): Promise<Answer<unknown>>;
+  tagged?: true;
+  takes?: 'lines';
+  gives?: 'lines';
+  answer(call: Call<z.output<Q>, z.output<B>>): Promise<Answer<unknown> | Iterable<string>>;
 }): Route {
   return {
     ...row,
+    scope: row.scope ?? 'read',
     status: row.status ?? 200,
     query: row.query,
     body: row.body,
     notFound: row.notFound ?? [],
+    tagged: row.tagged ?? false,
+    takesLines: row.takes === 'lines',
+    givesLines: row.gives === 'lines',
     answer: (call) =>
       row.answer({
         ...call,

@@ -1,6 +1,9 @@
 /** The REST table of CONTRACT section 4, as far as it is true: what is not listed answers 404. */
+import * as ai from './ai.ts';
 import * as analytics from './analytics.ts';
+import * as bundle from './bundle.ts';
 import * as events from './events.ts';
+import * as flush from './flush.ts';
 import * as insights from './insights.ts';
 import * as lookups from './lookups.ts';
 import type { Route } from './route.ts';
@@ -14,13 +17,16 @@ export const ROUTES: readonly Route[] = [
   events.postBatch,
   events.listEvents,
   events.getEvent,
+  flush.flush,
   state.postState,
   state.getState,
+  state.getHistory,
   lookups.getCorrelation,
   lookups.getTrace,
   lookups.getProgress,
   lookups.listTemplates,
   lookups.listMetrics,
+  lookups.topology,
   insights.listInsights,
   insights.generateInsights,
   insights.getInsight,
@@ -28,6 +34,10 @@ export const ROUTES: readonly Route[] = [
   insights.ignoreInsight,
   insights.reopenInsight,
   insights.explainError,
+  insights.changes,
+  ai.ask,
+  bundle.exportBundle,
+  bundle.importBundle,
   sessions.createSession,
   sessions.listSessions,
   sessions.closeSession,
@@ -41,4 +51,5 @@ export const ROUTES: readonly Route[] = [
   analytics.insightsSummary,
   analytics.consistency,
   analytics.compare,
+  analytics.rootCause,
 ];

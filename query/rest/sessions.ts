@@ -9,6 +9,7 @@ export const createSession = route({
   method: 'post',
   path: '/sessions',
   summary: 'Start a debug session: a name for a look at part of the system from now on.',
+  scope: 'admin',
   status: 201,
   body: z.strictObject({
     session_name: z.string().min(1).max(200),
@@ -36,6 +37,7 @@ export const closeSession = route({
   method: 'put',
   path: '/sessions/{session_id}/close',
   summary: 'End a session; its counts stand still from then on.',
+  scope: 'admin',
   data: view.session,
   notFound: ['SESSION_NOT_FOUND'],
   answer: ({ service, tenant, params }) => service.closeSession(tenant, params.session_id!),

@@ -8,6 +8,7 @@ export const postState = route({
   method: 'post',
   path: '/state',
   summary: 'Store a state snapshot of a component; the answer says what it changed.',
+  scope: 'ingest',
   status: 201,
   body: z.strictObject({
     component_type: input.componentType,
@@ -36,4 +37,24 @@ export const getState = route({
   notFound: ['SNAPSHOT_NOT_FOUND'],
   answer: ({ service, tenant, params, query }) =>
     service.state(tenant, { component_type: params.component_type!, component_id: params.component_id!, ...query }),
+});
+
+export const getHistory = route({
+  method: 'get',
+  path: '/state/{component_type}/{component_id}/history',
+  summary: "When one key of a component's states changed, newest first.",
+  query: z.strictObject({
+    key: z.string().min(1).max(1024).describe('A path as in diffs: `orders[2].state`, `stock["sku.42"]`.'),
+    operation_id: input.name.optional(),
+    ...input.rangeQuery,
+    limit: input.limit,
+  }),
+  data: z.array(view.keyChange),
+  notFound: ['SNAPSHOT_NOT_FOUND'],
+  answer: ({ service, tenant, params, query }) =>
+    service.stateHistory(tenant, {
+      component_type: params.component_type!,
+      component_id: params.component_id!,
+      ...query,
+    }),
 });

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { EVENT_TYPES, LEVELS } from '../../model/event.ts';
 import { INSIGHT_STATES, INSIGHT_TYPES, SCOPES, SEVERITIES } from '../../model/insight.ts';
 import { SNAPSHOT_TYPES } from '../../model/snapshot.ts';
+import { DIFFERENCE_KINDS } from '../differences.ts';
 
 const text = z.string();
 const maybeText = z.string().nullable();
@@ -53,6 +54,11 @@ const diff = z
   .describe('By path of keys: the value before and after.')
   .meta({ id: 'StateDiff' });
 
+export const flushed = z.strictObject({
+  flushed: z.boolean().describe('Everything acknowledged before the request can be read.'),
+  waited_ms: count,
+});
+
 export const snapshotPosted = z.strictObject({ snapshot_id: id, diff_from_previous: diff.nullable() });
 
 export const snapshot = z
@@ -63,12 +69,28 @@ export const snapshot = z
     operation_id: maybeText,
     correlation_id: maybeText,
     checkpoint_name: maybeText,
+    state_name: maybeText,
     snapshot_type: z.enum(SNAPSHOT_TYPES),
-    state_data: object,
+    state_data: object.describe('The whole state, also where the snapshot said a part of it.'),
+    assembled_from: z.array(id).describe('The snapshots that the state is made of, by time.'),
+    complete: z.boolean().describe('False where the full snapshot that it builds on is not known.'),
     diff_from_previous: diff.nullable(),
     timestamp: time,
   })
   .meta({ id: 'Snapshot' });
+
+export const keyChange = z
+  .strictObject({
+    snapshot_id: id,
+    timestamp: time,
+    node_id: maybeText,
+    state_name: maybeText,
+    operation_id: maybeText,
+    value: z.json().optional().describe('Left out where the key is not there.'),
+    from: z.json().optional().describe('What it was before.'),
+    complete: z.boolean().describe('False where the state before it is not known whole.'),
+  })
+  .meta({ id: 'KeyChange' });
 
 const suggestion = z
   .strictObject({ action: text, why: text, source: z.enum(['past_resolution', 'known_cause']) })
@@ -118,6 +140,43 @@ export const insight = z
     expires_at: time,
   })
   .meta({ id: 'Insight' });
+
+export const imported = z
+  .strictObject({ correlation_id: text, logs: count, spans: count, metrics: count, insights: count })
+  .meta({ id: 'Imported' });
+
+export const changes = z
+  .strictObject({
+    opened: z.array(insightBrief),
+    changed: z.array(insightBrief),
+    resolved: z.array(insightBrief),
+    cursor: text.describe('Asks for what comes after: `since` of the next request.'),
+  })
+  .meta({ id: 'Changes' });
+
+const nextCall = z.strictObject({ tool: text, arguments: object }).meta({ id: 'NextCall' });
+
+/** What agents get; the lists of its task stand beside these. */
+export const agentAnswer = z
+  .looseObject({
+    answer: text,
+    confidence: share.optional(),
+    suggestions: z.array(z.unknown()).optional(),
+    evidence: z.array(z.unknown()).optional(),
+    clarification_needed: text.optional(),
+    shown: z.record(text, text).optional().describe('By list that is cut: shown/total.'),
+    coverage: z.array(text).optional(),
+    next: z.array(nextCall).max(3).optional(),
+    as_of: time.optional(),
+    receipt: z.strictObject({
+      budget_tokens: count.optional(),
+      used_tokens: count.optional(),
+      omitted: count,
+      raw_events: count.optional(),
+      raw_tokens: count.optional().describe('What retrieving the same events would have cost.'),
+    }),
+  })
+  .meta({ id: 'AgentAnswer' });
 
 const chainLink = z
   .strictObject({ event_id: id, ...named, level: z.enum(LEVELS).nullable(), message: text, timestamp: time })
@@ -316,7 +375,7 @@ export const comparison = z
     remarks: z.array(text),
     differences: z.array(
       z.strictObject({
-        kind: z.enum(['attribute', 'template', 'span', 'span_latency']),
+        kind: z.enum(DIFFERENCE_KINDS),
         name: text,
         value: maybeText,
         per_side: z.array(z.number().nullable()),
@@ -325,6 +384,67 @@ export const comparison = z
     ),
   })
   .meta({ id: 'Comparison' });
+
+export const topology = z
+  .strictObject({
+    nodes: z.array(
+      z.strictObject({
+        ...named,
+        inferred: z.boolean(),
+        calls: count,
+        errors: count,
+        health_score: z.number().min(0).max(100).nullable(),
+        status: z.enum(['healthy', 'degraded', 'unhealthy', 'unknown']),
+      }),
+    ),
+    edges: z.array(
+      z.strictObject({
+        from: componentRef,
+        to: componentRef,
+        calls: count,
+        calls_per_minute: z.number().min(0),
+        errors: count,
+        error_rate: share,
+        p50_ms: z.number().min(0),
+        p95_ms: z.number().min(0),
+        p99_ms: z.number().min(0),
+        critical_share: share,
+        critical: z.boolean(),
+      }),
+    ),
+    time_range: window,
+    spans: count,
+  })
+  .meta({ id: 'Topology' });
+
+const side = { start: time, end: time, traces: count, events: count };
+
+export const rootCause = z
+  .strictObject({
+    ranked: z.array(
+      z.strictObject({
+        ...named,
+        score: share,
+        confidence: share,
+        region: z.strictObject({
+          kind: z.enum(['log_template', 'operation', 'connection', 'resource']),
+          name: text,
+          operation: text.optional(),
+          template_id: text.optional(),
+          metric_name: text.optional(),
+        }),
+        reasons: z.array(text),
+        evidence: z.array(id),
+        signals: z.record(z.string(), share),
+      }),
+    ),
+    summary: text,
+    window: z.strictObject(side),
+    baseline: z.strictObject({ ...side, assumed: z.boolean() }),
+    metric_points: count,
+    ranking_ms: z.number().min(0),
+  })
+  .meta({ id: 'RootCause' });
 
 export const session = z
   .strictObject({

@@ -1,8 +1,12 @@
 /** What the engine finds, asked as anybody would: posted over REST, found over REST. Numbers are those of the behaviours it is held to. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Insight, InsightType } from '../../model/insight.ts';
 import { formatNanos } from '../../model/time.ts';
 import { type ApiClient, createApiClient } from '../support/api-client.ts';
+import { startCollector } from '../support/collector.ts';
 import { type QuerySystem, startQuerySystem } from '../support/query-system.ts';
 
 let system: QuerySystem;
@@ -207,6 +211,109 @@ describe('20, 21, 22: consistency', () => {
       severity: 'warning',
       evidence: { numbers: { replication_lag_seconds: 10 } },
     });
+  });
+});
+
+describe('what is found besides', () => {
+  test('24, 25, 29: a failing workflow, a deadlock, a busy CPU, each with its healthy twin', async () => {
+    const workflow = async (failed: number) => {
+      const told = story();
+      for (let i = 0; i < 11; i++)
+        await told.post(i, {
+          component_type: 'workflow',
+          level: i < failed ? 'ERROR' : 'INFO',
+          message: i < failed ? 'export failed' : 'export done',
+          operation_id: `${told.name}-run-${i}`,
+        });
+      return (await told.generate('flow')).filter(({ evidence }) => 'failed_executions' in evidence.numbers);
+    };
+    expect(await workflow(4)).toMatchObject([{ severity: 'critical', evidence: { numbers: { error_rate: 0.3636 } } }]);
+    expect(await workflow(1)).toEqual([]);
+
+    const waits = async (second: string) => {
+      const told = story();
+      for (const [i, [operation, waiting_for]] of [
+        ['one', 'two'],
+        ['two', second],
+      ].entries())
+        await told.post(i, {
+          operation_id: `${told.name}-${operation}`,
+          data: { waiting_for: `${told.name}-${waiting_for}` },
+        });
+      return (await told.generate('flow')).filter(({ title }) => title.startsWith('Deadlock'));
+    };
+    expect(await waits('one')).toMatchObject([{ severity: 'critical' }]);
+    expect(await waits('three')).toEqual([]);
+
+    const cpu = async (...readings: number[]) => {
+      const told = story();
+      for (const [i, cpu_usage] of readings.entries()) await told.post(i, { data: { cpu_usage } });
+      return told.generate('performance');
+    };
+    expect(await cpu(90, 85)).toMatchObject([
+      { evidence: { numbers: { resource: 'cpu_usage', average_percent: 87.5 } } },
+    ]);
+    expect(await cpu(30, 30)).toEqual([]);
+  });
+
+  test('an error points into the code, in the finding and where it is explained', async () => {
+    const told = story();
+    const stack = 'Error: no stock\n    at reserve (/app/src/stock.ts:41:17)\n    at node:internal/main:1:1';
+    const error = await told.error(1, 'no stock', { data: { 'exception.stacktrace': stack } });
+    const code = [{ file: '/app/src/stock.ts', line: 41, function: 'reserve' }];
+    const [insight] = await told.generate('flow');
+    expect(insight!.evidence.numbers.code).toEqual(code);
+    const explained = await api.get(`/errors/${error}/explain`);
+    expect(explained.body.data.evidence.numbers.code).toEqual(code);
+    expect(explained.body.data.suggestions[0].action).toBe('Open /app/src/stock.ts:41, reserve');
+  });
+});
+
+describe('declared invariants', () => {
+  const declared = async (rules: string, work: (collector: { http: string }) => Promise<void>) => {
+    const directory = await mkdtemp(join(tmpdir(), 'ai-debug-rules-'));
+    try {
+      const file = join(directory, 'invariants.txt');
+      await writeFile(file, rules);
+      const collector = await startCollector({ 'invariants-file': file });
+      try {
+        await work(collector);
+      } finally {
+        await collector.stop();
+      }
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  };
+
+  test('are checked on what components report, and name the operation that broke them', () =>
+    declared('books balance: sum(service/ledger#accounts.*) == service/ledger#total\n', async ({ http }) => {
+      const client = await createApiClient(http);
+      const report = (operation_id: string, accounts: Record<string, number>) =>
+        client.post('/state', {
+          component_type: 'service',
+          component_id: 'ledger',
+          operation_id,
+          state_data: { accounts, total: 7 },
+        });
+      await report('op-1', { a: 3, b: 4 });
+      expect((await client.post('/insights/generate', {})).body.data).toEqual([]);
+      await report('op-2', { a: 3, b: 5 });
+      expect((await client.post('/insights/generate', {})).body.data).toMatchObject([
+        {
+          insight_type: 'consistency',
+          severity: 'critical',
+          operation_id: 'op-2',
+          evidence: { numbers: { left: 8, right: 7 } },
+        },
+      ]);
+    }));
+
+  test('one that cannot be read is an error at start that names the setting and the rule', async () => {
+    await expect(declared('books: sum(3) == 4', async () => {})).rejects.toThrow(
+      /DEBUG_INVARIANTS_FILE: .*rule "books"/,
+    );
+    await expect(startCollector({ 'invariants-file': '/nowhere/rules' })).rejects.toThrow('DEBUG_INVARIANTS_FILE');
   });
 });
 

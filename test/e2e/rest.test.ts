@@ -988,7 +988,7 @@ describe('compare', () => {
     await post({ operation_id: a });
     await post({ operation_id: b });
     const { body } = await api.post('/analytics/compare', { operations: [a, b] });
-    expect(body.data).toMatchObject({ remarks: [], differences: [] });
+    expect(body).toMatchObject({ data: { remarks: [], differences: [] } });
     expect(await api.post('/analytics/compare', { operations: [a, 'nothing'] })).toMatchObject({
       status: 404,
       body: { code: 'OPERATION_NOT_FOUND' },
@@ -1060,19 +1060,14 @@ describe('HTTP', () => {
     expect(response.headers.get('allow')!.split(', ').sort().join(', ')).toBe(allow);
   });
 
-  test.each([
-    '/nothing',
-    '/api/debug',
-    '/api/debug/nothing',
-    '/api/debug/changes',
-    '/api/debug/topology',
-    '/../etc/passwd',
-    '/dashboard.js/x',
-  ])('nothing is at %s', async (path) => {
-    const response = await fetch(system.url + path);
-    expect(response.status).toBe(404);
-    expect(await response.json()).toMatchObject({ code: 'NOT_FOUND' });
-  });
+  test.each(['/nothing', '/api/debug', '/api/debug/nothing', '/../etc/passwd', '/dashboard.js/x'])(
+    'nothing is at %s',
+    async (path) => {
+      const response = await fetch(system.url + path);
+      expect(response.status).toBe(404);
+      expect(await response.json()).toMatchObject({ code: 'NOT_FOUND' });
+    },
+  );
 
   test('a request keeps its id, an odd one gets a new one', async () => {
     const id = async (given: string) =>
@@ -1123,6 +1118,183 @@ describe('HTTP', () => {
   });
 });
 
+describe('answers for whoever asks again', () => {
+  test.each([
+    ['an event', async () => `/events/${await post({ message: 'kept' })}`],
+    [
+      'a trace',
+      async () => {
+        const trace_id = '9'.repeat(31) + (++made % 10);
+        await post({ trace_id, span_id: '1'.repeat(16) });
+        return `/traces/${trace_id}`;
+      },
+    ],
+    ['templates', async () => '/templates?end=2026-01-01T00:00:00Z'],
+  ])('%s is sent once, and again only when it has changed', async (_, make) => {
+    const url = `${system.url}/api/debug${await make()}`;
+    const first = await fetch(url);
+    const etag = first.headers.get('etag')!;
+    expect(first.headers.get('cache-control')).toBe('private, no-cache');
+    expect(first.headers.get('vary')).toContain('Authorization');
+    const again = await fetch(url, { headers: { 'if-none-match': etag } });
+    expect([again.status, await again.text()]).toEqual([304, '']);
+    expect(again.headers.get('etag')).toBe(etag);
+    const other = await fetch(url, { headers: { 'if-none-match': 'W/"other"' } });
+    expect(other.status).toBe(200);
+    expect((await other.text()).split(',"meta":')[0]).toEqual((await first.text()).split(',"meta":')[0]);
+  });
+
+  test('an event whose trace turns out to belong to a correlation is another answer', async () => {
+    const trace_id = '8'.repeat(32);
+    const early = await api.post('/events', { ...event({ trace_id }), correlation_id: trace_id });
+    const url = `${system.url}/api/debug/traces/${trace_id}`;
+    const before = (await fetch(url)).headers.get('etag')!;
+    await post({ trace_id, span_id: '2'.repeat(16), level: 'ERROR', message: 'late' });
+    const after = await fetch(url, { headers: { 'if-none-match': before } });
+    expect(early.status).toBe(201);
+    expect(after.status).toBe(200);
+  });
+
+  test('what moves is kept nowhere', async () => {
+    const { headers } = await api.get('/events?limit=1');
+    expect([headers.get('etag'), headers.get('cache-control')]).toEqual([null, 'no-store']);
+  });
+
+  test('changes: all that is open first, then only what is new', async () => {
+    const quiet = await startQuerySystem();
+    try {
+      const client = await createApiClient(quiet.url);
+      const since = async (cursor: string) => (await client.get(`/changes?since=${cursor}`)).body.data;
+      const open = await putInsight({}, quiet);
+      const first = (await client.get('/changes')).body.data;
+      expect(first.opened.map((insight: Insight) => insight.id)).toEqual([open]);
+      expect(await since(first.cursor)).toMatchObject({ opened: [], changed: [], resolved: [] });
+      const id = await putInsight({}, quiet);
+      const news = await since(first.cursor);
+      expect(news.opened.map((insight: Insight) => insight.id)).toEqual([id]);
+      await client.put(`/insights/${id}/resolve`, { resolution_notes: 'restarted', actor: 'an agent' });
+      const { opened, resolved } = await since(news.cursor);
+      expect([opened, resolved.map((insight: Insight) => insight.id)]).toEqual([[], [id]]);
+    } finally {
+      await quiet.stop();
+    }
+    expect((await api.get('/changes')).status).toBe(200);
+    expect(await api.get('/changes?since=!!')).toMatchObject({ status: 400, body: { errors: [{ field: 'since' }] } });
+  });
+
+  test('a flush answers when what was acknowledged can be read', async () => {
+    await system.send(
+      'span',
+      spansProtobuf({ traceId: new Uint8Array(16).fill(3), spanId: new Uint8Array(8).fill(3), name: fresh('span') }),
+    );
+    const flushed = await api.post('/flush', undefined);
+    expect(flushed).toMatchObject({
+      status: 200,
+      body: { data: { flushed: true }, meta: { coverage: { pending: 0 } } },
+    });
+    expect(await api.post('/flush?timeout_ms=60001', undefined)).toMatchObject({ status: 400 });
+  });
+});
+
+describe('questions', () => {
+  test('for who calls whom', async () => {
+    const answer = await api.get('/topology?time_range=1h');
+    expect(answer).toMatchObject({
+      status: 200,
+      body: { data: { nodes: expect.any(Array), edges: expect.any(Array) } },
+    });
+    expect(await api.get('/topology?time_range=soon')).toMatchObject({ status: 400 });
+  });
+
+  test('in words, within a budget', async () => {
+    const component_id = fresh('agent');
+    for (let i = 0; i < 20; i++) await post({ component_id, level: 'ERROR', event_type: 'error', message: 'down' });
+    const answer = await api.post('/ai/query', { question: `How is agent ${component_id}?`, budget_tokens: 800 });
+    expect(answer.status).toBe(200);
+    expect(answer.body.data).toMatchObject({ answer: expect.stringContaining(component_id) });
+    expect(answer.body.data.answer).not.toMatch(/is healthy/i);
+    expect(await api.post('/ai/query', {})).toMatchObject({ status: 422, body: { errors: [{ field: 'question' }] } });
+  });
+
+  test('for the root cause of a window', async () => {
+    const component_id = fresh('service');
+    const told = { component_type: 'service', component_id };
+    const trace = () => (++made).toString(16).padStart(32, '7');
+    for (let i = 0; i < 20; i++) {
+      const trace_id = trace();
+      await post({ ...told, trace_id, message: 'reserved', timestamp: ago(600 - i) });
+    }
+    for (let i = 0; i < 20; i++) {
+      const trace_id = trace();
+      await post({ ...told, trace_id, message: 'no connection', level: 'ERROR', timestamp: ago(100 - i) });
+    }
+    const window = { start: ago(120), end: ago(60) };
+    const answer = await api.post('/analytics/root-cause', { window, baseline: { start: ago(700), end: ago(400) } });
+    expect(answer.status).toBe(200);
+    expect(answer.body.data.ranked[0]).toMatchObject({ component_id });
+    const backwards = { window: { start: window.end, end: window.start } };
+    expect(await api.post('/analytics/root-cause', backwards)).toMatchObject({ status: 400 });
+    expect(await api.post('/analytics/root-cause', {})).toMatchObject({ status: 422 });
+  });
+});
+
+test('the topology is drawn from the spans of a window', async () => {
+  const time = system.needs.clock.nowNanos() - 30_000_000_000n;
+  const ids = { traceId: new Uint8Array(16).fill(7), spanId: new Uint8Array(8).fill(7) };
+  const span = { ...ids, name: 'GET /', startTimeUnixNano: time, endTimeUnixNano: time + 5_000_000n };
+  await system.send('span', spansProtobuf(span));
+  const [start, end] = [formatNanos(time), formatNanos(time + 1_000_000_000n)];
+  const { status, body } = await api.get(`/topology?start=${start}&end=${end}`);
+  expect(status).toBe(200);
+  expect(body.data.spans).toBeGreaterThan(0);
+  expect(body.data.nodes.length).toBeGreaterThan(0);
+  expect(await api.get('/topology?time_range=soon')).toMatchObject({ status: 400 });
+});
+
+test('one key of a state has a history, by node, newest first', async () => {
+  const post = (state_data: object, snapshot_type: string) =>
+    api.post('/state', {
+      component_type: 'agent',
+      component_id: 'keeper',
+      operation_id: 'o',
+      state_data,
+      snapshot_type,
+    });
+  await post({ plan: { step: 1 }, note: 'x' }, 'full');
+  await post({ note: null }, 'incremental');
+  const second = await post({ plan: { step: 2 } }, 'incremental');
+  expect(second.body.data.diff_from_previous).toEqual({ 'plan.step': { from: 1, to: 2 } });
+  const { body } = await api.get('/state/agent/keeper');
+  expect(body.data).toMatchObject({ state_data: { plan: { step: 2 } }, complete: true, snapshot_type: 'incremental' });
+  expect(body.data.assembled_from).toHaveLength(3);
+  const history = await api.get('/state/agent/keeper/history?key=plan.step&time_range=1h');
+  expect(history.body.data).toMatchObject([{ value: 2, from: 1 }, { value: 1 }]);
+  expect((await api.get('/state/agent/keeper/history?key=note')).body.data.map(Object.keys)).toMatchObject([
+    expect.not.arrayContaining(['value']),
+    expect.arrayContaining(['value']),
+  ]);
+  expect(await api.get('/state/agent/keeper/history?key=a..b')).toMatchObject({ status: 400 });
+  expect(await api.get('/state/agent/nobody/history?key=a')).toMatchObject({ status: 404 });
+});
+
+test('a pattern finds what it matches, in linear time', async () => {
+  const message = `retry ${'a'.repeat(200)}! of parcel 4711`;
+  const of = { event_type: 'log', component_type: 'agent', component_id: 'patterns', correlation_id: 'patterns' };
+  await api.post('/events', { ...of, message });
+  const find = (regex: string) => api.get(`/events?component_id=patterns&regex=${encodeURIComponent(regex)}`);
+  expect((await find('parcel \\d{4}$')).body.data).toMatchObject([{ message }]);
+  expect((await find('(?i)PARCEL')).body.meta.count).toBe(1);
+  expect((await find('(a+)+$')).body.meta.count).toBe(0);
+  for (const regex of ['(', '(?=a)', 'a*']) expect(await find(regex)).toMatchObject({ status: 400 });
+});
+
+test('a bundle that was exported is taken in', async () => {
+  await api.post('/events', { event_type: 'log', component_type: 'agent', correlation_id: 'bundled', message: 'x' });
+  const bundle = await api.get('/export/bundled');
+  const headers = { 'content-type': 'application/x-ndjson' };
+  expect(await api.post('/import', bundle.body, headers)).toMatchObject({ status: 201, body: { data: { logs: 1 } } });
+});
+
 test('every route of the document was seen to succeed', () => {
   const succeeded = (statuses: ReadonlySet<number>) => [...statuses].some((status) => status < 300);
   expect([...api.seen].filter(([, statuses]) => !succeeded(statuses)).map(([name]) => name)).toEqual([]);
@@ -1165,6 +1337,22 @@ describe('guards', () => {
     } finally {
       await guarded.stop();
     }
+  });
+
+  test('with a limit every answer says what is left of it, and who is over it when to come again', async () => {
+    const limited = await startQuerySystem({ requestsPerSecond: 2 });
+    try {
+      const first = await fetch(`${limited.url}/api/debug/events`);
+      expect(first.headers.get('ratelimit-policy')).toBe('"token";q=2;w=1');
+      expect(first.headers.get('ratelimit')).toBe('"token";r=3;t=1');
+      let last = first;
+      for (let i = 0; i < 20 && last.status === 200; i++) last = await fetch(`${limited.url}/api/debug/events`);
+      expect(last.status).toBe(429);
+      expect(Number(last.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+    } finally {
+      await limited.stop();
+    }
+    expect((await fetch(`${system.url}/api/debug/events`)).headers.get('ratelimit')).toBeNull();
   });
 
   test('on loopback only its own names are answered', async () => {
@@ -1242,10 +1430,10 @@ describe('guards', () => {
   });
 });
 
-async function putInsight(more: Partial<Insight>): Promise<string> {
+async function putInsight(more: Partial<Insight>, { needs } = system): Promise<string> {
   const id = fresh('').slice(1).padStart(32, 'a');
-  const now = formatNanos(system.needs.clock.nowNanos());
-  await system.needs.rows.changeInsight('default', id, () => ({
+  const now = formatNanos(needs.clock.nowNanos());
+  const insight = await needs.rows.changeInsight('default', id, () => ({
     id,
     fingerprint: id,
     insight_type: 'error',
@@ -1272,5 +1460,6 @@ async function putInsight(more: Partial<Insight>): Promise<string> {
     expires_at: '2027-01-01T00:00:00.000000000Z',
     ...more,
   }));
+  needs.publish({ kind: 'insight', tenant: 'default', change: 'opened', insight: insight! });
   return id;
 }

@@ -87,7 +87,7 @@ async function sendLogs(records: { body: string; severity: number }[]): Promise<
 }
 
 async function up(role: string, name: string): Promise<{ http: string; otlp_http: string }> {
-  const ports = ['--otlp-grpc-port=0', '--otlp-http-port=0', '--http-port=0'];
+  const ports = ['--otlp-grpc-port=0', '--otlp-http-port=0', '--http-port=0', '--grpc-port=0'];
   const program = await startProgram({
     name: `ai-debug up --role ${role}`,
     args: [CLI, 'up', '--json', '--log-level=warn', `--role=${role}`, `--data-dir=${join(folder, name)}`, ...ports],

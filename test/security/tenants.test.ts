@@ -3,11 +3,13 @@
  * answer. Every record bears the mark of whose it is.
  */
 import { once } from 'node:events';
+import { Metadata } from '@grpc/grpc-js';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { API_PREFIX, ROUTES } from '../../query/rest/routes.ts';
 import { startCollector, type TestCollector } from '../support/collector.ts';
+import { createClient } from '../support/grpc-client.ts';
 import { createDatabase } from '../support/postgres.ts';
 
 const TENANTS = ['acme', 'zeta'] as const;
@@ -43,12 +45,14 @@ describe.each([
   /** Ids that answers gave to each. */
   const ids: Record<Tenant, Map<string, string>> = { acme: new Map(), zeta: new Map() };
   const sockets: WebSocket[] = [];
+  let client: ReturnType<typeof createClient>;
 
   beforeAll(async () => {
     const prepared = await prepare();
     drop = prepared.drop;
     const tokens = TENANTS.map((tenant) => `admin@${tenant}:${tokenOf(tenant)}`).join(',');
     system = await startCollector({ ...prepared.settings, 'api-tokens': tokens });
+    client = createClient(Number(system.grpc.split(':').at(-1)));
     for (const tenant of TENANTS) {
       const socket = new WebSocket(`${system.http.replace('http', 'ws')}/ws/debug`, { headers: headersOf(tenant) });
       socket.on('message', (data) => heard[tenant].push(String(data)));
@@ -60,6 +64,7 @@ describe.each([
     }
   });
   afterAll(async () => {
+    client?.close();
     for (const socket of sockets) socket.terminate();
     await system?.stop();
     await drop();
@@ -189,6 +194,52 @@ describe.each([
     '/ai/query': { question: 'why did cart fail?' },
   };
 
+  const component = { type: 'service', id: 'cart' };
+  const MCP_CALLS: [string, object][] = [
+    ['ask', { question: 'why did cart fail?' }],
+    ['health', {}],
+    ['health', { component: 'cart' }],
+    ['search', { q: 'mark' }],
+    ['trace', { id: 'cart' }],
+    ['trace', { id: TRACE }],
+    ['changes', {}],
+  ];
+  const RPCS: [string, object][] = [
+    ['queryEvents', { filter: { correlationId: 'cart' } }],
+    ['queryInsights', {}],
+    ['getComponentHealth', { componentType: 'service', componentId: 'cart' }],
+    ['getOperationProgress', { operationId: 'cart' }],
+    ['compareComponents', { components: [component, { ...component, id: 'pay' }] }],
+    ['ask', { question: 'how is cart?' }],
+  ];
+
+  async function call(tenant: Tenant, name: string, input: object): Promise<string> {
+    const response = await fetch(`${system.http}/mcp`, {
+      method: 'POST',
+      headers: {
+        ...headersOf(tenant),
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+      },
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: input } }),
+    });
+    expect([name, response.status]).toEqual([name, 200]);
+    return response.text();
+  }
+
+  async function rpc(tenant: Tenant, method: string, request: object): Promise<string> {
+    const metadata = new Metadata();
+    metadata.set('authorization', headersOf(tenant).authorization);
+    const plain = (_: string, value: unknown) => (typeof value === 'bigint' ? String(value) : value);
+    try {
+      const answered =
+        method === 'queryEvents' ? client.all(method, request, metadata) : client.unary(method, request, metadata);
+      return JSON.stringify(await answered, plain);
+    } catch (error) {
+      return String(error);
+    }
+  }
+
   it('nothing of the other is in any answer, list, stream or search', async () => {
     await fc.assert(
       fc.asyncProperty(schedule, async (steps) => {
@@ -202,6 +253,8 @@ describe.each([
           for (const path of questions(tenant)) answers.push([path, (await ask(tenant, 'GET', path)).text]);
           for (const [path, body] of Object.entries(BODIES))
             answers.push([path, (await ask(tenant, 'POST', API_PREFIX + path, body)).text]);
+          for (const [tool, input] of MCP_CALLS) answers.push([`mcp ${tool}`, await call(tenant, tool, input)]);
+          for (const [method, request] of RPCS) answers.push([`gRPC ${method}`, await rpc(tenant, method, request)]);
           answers.push(['live', heard[tenant].join('')]);
           for (const [path, text] of answers) {
             // What a question names its answer may name.
@@ -232,7 +285,15 @@ describe.each([
         ['GET', `/events/${their.get('event_id')}`],
         ['GET', `/errors/${their.get('event_id')}/explain`],
         ['PUT', `/sessions/${their.get('session_id')}/close`],
+        ['GET', `/insights/${their.get('insight_id')}`],
+        ['GET', `/errors/${their.get('insight_id')}/explain`],
+        ['PUT', `/insights/${their.get('insight_id')}/resolve`, { resolution_notes: 'mine' }],
+        ['PUT', `/insights/${their.get('insight_id')}/ignore`],
+        ['PUT', `/insights/${their.get('insight_id')}/reopen`],
+        // A snapshot's id is its event's.
+        ['GET', `/events/${their.get('snapshot_id')}`],
       ];
+      expect(calls.every(([, path]) => !path.includes('undefined'))).toBe(true);
       for (const [method, path, body] of calls) {
         const { status } = await ask(tenant, method, API_PREFIX + path, body);
         expect([path, status]).toEqual([path, 404]);
