@@ -4,9 +4,10 @@
  */
 import type { ComponentRef } from '../model/block.ts';
 import { Cursor } from './cursor.ts';
+import { identityOf } from './identity.ts';
 import type { KeyRole, KeyTable } from './keys.ts';
 import type { RangeDictionary } from './range-dictionary.ts';
-import { DEPTH_MAX, malformed, textOf, VARINT, WireReader } from './wire.ts';
+import { DEPTH_MAX, malformed, VARINT, WireReader } from './wire.ts';
 
 /** What the attributes of one record, scope or resource say. */
 export class Said {
@@ -161,7 +162,7 @@ export class AttributeReader {
         said.browser = true;
         return;
       default: {
-        const text = textEnd >= 0 ? textOf(this.#bytes, textStart, textEnd) : this.#numberText(numberStart);
+        const text = textEnd >= 0 ? identityOf(this.#bytes, textStart, textEnd) : this.#numberText(numberStart);
         if (text === '') return;
         said.named ||= key.role !== 'eventType';
         said[key.role] = text;

@@ -262,6 +262,30 @@ test('whatever the bytes are, it ends, never throws and changes no length', () =
   );
 });
 
+test('in turns comes out what comes out at once, whatever others do in between', async () => {
+  const request = (secret: string) => {
+    const logRecords = Array.from({ length: 3000 }, (_, i) => ({
+      body: text(`attempt ${i} with password=${secret} took ${i} ms`),
+      attributes: pairs({ 'user.name': text('bob'), cookie: text(secret), note: text('x'.repeat(i % 200)) }),
+    }));
+    const scopeLogs = [{ logRecords }, { logRecords: logRecords.slice(0, 7) }];
+    return toBinary(
+      ExportLogsServiceRequestSchema,
+      create(ExportLogsServiceRequestSchema, { resourceLogs: [{ scopeLogs }, { scopeLogs }] }),
+    );
+  };
+  const redact = createRedactor(SETTINGS);
+  const [one, other] = [request('hunter2'), request('swordfish')];
+  const atOnce = one.slice();
+  let [count, counted] = [0, 0];
+  redact('log', atOnce, 'a', () => counted++);
+  await Promise.all([redact.inTurns('log', one, 'a', () => count++), redact.inTurns('log', other, 'b', () => {})]);
+  expect(one.length).toBeGreaterThan(2 * 256 * 1024);
+  expect(Buffer.compare(one, atOnce)).toBe(0);
+  expect([count, counted]).toEqual([4 * 3007, 4 * 3007]);
+  expect(Buffer.from(other).includes('swordfish')).toBe(false);
+});
+
 test('any text with a secret in it: the secret goes and what is around it stays', () => {
   const around = fc.string({ unit: 'grapheme', maxLength: 40 }).map((s) => s.replace(/["'`\\=:@*]/g, ' '));
   fc.assert(

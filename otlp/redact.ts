@@ -5,10 +5,13 @@
  * always comes out the same, so that one that is sent again is still known. What a mask gives away is how long a secret was.
  */
 import { createHmac } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Signal } from '../model/block.ts';
 import {
   CARD_DIGITS_MIN,
   createSecretFinder,
+  digitsFrom,
+  endOfDigits,
   findCards,
   isMasked,
   type Mask,
@@ -22,12 +25,17 @@ import { DEPTH_MAX, FIXED32, FIXED64, LENGTH, VARINT } from './wire.ts';
  * @param body an export request as protobuf, changed in place; never throws: what is no protobuf the reader behind it refuses
  * @param redacted told of every secret
  */
-export type Redactor = (
+export type Redact<Result> = (
   signal: Signal,
   body: Uint8Array,
   tenant: string,
   redacted: (rule: RedactionRule) => void,
-) => void;
+) => Result;
+
+export interface Redactor extends Redact<void> {
+  /** The same for requests of any size, in steps of a few milliseconds, between which others have their turn. */
+  inTurns: Redact<Promise<void>>;
+}
 
 export interface RedactorSettings extends SecretSettings {
   /** Further secrets in texts. Each text is decoded for them, which costs more than all the rest together. */
@@ -65,15 +73,55 @@ export function createRedactor(settings: RedactorSettings): Redactor {
 
   /** Any message but those of values, by what its fields hold. */
   function message(shape: Uint8Array, end: number): void {
+    const all = bytes;
     while (at < end) {
+      // As most of a request is: a tag and a length of a byte each, read without a call.
+      const tag = all[at]!;
+      const length = all[at + 1]!;
+      if ((tag & 0x87) === LENGTH && length < 0x80 && at + 2 + length <= end) {
+        const holds = shape[tag >>> 3]!;
+        const after = at + 2 + length;
+        if (holds !== NOTHING) {
+          at += 2;
+          content(holds, after);
+        }
+        at = after;
+        continue;
+      }
       const number = field(end);
       if (number < 0) continue;
       const after = valueEnd;
       const holds = number < FIELDS ? shape[number]! : NOTHING;
-      if (holds === ATTRIBUTE) attribute(after, false, 0);
-      else if (holds === TEXT) text(at, after);
-      else if (holds === VALUE) value(after, false, 0);
-      else if (holds !== NOTHING) message(SHAPES[holds]!, after);
+      if (holds !== NOTHING) content(holds, after);
+      at = after;
+    }
+  }
+
+  function content(holds: number, end: number): void {
+    if (holds === ATTRIBUTE) attribute(end, false, 0);
+    else if (holds === TEXT) text(at, end);
+    else if (holds === VALUE) value(end, false, 0);
+    else message(SHAPES[holds]!, end);
+  }
+
+  /** The message at `at`, and where the request stands still when `until` was passed within the outer messages, to go on from there. */
+  function outerMessages(open: { shape: Uint8Array; end: number }[], until: number): void {
+    while (open.length > 0 && at < until) {
+      const { shape, end } = open.at(-1)!;
+      if (at >= end) {
+        at = end;
+        open.pop();
+        continue;
+      }
+      const number = field(end);
+      if (number < 0) continue;
+      const after = valueEnd;
+      const holds = number < FIELDS ? shape[number]! : NOTHING;
+      if (holds > VALUE && open.length < OUTER_MESSAGES) {
+        open.push({ shape: SHAPES[holds]!, end: after });
+        continue;
+      }
+      if (holds !== NOTHING) content(holds, after);
       at = after;
     }
   }
@@ -81,19 +129,21 @@ export function createRedactor(settings: RedactorSettings): Redactor {
   /** A KeyValue. @param secret whether it stands within one that is a secret */
   function attribute(end: number, secret: boolean, depth: number): void {
     // As every exporter writes it, a short key and then a short text: read at once, as most of a request consists of them.
-    const keyBytes = bytes[at + 1]!;
-    const keyEnd = at + 2 + keyBytes;
+    const all = bytes;
+    const start = at;
+    const keyBytes = all[start + 1]!;
+    const keyEnd = start + 2 + keyBytes;
     const first = keyEnd + 4;
     const usual =
       first <= end &&
       end - keyEnd < 0x80 &&
       keyBytes < 0x80 &&
-      bytes[at] === TAG_1 &&
-      bytes[keyEnd] === TAG_2 &&
-      bytes[keyEnd + 1] === end - keyEnd - 2;
-    const tag = bytes[keyEnd + 2]!;
-    if (usual && tag === TAG_1 && bytes[keyEnd + 3] === end - first) {
-      if (secret || isSecretKey(bytes, at + 2, keyEnd)) hide(first, end);
+      all[start] === TAG_1 &&
+      all[keyEnd] === TAG_2 &&
+      all[keyEnd + 1] === end - keyEnd - 2;
+    const tag = all[keyEnd + 2]!;
+    if (usual && tag === TAG_1 && all[keyEnd + 3] === end - first) {
+      if (secret || isSecretKey(all, start + 2, keyEnd)) hide(first, end);
       else text(first, end);
       // A number, of which the longest has ten bytes.
     } else if (!(usual && (tag & 7) !== LENGTH && end - first < 10)) attributeInAnyOrder(end, secret, depth);
@@ -162,8 +212,9 @@ export function createRedactor(settings: RedactorSettings): Redactor {
 
   function text(start: number, end: number): void {
     if (nextMark < start) goToMarks(start);
-    if (nextMark < end && end - start >= TEXT_BYTES_MIN) find(bytes, start, end, mask);
-    if (end - start >= CARD_DIGITS_MIN) findCards(bytes, start, end, mask);
+    if (nextMark < end && end - start >= TEXT_BYTES_MIN) find(bytes, start, nextMark, end, mask);
+    if (nextDigitsEnd <= start) goToDigits(start);
+    if (nextDigits < end && end - start >= CARD_DIGITS_MIN) findCards(bytes, start, end, mask);
     if (patterns.length > 0) matchPatterns(start, end);
   }
 
@@ -182,6 +233,15 @@ export function createRedactor(settings: RedactorSettings): Redactor {
       }
       if (found < nextMark) nextMark = found;
     }
+  }
+
+  /** The next run of digits, blanks and dashes that is as long as a card; most requests have a handful. */
+  let nextDigits = 0;
+  let nextDigitsEnd = 0;
+
+  function goToDigits(from: number): void {
+    nextDigits = digitsFrom(bytes, from, bytes.length);
+    nextDigitsEnd = endOfDigits(bytes, nextDigits, bytes.length);
   }
 
   function matchPatterns(start: number, end: number): void {
@@ -233,18 +293,40 @@ export function createRedactor(settings: RedactorSettings): Redactor {
     return value;
   }
 
-  return (signal, body, of, redacted) => {
+  /** Sets what all functions above share, until the next await. */
+  function begin(body: Uint8Array, position: number, of: string, redacted: (rule: RedactionRule) => void): void {
     bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
-    at = 0;
+    at = position;
     nextMark = -1;
     next.fill(-1);
+    nextDigitsEnd = -1;
     tenant = of;
     told = redacted;
+  }
+
+  function redact(...[signal, body, of, redacted]: Parameters<Redactor>): void {
+    begin(body, 0, of, redacted);
     message(SHAPES[REQUEST[signal]]!, body.length);
     bytes = NO_BYTES;
-  };
+  }
+
+  async function inTurns(...[signal, body, of, redacted]: Parameters<Redactor>): Promise<void> {
+    const open = [{ shape: SHAPES[REQUEST[signal]]!, end: body.length }];
+    for (let position = 0; open.length > 0; position = at) {
+      if (position > 0) await nextTurn();
+      begin(body, position, of, redacted);
+      outerMessages(open, position + STEP_BYTES);
+      bytes = NO_BYTES;
+    }
+  }
+
+  return Object.assign(redact, { inTurns });
 }
 
+// Half a millisecond of usual records.
+const STEP_BYTES = 256 * 1024;
+// Request, resource and scope: what is within them is small, or one record.
+const OUTER_MESSAGES = 3;
 const NO_BYTES = Buffer.alloc(0);
 const HASH_BYTES = 14;
 const STAR = 0x2a;

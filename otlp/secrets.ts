@@ -24,10 +24,13 @@ export type Mask = (rule: RedactionRule, start: number, end: number) => void;
 export interface SecretFinder {
   /** Whether what stands under this key is a secret. The key is the bytes from `start` to before `end`. */
   isSecretKey(bytes: Uint8Array, start: number, end: number): boolean;
-  /** What is in every text in which {@link find} finds anything but a `bearer` in small letters: rare in telemetry. */
+  /** At or behind the first of these is whatever {@link find} finds in a text; rare in telemetry. */
   readonly marks: readonly (number | Buffer)[];
-  /** Finds secrets in a text, cards aside. What was masked is not looked at again. */
-  find(bytes: Uint8Array, start: number, end: number, mask: Mask): void;
+  /**
+   * Finds secrets in a text, cards aside. What was masked is not looked at again.
+   * @param from where the first of the marks is, `start` or behind it
+   */
+  find(bytes: Uint8Array, start: number, from: number, end: number, mask: Mask): void;
 }
 
 export interface SecretSettings {
@@ -42,18 +45,20 @@ export interface SecretSettings {
 export const TEXT_BYTES_MIN = 8;
 
 export function createSecretFinder({ keys, allowKeys, emails }: SecretSettings): SecretFinder {
-  const words = new Words([...SECRET_WORDS, ...keys.map((word) => word.toLowerCase())]);
+  const strong = [...SECRET_WORDS, ...keys.map((word) => word.toLowerCase())];
+  const words = new Words(strong);
   const weak = new Words(WEAK_WORDS);
+  const all = new Words([...strong, ...WEAK_WORDS]);
   const allowed = new Set(allowKeys);
   const stops = stopTable(emails);
 
   function isSecretKey(bytes: Uint8Array, start: number, end: number): boolean {
-    if (!words.end(bytes, start, end) && !weak.end(bytes, start, end)) return false;
+    if (!all.end(bytes, start, end)) return false;
     return allowed.size === 0 || !allowed.has(textOf(bytes, start, end));
   }
 
-  function find(bytes: Uint8Array, start: number, end: number, mask: Mask): void {
-    for (let i = start; i < end; i++) {
+  function find(bytes: Uint8Array, start: number, from: number, end: number, mask: Mask): void {
+    for (let i = from; i < end; i++) {
       const stop = stops[bytes[i]!]!;
       if (stop === 0) continue;
       const after = STOPS[stop - 1]!(bytes, start, i, end, mask);
@@ -152,8 +157,10 @@ class Words {
     for (const word of words) {
       const bytes = Buffer.from(word);
       if (bytes.length < 2) continue;
-      const pair = pairOf(bytes[bytes.length - 2]!, bytes[bytes.length - 1]!);
-      this.#pairs[pair] = 1;
+      const [last, lastButOne] = [bytes[bytes.length - 1]!, bytes[bytes.length - 2]!];
+      const pair = pairOf(lastButOne, last);
+      for (const a of [lastButOne, upper(lastButOne)])
+        for (const b of [last, upper(last)]) this.#pairs[(a << 8) | b] = 1;
       this.#byPair.set(pair, [...(this.#byPair.get(pair) ?? []), bytes]);
     }
   }
@@ -161,8 +168,9 @@ class Words {
   /** Whether the bytes end in one of the words. */
   end(bytes: Uint8Array, start: number, end: number): boolean {
     if (end - start < SHORTEST_WORD) return false;
-    const pair = pairOf(bytes[end - 2]!, bytes[end - 1]!);
-    return this.#pairs[pair] === 1 && this.#endAt(pair, bytes, start, end);
+    const a = bytes[end - 2]!;
+    const b = bytes[end - 1]!;
+    return this.#pairs[(a << 8) | b] === 1 && this.#endAt(pairOf(a, b), bytes, start, end);
   }
 
   #endAt(pair: number, bytes: Uint8Array, start: number, end: number): boolean {
@@ -177,6 +185,10 @@ class Words {
 
 function pairOf(a: number, b: number): number {
   return (lower(a) << 8) | lower(b);
+}
+
+function upper(byte: number): number {
+  return byte >= 0x61 && byte <= 0x7a ? byte & ~0x20 : byte;
 }
 
 function lower(byte: number): number {
@@ -263,7 +275,7 @@ const USER_TOKEN_BYTES_MIN = 16;
  * longer ones, in words or in hex is none.
  */
 export function findCards(bytes: Uint8Array, start: number, end: number, mask: Mask): void {
-  for (let i = mayBeCard(bytes, start, end); i < end; i++) {
+  for (let i = digitsFrom(bytes, start, end); i < end; i++) {
     if (!isDigit(bytes[i]!)) continue;
     let last = i;
     let count = 0;
@@ -282,20 +294,32 @@ export function findCards(bytes: Uint8Array, start: number, end: number, mask: M
   }
 }
 
-/** Thirteen digits in groups are at every fourth byte three times on end: a quarter of the bytes tells where they may begin. */
-function mayBeCard(bytes: Uint8Array, start: number, end: number): number {
-  let run = 0;
-  for (let i = start + 3; i < end; i += 4) {
-    run = DIGIT_OR_SEPARATOR[bytes[i]!] === 1 ? run + 1 : 0;
-    if (run < 3) continue;
+/**
+ * Where the next digits, blanks and dashes are that may be a card; `end` if there are none. Thirteen of them are also at one of
+ * every thirteen bytes, which is all that is looked at of most texts.
+ */
+export function digitsFrom(bytes: Uint8Array, start: number, end: number): number {
+  for (let i = start + CARD_DIGITS_MIN - 1; i < end; i += CARD_DIGITS_MIN) {
+    if (DIGIT_OR_SEPARATOR[bytes[i]!] === 0) continue;
+    // Of thirteen that are around here, half are on one side.
+    if (DIGIT_OR_SEPARATOR[bytes[i - HALF_CARD]!] !== 1 && DIGIT_OR_SEPARATOR[bytes[i + HALF_CARD]!] !== 1) continue;
     let first = i;
     while (first > start && DIGIT_OR_SEPARATOR[bytes[first - 1]!] === 1) first--;
-    return first;
+    if (first + CARD_DIGITS_MIN <= end && endOfDigits(bytes, i, first + CARD_DIGITS_MIN) - first >= CARD_DIGITS_MIN) {
+      return first;
+    }
   }
   return end;
 }
 
+export function endOfDigits(bytes: Uint8Array, start: number, end: number): number {
+  let last = start;
+  while (last < end && DIGIT_OR_SEPARATOR[bytes[last]!] === 1) last++;
+  return last;
+}
+
 export const CARD_DIGITS_MIN = 13;
+const HALF_CARD = (CARD_DIGITS_MIN - 1) / 2;
 const CARD_DIGITS_MAX = 19;
 
 function isBounded(bytes: Uint8Array, start: number, first: number, last: number, end: number): boolean {
@@ -376,8 +400,8 @@ function tableOf(characters: string): Uint8Array {
   return table;
 }
 
-// `J` alone is the tag of every attribute of a span.
-const MARKS = [EQUALS, COLON, Buffer.from('yJ'), 0x49, 0x42];
+// `J` alone is the tag of every attribute of a span, and `I` begins INFO.
+const MARKS = [EQUALS, COLON, Buffer.from('yJ'), Buffer.from('IA'), 0x42, BEARER];
 
 /** Where the pass stops, and for which of the rules, counted from 1. */
 function stopTable(emails: boolean): Uint8Array {

@@ -30,6 +30,7 @@ import {
 } from '../model/records.ts';
 import { AttributeReader, ComponentFinder, Said } from './attributes.ts';
 import { Cursor } from './cursor.ts';
+import { identityOf } from './identity.ts';
 import { DEFAULT_KEYS, type KeySettings, KeyTable } from './keys.ts';
 import { addField, MessageHasher } from './message-hash.ts';
 import { RangeDictionary } from './range-dictionary.ts';
@@ -130,8 +131,8 @@ class RequestWalk {
     this.#items = cursor();
     this.#fields = cursor();
     this.#parts = cursor();
-    this.#correlations = new RangeDictionary(body, textOf);
-    this.#operations = new RangeDictionary(body, textOf);
+    this.#correlations = new RangeDictionary(body, identityOf);
+    this.#operations = new RangeDictionary(body, identityOf);
     this.#traces = new RangeDictionary(body, (bytes, start, end) => bytes.subarray(start, end).toHex());
     this.#attributes = new AttributeReader(keys, body, view, this.#correlations, this.#operations);
     this.#messages = new MessageHasher(body, view);

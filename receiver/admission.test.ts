@@ -59,6 +59,36 @@ describe('admission', () => {
   });
 });
 
+describe('F28 requests of which only the headers are there', () => {
+  it('count as requests until they are released', () => {
+    const admission = admissionOf();
+    const [first, second] = [admission.expect('a'), admission.expect('a')];
+    expect(() => admission.expect('b')).toThrow(throttled(1));
+    first();
+    first();
+    const third = admission.enter('b');
+    expect(() => admission.expect('b')).toThrow(throttled(1));
+    second();
+    admission.expect('b')();
+    third.leave();
+  });
+
+  it('count with as many bytes as others lately had', () => {
+    const admission = admissionOf();
+    for (let i = 0; i < 100; i++) {
+      const ticket = admission.enter('a');
+      ticket.hold(60);
+      ticket.leave();
+    }
+    const released = admission.expect('a');
+    const ticket = admission.enter('a');
+    expect(() => ticket.hold(60)).toThrow(throttled(1));
+    released();
+    ticket.hold(60);
+    ticket.leave();
+  });
+});
+
 describe('a tenant', () => {
   const none = { requestsMax: 0, bytesMax: 0, recordsPerSecond: 0, bytesPerSecond: 0 };
 

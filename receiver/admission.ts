@@ -12,6 +12,12 @@ export interface Admission {
   enter(tenant: string): Ticket;
   /** Throws where `enter` would, and takes nothing. */
   check(tenant: string): void;
+  /**
+   * The same for a request of which only the headers are there, when its body will be held before `enter` is asked: until it is released,
+   * as much is taken for it as requests lately had.
+   * @returns releases it; idempotent
+   */
+  expect(tenant: string): () => void;
 }
 
 /** One request's share. */
@@ -87,8 +93,24 @@ export function createAdmission(options: AdmissionOptions): Admission {
     return new DebugError('THROTTLED', message, { retryAfterSeconds });
   }
 
+  /** Of requests lately: what the next is taken to bring. */
+  let usualBytes = 0;
+
   return {
     check,
+    expect(tenant) {
+      check(tenant);
+      const bytes = usualBytes;
+      let released = false;
+      all.requests++;
+      all.bytes += bytes;
+      return () => {
+        if (released) return;
+        released = true;
+        all.requests--;
+        all.bytes -= bytes;
+      };
+    },
     enter(tenant) {
       check(tenant);
       const own = tenants.get(tenant) ?? { requests: 0, bytes: 0 };
@@ -122,6 +144,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
         leave() {
           if (left) return;
           left = true;
+          usualBytes = Math.round(usualBytes + (held - usualBytes) / USUAL_OF);
           all.requests--;
           all.bytes -= held;
           own.requests--;
@@ -133,6 +156,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
   };
 }
 
+// A mean over about so many: a few large ones are soon felt and soon forgotten.
+const USUAL_OF = 16;
 const NO_LIMITS: TenantLimits = { requestsMax: 0, bytesMax: 0, recordsPerSecond: 0, bytesPerSecond: 0 };
 
 function over(amount: number, max: number): boolean {

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { systemClock } from '../base/clock.ts';
+import { createMeter } from '../base/meter.ts';
 import { decodeIndex, decodePayload } from '../model/block.ts';
 import type { DebugEvent } from '../model/event.ts';
 import type { Template } from '../model/rollup.ts';
@@ -6,6 +8,7 @@ import { parseNanos } from '../model/time.ts';
 import { jsonToProtobuf } from '../otlp/json.ts';
 import { readBlock } from '../otlp/read.ts';
 import { indexRequest } from '../otlp/walk.ts';
+import { type Cardinality, createCardinality } from './cardinality.ts';
 import { type Derived, derive, withoutKnown } from './derive.ts';
 import { RecentIds } from './recent-ids.ts';
 
@@ -41,6 +44,24 @@ describe('partitions', () => {
     ]);
     expect(blocks[0]!.timeMin).toBe(0n);
   });
+});
+
+test('F22 of 20,000 services and messages 10,000 are counted by themselves, flush after flush, and every record keeps its name', async () => {
+  const cardinality = createCardinality({ clock: systemClock(), meter: createMeter() });
+  for (let flush = 0; flush < 2; flush++) {
+    const logs = Array.from({ length: 10_100 }, (_, i) => ({
+      ...log({ body: `${'x'.repeat(i % 7)} ${flush} ${i}` }),
+      attributes: [{ key: 'service.name', value: { stringValue: `service-${flush}-${i}` } }],
+    }));
+    const { blocks, componentMinutes, templates, templateMinutes } = await deriveLogs(logs, { cardinality });
+    expect(componentMinutes.length).toBe(flush === 0 ? 10_001 : 1);
+    expect(componentMinutes.at(-1)).toMatchObject({ component_type: 'system', component_id: 'otel.overflow' });
+    expect(componentMinutes.reduce((sum, { total }) => sum + total, 0)).toBe(10_100);
+    expect(templateMinutes.reduce((sum, { count }) => sum + count, 0)).toBe(10_100);
+    expect(templates.filter(({ text }) => text !== 'otel.overflow').length).toBe(flush === 0 ? 10_000 : 0);
+    const named = blocks.flatMap(({ index }) => decodeIndex(index).header.components.map(({ id }) => id));
+    expect(new Set(named).size).toBe(10_100);
+  }
 });
 
 describe('what is counted beside the blocks', () => {
@@ -144,20 +165,28 @@ function span({ id = '1'.repeat(16), end = NOW, failed = false }) {
 
 type Found = Derived & { duplicates: number };
 
-function deriveLogs(logRecords: object[], more: { recent?: RecentIds } = {}): Promise<Found> {
+interface More {
+  recent?: RecentIds;
+  /** Each message is then a template of its own. */
+  cardinality?: Cardinality;
+}
+
+function deriveLogs(logRecords: object[], more: More = {}): Promise<Found> {
   return deriveRequest('log', { resourceLogs: [{ resource: SHOP, scopeLogs: [{ logRecords }] }] }, more);
 }
 
 async function deriveRequest(
   signal: 'log' | 'span' | 'metric',
   json: object,
-  { recent = new RecentIds(100) } = {},
+  { recent = new RecentIds(100), cardinality }: More = {},
 ): Promise<Found> {
   const body = jsonToProtobuf(signal, new TextEncoder().encode(JSON.stringify(json)));
-  const templateOf = (message: string): Template => ({ id: 'T', text: message.split(' ')[0]! });
+  const first = (message: string): Template => ({ id: 'T', text: message.split(' ')[0]! });
+  const each = (message: string): Template => ({ id: message, text: message });
+  const more = cardinality === undefined ? { templateOf: first } : { templateOf: each, cardinality };
   const arrivals = [{ receivedAt: NOW, records: indexRequest(signal, body).records }];
   const { fresh, duplicates } = withoutKnown('default', arrivals, recent);
-  return { ...(await derive('default', fresh, { retentionNanos: 168n * HOUR, templateOf })), duplicates };
+  return { ...(await derive('default', fresh, { retentionNanos: 168n * HOUR, ...more })), duplicates };
 }
 
 function events({ blocks }: Derived): DebugEvent[] {

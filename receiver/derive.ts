@@ -24,7 +24,8 @@ import type { ComponentMinute, Template, TemplateMinute, TraceCorrelation } from
 import { SNAPSHOT_TYPES, type Snapshot, type SnapshotType } from '../model/snapshot.ts';
 import { readBlock } from '../otlp/read.ts';
 import { textOf } from '../otlp/wire.ts';
-import { MinuteCounts } from './minute-counts.ts';
+import type { Cardinality } from './cardinality.ts';
+import { type Admits, MinuteCounts, OVERFLOW_TEMPLATE } from './minute-counts.ts';
 import type { RecentIds } from './recent-ids.ts';
 import { TraceCorrelations } from './trace-correlations.ts';
 
@@ -44,6 +45,8 @@ export interface Derived {
 export interface DeriveSettings {
   retentionNanos: bigint;
   templateOf: (message: string, tenant: string) => Template;
+  /** Absent: every name is counted by itself, however many there are. */
+  cardinality?: Cardinality;
   /** Templates that have become another text since this was asked. */
   takeMerged?: (tenant: string) => readonly Template[];
 }
@@ -63,14 +66,15 @@ export interface Arrival {
  * Leaves out the records that were stored lately, and the requests of which nothing remains. Changes the tables, and `recent` knows the
  * rest from now on: to be called once for each arrival.
  */
-export function withoutKnown(
+export function withoutKnown<A extends Arrival>(
   tenant: string,
-  arrivals: readonly Arrival[],
+  arrivals: readonly A[],
   recent: RecentIds,
-): { fresh: Arrival[]; duplicates: number } {
-  const fresh: Arrival[] = [];
+): { fresh: A[]; duplicates: number } {
+  const fresh: A[] = [];
   let duplicates = 0;
-  for (const { receivedAt, records } of arrivals) {
+  for (const arrival of arrivals) {
+    const { records } = arrival;
     const before = records.length;
     const request = requestId(records);
     const { words } = records;
@@ -84,14 +88,16 @@ export function withoutKnown(
       ),
     );
     duplicates += before - records.length;
-    if (records.length > 0) fresh.push({ receivedAt, records, request });
+    if (records.length > 0) fresh.push({ ...arrival, request });
   }
   return { fresh, duplicates };
 }
 
 /** Changes neither the arrivals nor what `recent` knows: it may be asked again. Gives way to others between blocks. */
 export async function derive(tenant: string, arrivals: readonly Arrival[], settings: DeriveSettings): Promise<Derived> {
-  const minutes = new MinuteCounts();
+  const { cardinality } = settings;
+  const admits: Admits = (kind, name) => cardinality?.admits(tenant, kind, name) ?? true;
+  const minutes = new MinuteCounts(admits);
   const correlations = new TraceCorrelations();
   const templates = new Map<string, Template>();
   const blocks = new BlocksByDay(tenant);
@@ -109,7 +115,10 @@ export async function derive(tenant: string, arrivals: readonly Arrival[], setti
       if (messageEnd > messageStart) {
         const mined = settings.templateOf(textOf(body, messageStart, messageEnd), tenant);
         template = mined.id;
-        templates.set(template, mined);
+        if (!templates.has(template)) {
+          if (admits('template', template)) templates.set(template, mined);
+          else templates.set(OVERFLOW_TEMPLATE.id, OVERFLOW_TEMPLATE);
+        }
       }
       const type = words[at + KIND]! & 0xff;
       if (type === SNAPSHOT) snapshots = true;
@@ -252,6 +261,7 @@ function snapshotsIn(blocks: readonly Block[]): Snapshot[] {
       const state = event.log?.body;
       const type = event.data['debug.snapshot.type'];
       const checkpoint = event.data['debug.checkpoint'];
+      const name = event.data['debug.state.name'];
       snapshots.push({
         id: event.id,
         component_type: event.component_type,
@@ -260,6 +270,7 @@ function snapshotsIn(blocks: readonly Block[]): Snapshot[] {
         operation_id: event.operation_id,
         correlation_id: event.correlation_id,
         checkpoint_name: typeof checkpoint === 'string' ? checkpoint : null,
+        ...(typeof name === 'string' && { state_name: name }),
         snapshot_type: SNAPSHOT_TYPES.includes(type as SnapshotType) ? (type as SnapshotType) : 'full',
         state_data: isJsonObject(state) ? state : { value: state ?? event.message },
         time: columns.time[i]!,

@@ -37,13 +37,19 @@ export interface ExporterOptions {
   admission: Admission;
   index: Indexer;
   /** Makes secrets unreadable, in place; absent: they stay. */
-  redact?: (signal: Signal, tenant: string, body: Uint8Array) => void;
+  redact?: Redaction;
   journal: Pick<Journal, 'append'>;
   /** `DEBUG_SYSTEM_ENABLED`: false accepts everything and keeps nothing. */
   enabled: boolean;
   clock: Clock;
   log: Logger;
   meter: Meter;
+}
+
+export interface Redaction {
+  (signal: Signal, tenant: string, body: Uint8Array): void;
+  /** The same for large bodies, in steps between which others have their turn. */
+  inTurns(signal: Signal, tenant: string, body: Uint8Array): Promise<void>;
 }
 
 /** The trip of one request, the same for both transports. When it resolves, what was accepted is on disk. */
@@ -62,8 +68,10 @@ export function createExporter(options: ExporterOptions): Exporter {
       const read = await request.read(ticket);
       if (!enabled) return NOTHING_REJECTED;
       const body = request.encoding === 'json' ? await protobufOf(signal, read, ticket.requestBytesMax) : read;
-      redact?.(signal, tenant, body);
-      const found = body.length > AT_ONCE_BYTES_MAX ? await index.inTurns(signal, body) : index(signal, body);
+      const large = body.length > AT_ONCE_BYTES_MAX;
+      if (large) await redact?.inTurns(signal, tenant, body);
+      else redact?.(signal, tenant, body);
+      const found = large ? await index.inTurns(signal, body) : index(signal, body);
       ticket.count(found.accepted);
       if (found.accepted > 0) await journal.append({ signal, tenant, receivedAt, body, index: found });
       observe.records(signal, found.accepted, found.rejected);

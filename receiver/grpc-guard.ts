@@ -7,21 +7,27 @@ import { failureOf, statusTrailers } from './status.ts';
 /**
  * Decides on a call's headers, before a byte of its message is kept: a message may have 64 MiB, and grpc-js holds it whole before its
  * handler is asked.
- * @param admit throws a DebugError for whom it does not let in
+ * @param admit throws a DebugError for whom it does not let in; what it returns is called once the message is there, or never will be
  * @param guarded paths of the calls that it is asked about; health and reflection, which tell nothing, are open
  */
 export function admitEarly(
-  admit: (authorization: string | undefined) => void,
+  admit: (authorization: string | undefined) => () => void,
   guarded: ReadonlySet<string>,
 ): ServerInterceptor {
   return (method, call) => {
     if (!guarded.has(method.path)) return new ServerInterceptingCall(call);
+    let received = () => {};
     return new ServerInterceptingCall(call, {
       start(next) {
         next({
+          onReceiveMessage(message, pass) {
+            received();
+            pass(message);
+          },
+          onCancel: () => received(), // grpc-js says so at every end
           onReceiveMetadata(metadata, pass) {
             try {
-              admit(authorizationOf(metadata));
+              received = admit(authorizationOf(metadata));
             } catch (error) {
               call.sendStatus(grpcError(error));
               return;

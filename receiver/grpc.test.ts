@@ -4,8 +4,9 @@ import type { AddressInfo } from 'node:net';
 import { Client, credentials, Metadata, Server, ServerCredentials, status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { DebugError } from '../base/errors.ts';
+import type { GrpcServer } from '../base/grpc-server.ts';
 import type { Exporter } from './export.ts';
-import { createGrpcReceiver, type GrpcReceiver, type GrpcReceiverOptions, widenWindows } from './grpc.ts';
+import { createGrpcReceiver, type GrpcReceiverOptions, widenWindows } from './grpc.ts';
 
 const METHOD = '/opentelemetry.proto.collector.logs.v1.LogsService/Export';
 const running: { stop(): Promise<void> }[] = [];
@@ -15,7 +16,7 @@ afterEach(async () => {
 
 const accepts: Exporter = async () => ({ rejected: 0, message: '' });
 
-function receiverOf(exporter: Exporter, more: Partial<GrpcReceiverOptions> = {}): GrpcReceiver {
+function receiverOf(exporter: Exporter, more: Partial<GrpcReceiverOptions> = {}): GrpcServer {
   const receiver = createGrpcReceiver({
     host: '127.0.0.1',
     port: 0,
@@ -27,7 +28,7 @@ function receiverOf(exporter: Exporter, more: Partial<GrpcReceiverOptions> = {})
   return receiver;
 }
 
-async function start(exporter: Exporter, more: Partial<GrpcReceiverOptions> = {}): Promise<[GrpcReceiver, Client]> {
+async function start(exporter: Exporter, more: Partial<GrpcReceiverOptions> = {}): Promise<[GrpcServer, Client]> {
   const receiver = receiverOf(exporter, more);
   await receiver.start();
   const { host, port } = receiver.address()!;

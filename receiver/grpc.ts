@@ -1,20 +1,13 @@
 import type { ServerHttp2Session } from 'node:http2';
-import type { Socket } from 'node:net';
-import { type DescFile, toBinary } from '@bufbuild/protobuf';
-import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
-import {
+import type {
   Server,
-  ServerCredentials,
-  type ServerUnaryCall,
-  type ServiceDefinition,
-  type sendUnaryData,
-  type UntypedServiceImplementation,
+  ServerUnaryCall,
+  ServiceDefinition,
+  sendUnaryData,
+  UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { ReflectionService } from '@grpc/reflection';
-import { HealthImplementation } from 'grpc-health-check';
-import type { Part } from '../base/lifecycle.ts';
-import { type Listening, listen } from '../base/listen.ts';
-import { createSocketServer, type Tls } from '../base/tls.ts';
+import { createGrpcServer, type GrpcServer } from '../base/grpc-server.ts';
+import type { Tls } from '../base/tls.ts';
 import type { Exporter } from './export.ts';
 import { admitEarly, authorizationOf, grpcError, guardSessions, http2ServersOf } from './grpc-guard.ts';
 import { type ExportService, responseProtobuf, SERVICES } from './services.ts';
@@ -26,78 +19,43 @@ export interface GrpcReceiverOptions {
   export: Exporter;
   /** Largest request, before and after decompression. */
   requestBytesMax: number;
-  /** Asked on the headers of a call, before its message is read. @throws DebugError for whom it does not let in */
-  admit?: (authorization: string | undefined) => void;
+  /**
+   * Asked on the headers of a call, before its message is read. @throws DebugError for whom it does not let in
+   * @returns called once the message is there, or never will be
+   */
+  admit?: (authorization: string | undefined) => () => void;
   /** Absent: plain text. */
   tls?: Tls | null;
   /** How long a stop waits for calls under way. Default 5000. */
   stopMs?: number;
 }
 
-export interface GrpcReceiver extends Part {
-  /** Where it listens; null before it does. */
-  address(): Listening | null;
-}
-
 /** OTLP over gRPC: the three Export services, beside them health and reflection. */
-export function createGrpcReceiver(options: GrpcReceiverOptions): GrpcReceiver {
-  const { host, port, requestBytesMax, admit, tls = null, stopMs = 5000 } = options;
-  const server = new Server({
-    'grpc.max_receive_message_length': requestBytesMax,
-    'grpc.max_send_message_length': RESPONSE_BYTES_MAX,
-    'grpc.max_concurrent_streams': CONCURRENT_STREAMS_MAX,
-    'grpc.keepalive_time_ms': KEEPALIVE_MS,
-    'grpc.enable_channelz': 0,
-    ...(admit !== undefined && { interceptors: [admitEarly(admit, EXPORT_PATHS)] }),
-  });
-  for (const service of SERVICES) server.addService(definitionOf(service), implementationOf(service, options));
-  const health = new HealthImplementation();
-  health.addToServer(server);
-  new ReflectionService(reflectedFiles(SERVICES.map(({ grpc }) => grpc.file))).addToServer(server);
-
-  // Connections are accepted here and handed to grpc-js: its own bindAsync prints to the console where a port is taken, calls
-  // it a success where one of two addresses was free, and its forceShutdown closes nothing while channelz is off.
-  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  widenWindows(server);
-  guardSessions(server);
-  const sockets = new Set<Socket>();
-  const listener = createSocketServer(tls, (socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-    injector.injectConnection(socket);
-  });
-  let listening: Listening | null = null;
-  let starting: Promise<void> | undefined;
-  let stopping: Promise<void> | undefined;
-
-  async function start(): Promise<void> {
-    listening = await listen(listener, host, port, 'OTLP over gRPC', 'DEBUG_OTLP_GRPC_PORT');
-    sayServing('SERVING');
-  }
-
-  async function stop(): Promise<void> {
-    await starting?.catch(() => {});
-    sayServing('NOT_SERVING');
-    // Ends when the last connection does: tryShutdown sends them GOAWAY, but waits for none that was handed to it.
-    const closed = new Promise((resolve) => listener.close(resolve));
-    server.tryShutdown(() => {});
-    const deadline = setTimeout(() => {
-      for (const socket of sockets) socket.destroy();
-    }, stopMs);
-    await closed;
-    clearTimeout(deadline);
-  }
-
-  function sayServing(status: 'SERVING' | 'NOT_SERVING'): void {
-    for (const name of ['', ...SERVICES.map(({ grpc }) => grpc.typeName)]) health.setStatus(name, status);
-  }
-
-  return {
+export function createGrpcReceiver(options: GrpcReceiverOptions): GrpcServer {
+  const { host, port, requestBytesMax, admit, tls, stopMs = 5000 } = options;
+  return createGrpcServer({
     name: 'OTLP over gRPC',
-    address: () => listening,
-    start: () => (starting ??= start()),
-    stop: () => (stopping ??= stop()),
-  };
+    host,
+    port,
+    portSetting: 'DEBUG_OTLP_GRPC_PORT',
+    tls,
+    options: {
+      'grpc.max_receive_message_length': requestBytesMax,
+      'grpc.max_send_message_length': RESPONSE_BYTES_MAX,
+      'grpc.max_concurrent_streams': CONCURRENT_STREAMS_MAX,
+      'grpc.keepalive_time_ms': KEEPALIVE_MS,
+      ...(admit !== undefined && { interceptors: [admitEarly(admit, EXPORT_PATHS)] }),
+    },
+    services: SERVICES.map(({ grpc }) => grpc),
+    implement(server) {
+      for (const service of SERVICES) server.addService(definitionOf(service), implementationOf(service, options));
+    },
+    guard(server) {
+      widenWindows(server);
+      guardSessions(server);
+    },
+    stopMs,
+  });
 }
 
 // An answer is some bytes, a partial success a message of 1 KiB (OTLP recommends to bound it at 4 MiB).
@@ -148,19 +106,6 @@ function definitionOf({ grpc }: ExportService): ServiceDefinition {
 
 const pathOf = ({ typeName }: ExportService['grpc']) => `/${typeName}/Export`;
 const EXPORT_PATHS = new Set(SERVICES.map(({ grpc }) => pathOf(grpc)));
-
-/** What reflection wants to know: descriptors of these files and of all that they import, in the shape of proto-loader. */
-function reflectedFiles(files: readonly DescFile[]): ConstructorParameters<typeof ReflectionService>[0] {
-  const all = new Set<DescFile>();
-  const add = (file: DescFile) => {
-    if (all.has(file)) return;
-    all.add(file);
-    file.dependencies.forEach(add);
-  };
-  files.forEach(add);
-  const fileDescriptorProtos = [...all].map((file) => Buffer.from(toBinary(FileDescriptorProtoSchema, file.proto)));
-  return { otlp: { format: 'Protocol Buffer 3 DescriptorProto', type: {}, fileDescriptorProtos } };
-}
 
 const STREAM_WINDOW_BYTES = 1 << 20;
 const CONNECTION_WINDOW_BYTES = 4 << 20;

@@ -1,3 +1,4 @@
+import type { ComponentRef } from '../model/block.ts';
 import { SEVERITY_CRITICAL, SEVERITY_ERROR } from '../model/event.ts';
 import { eventId } from '../model/ids.ts';
 import {
@@ -13,11 +14,14 @@ import {
 } from '../model/records.ts';
 import type { ComponentMinute, TemplateMinute } from '../model/rollup.ts';
 import { Sketch } from '../model/sketch.ts';
+import { templateId } from '../model/template.ts';
 import { minuteOf, NANOS_PER_MINUTE } from '../model/time.ts';
+import { type NameKind, OVERFLOW } from './cardinality.ts';
 
 /** Counts rows of record tables by minute and component, and by template: what health and error patterns are answered from. */
 export class MinuteCounts {
   readonly #counts = new Map<string, Count>();
+  readonly #admits: Admits;
   #table!: RecordTable;
   /** Of the table's components in the minute of the row before. */
   #known: (Count | undefined)[] = [];
@@ -27,6 +31,11 @@ export class MinuteCounts {
   #fromLow = 0;
   #untilHigh = 0;
   #untilLow = 0;
+
+  /** @param admits whether a name is counted by itself; asked once a minute and request for a component, once a row for a template */
+  constructor(admits: Admits = () => true) {
+    this.#admits = admits;
+  }
 
   /** The rows that follow are of this table. */
   begin(table: RecordTable): void {
@@ -80,8 +89,9 @@ export class MinuteCounts {
   }
 
   #countOf(component: number): Count {
-    const { type, id } = this.#table.components[component]!;
-    const key = `${this.#minute} ${type.length} ${type}${id}`;
+    const named = this.#table.components[component]!;
+    const { type, id } = this.#admits('component', nameOf(named)) ? named : OVERFLOW_COMPONENT;
+    const key = `${this.#minute} ${nameOf({ type, id })}`;
     let count = this.#counts.get(key);
     if (count === undefined) {
       const row = {
@@ -99,7 +109,8 @@ export class MinuteCounts {
     return count;
   }
 
-  #countTemplate({ row, templates }: Count, template: string, at: number, severity: number): void {
+  #countTemplate({ row, templates }: Count, of: string, at: number, severity: number): void {
+    const template = templates.has(of) || this.#admits('template', of) ? of : OVERFLOW_TEMPLATE.id;
     const { words } = this.#table;
     const timeHigh = words[at + TIME_HIGH]!;
     const timeLow = words[at + TIME_LOW]!;
@@ -126,6 +137,15 @@ export class MinuteCounts {
     if (before(...counted.last, timeHigh, timeLow)) counted.last = [timeHigh, timeLow];
   }
 }
+
+export type Admits = (kind: NameKind, name: string) => boolean;
+
+/** What stands for the templates beyond the bound. */
+export const OVERFLOW_TEMPLATE = { id: templateId(OVERFLOW), text: OVERFLOW };
+const OVERFLOW_COMPONENT: ComponentRef = { type: 'system', id: OVERFLOW };
+
+// Senders choose both halves: no separator would tell them apart.
+const nameOf = ({ type, id }: ComponentRef) => `${type.length} ${type}${id}`;
 
 interface Count {
   row: ComponentMinute;

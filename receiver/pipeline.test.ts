@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -10,7 +10,10 @@ import { indexRequest } from '../otlp/walk.ts';
 import type { Derived } from './derive.ts';
 import { createJournal, type Journal } from './journal.ts';
 import { createPipeline, type Sink } from './pipeline.ts';
+import { createQuarantine } from './quarantine.ts';
 import { RecentIds } from './recent-ids.ts';
+
+const POISON = 'poison';
 
 let directory: string;
 beforeEach(async () => {
@@ -95,6 +98,55 @@ test('stop commits what was acknowledged', async () => {
   expect(store.messages()).toHaveLength(20);
 });
 
+test('one request that cannot be derived is set aside, and costs those beside it nothing', async () => {
+  const store = fakeStore();
+  await running(store.sink, async (journal, pipeline) => {
+    await Promise.all(['a', POISON, 'b'].map((message) => append(journal, message)));
+    expect(await pipeline.settled(5000)).toBe(0);
+    await append(journal, 'c');
+    expect(await pipeline.settled(5000)).toBe(0);
+    expect(pipeline.trouble()).toBeNull();
+  });
+  expect(store.messages()).toEqual(['a', 'b', 'c']);
+  const folder = join(directory, 'quarantine', Buffer.from('default').toString('hex'));
+  const [file, ...others] = await readdir(folder);
+  expect(others).toEqual([]);
+  expect(file).toMatch(/^\d+\.log\.pb$/);
+  expect(new Uint8Array(await readFile(join(folder, file!)))).toEqual(request(POISON));
+});
+
+test('entries of tenants that take turns make one flush for each tenant, and are stored once after a crash between them', async () => {
+  const store = fakeStore();
+  const { commit } = store.sink;
+  const tenants: string[] = [];
+  let crashed = false;
+  store.sink.commit = async (flush) => {
+    crashed ||= tenants.at(-1) === 'a' && flush.tenant === 'b' && !tenants.includes('b');
+    if (crashed) throw new Error('the process ends here');
+    const repeated = await commit(flush);
+    tenants.push(flush.tenant);
+    return repeated;
+  };
+  store.away = true;
+  await running(store.sink, async (journal) => {
+    await Promise.all([1, 2, 3, 4, 5, 6].map((i) => append(journal, `${i}`, i % 2 === 1 ? 'a' : 'b')));
+  });
+  store.away = false;
+  await running(store.sink, async (_journal, pipeline) => {
+    expect(await pipeline.settled(200)).toBeGreaterThan(0);
+  });
+  expect(tenants).toEqual(['a']);
+  expect(store.messages()).toEqual(['1', '3', '5']);
+  store.forgetIds();
+  tenants.push('b');
+  crashed = false;
+  await running(store.sink, async (_journal, pipeline) => {
+    expect(await pipeline.settled(5000)).toBe(0);
+  });
+  expect([...new Set(store.messages())].sort()).toEqual(['1', '2', '3', '4', '5', '6']);
+  expect([store.records(), store.counted()]).toEqual([6, 6]);
+});
+
 /** Keeps flushes in memory and the ledger's promise; `away` makes it refuse. */
 function fakeStore() {
   const flushes: Derived[] = [];
@@ -145,7 +197,10 @@ async function running(
   const shared = { clock: systemClock(), log: createLogger('silent'), meter: createMeter() };
   const journal = createJournal({ directory, bytesMax: 1 << 20, segmentBytes: 1 << 16, ...shared });
   const recent = new RecentIds(1000);
-  const templateOf = (message: string) => ({ id: message, text: message });
+  const templateOf = (message: string) => {
+    if (message === POISON) throw new Error('a mistake of ours');
+    return { id: message, text: message };
+  };
   const pipeline = createPipeline({
     journal,
     sink,
@@ -155,6 +210,7 @@ async function running(
     retentionNanos: 1n << 62n,
     templateOf,
     recent,
+    setAside: createQuarantine({ directory: join(directory, 'quarantine'), ...shared }),
     ...shared,
   });
   await journal.start();
@@ -167,8 +223,8 @@ async function running(
   }
 }
 
-async function append(journal: Journal, message: string): Promise<void> {
-  await journal.append({ signal: 'log', tenant: 'default', receivedAt: 1n, body: request(message), index: null });
+async function append(journal: Journal, message: string, tenant = 'default'): Promise<void> {
+  await journal.append({ signal: 'log', tenant, receivedAt: 1n, body: request(message), index: null });
 }
 
 function request(message: string): Uint8Array {

@@ -13,6 +13,7 @@ import type { Meter } from '../base/meter.ts';
 import type { Indexer } from '../otlp/walk.ts';
 import { type Arrival, type Derived, type DeriveSettings, derive, withoutKnown } from './derive.ts';
 import type { Journal, JournalEntry } from './journal.ts';
+import type { SetAside } from './quarantine.ts';
 import type { RecentIds } from './recent-ids.ts';
 
 /** What the pipeline needs of a store. */
@@ -33,6 +34,8 @@ export interface PipelineSettings extends DeriveSettings {
   sink: Sink;
   index: Indexer;
   recent: RecentIds;
+  /** Keeps what cannot be derived, which is a mistake of ours: one request must not stop all that come behind it. */
+  setAside: SetAside;
   /** `DEBUG_BATCH_SIZE_MS`: the longest that a batch waits while others are on their way; an idle writer does not wait. */
   batchMs: number;
   /** Told of each flush when it is committed. MUST NOT throw. */
@@ -88,7 +91,7 @@ export function createPipeline(settings: PipelineSettings): Pipeline {
       // Where the store was away at the start, the journal may hand out what it has: the ledger knows.
       const waiting = entries.filter(({ position }) => position > committed);
       for (const run of tenantRuns(waiting)) {
-        const flush = await prepare(run);
+        const flush = await prepare(run.entries, run.position);
         await committing;
         committing = store(flush).then(() => seconds.observe((clock.monotonicMs() - startMs) / 1000));
         committing.catch(() => {}); // thrown again where it is awaited
@@ -106,11 +109,31 @@ export function createPipeline(settings: PipelineSettings): Pipeline {
     await sink.recall((tenant, time, hash) => settings.recent.add(tenant, time, hash));
   }
 
-  async function prepare(entries: readonly JournalEntry[]): Promise<Prepared> {
+  async function prepare(entries: readonly JournalEntry[], position: bigint): Promise<Prepared> {
     const { tenant } = entries[0]!;
-    const { position } = entries.at(-1)!;
     const { fresh, duplicates } = withoutKnown(tenant, await arrivalsOf(entries), settings.recent);
-    return { position, arrivals: fresh, duplicates, derived: await derive(tenant, fresh, settings) };
+    try {
+      return { position, arrivals: fresh, duplicates, derived: await derive(tenant, fresh, settings) };
+    } catch (error) {
+      const arrivals = await sound(tenant, fresh, error);
+      return { position, arrivals, duplicates, derived: await derive(tenant, arrivals, settings) };
+    }
+  }
+
+  /** One by one, those that can be derived; the others are set aside. All of them, should it be only together that they cannot. */
+  async function sound(tenant: string, arrivals: readonly EntryArrival[], reason: unknown): Promise<EntryArrival[]> {
+    const sound: EntryArrival[] = [];
+    for (const arrival of arrivals) {
+      try {
+        await derive(tenant, [arrival], settings);
+        sound.push(arrival);
+      } catch (error) {
+        await settings.setAside(arrival.entry, error);
+      }
+    }
+    if (sound.length < arrivals.length) return sound;
+    for (const { entry } of sound) await settings.setAside(entry, reason);
+    return [];
   }
 
   async function store({ position, arrivals, duplicates, derived }: Prepared): Promise<void> {
@@ -155,11 +178,16 @@ export function createPipeline(settings: PipelineSettings): Pipeline {
   }
 
   /** Live entries bring their index along; replayed ones are walked again. */
-  async function arrivalsOf(entries: readonly JournalEntry[]): Promise<Arrival[]> {
-    const arrivals: Arrival[] = [];
-    for (const { receivedAt, signal, body, index } of entries) {
-      const { records } = index ?? (await settings.index.inTurns(signal, body));
-      arrivals.push({ receivedAt, records });
+  async function arrivalsOf(entries: readonly JournalEntry[]): Promise<EntryArrival[]> {
+    const arrivals: EntryArrival[] = [];
+    for (const entry of entries) {
+      const { receivedAt, signal, body, index } = entry;
+      try {
+        const { records } = index ?? (await settings.index.inTurns(signal, body));
+        arrivals.push({ receivedAt, records, entry });
+      } catch (error) {
+        await settings.setAside(entry, error); // an older version let it pass
+      }
     }
     return arrivals;
   }
@@ -226,7 +254,7 @@ const STOP_FLUSH_MS = 5000;
 /** A flush, and what it would be made of again. */
 interface Prepared {
   position: bigint;
-  arrivals: readonly Arrival[];
+  arrivals: readonly EntryArrival[];
   duplicates: number;
   derived: Derived;
 }
@@ -235,15 +263,20 @@ function recordsIn(arrivals: readonly Arrival[]): number {
   return arrivals.reduce((sum, { records }) => sum + records.length, 0);
 }
 
-/** Entries of one tenant are one flush; the order of entries is kept, as the ledger counts on it. */
-function* tenantRuns(entries: readonly JournalEntry[]): Generator<JournalEntry[]> {
-  let run: JournalEntry[] = [];
-  for (const entry of entries) {
-    if (run.length > 0 && run[0]!.tenant !== entry.tenant) {
-      yield run;
-      run = [];
-    }
-    run.push(entry);
-  }
-  if (run.length > 0) yield run;
+interface EntryArrival extends Arrival {
+  entry: JournalEntry;
+}
+
+/**
+ * The entries of each tenant, as one flush is of one tenant. A flush says that the store has everything up to its position, so that
+ * the tenant of the first entry that it does not have comes next; what lies behind that position and was committed all the same is
+ * known by its requests, should it be taken again after a crash in between.
+ */
+function tenantRuns(entries: readonly JournalEntry[]): { entries: JournalEntry[]; position: bigint }[] {
+  const runs = [...Map.groupBy(entries, ({ tenant }) => tenant).values()];
+  return runs.map((run, i) => {
+    const firstMissing = runs[i + 1]?.[0]; // runs are in the order of their first entries
+    const before = firstMissing === undefined ? entries.length : entries.indexOf(firstMissing);
+    return { entries: run, position: entries[before - 1]!.position };
+  });
 }
