@@ -31,18 +31,21 @@ import { REDACTION_RULES, type RedactionRule } from './otlp/secrets.ts';
 import { createIndexer } from './otlp/walk.ts';
 import { createWording } from './query/ask/wording.ts';
 import { type Cache, createCache, FEED_TTL_MS, UNTOLD_TTL_MS } from './query/cache.ts';
+import { tellingRows } from './query/cached-rows.ts';
 import { cancellable } from './query/cancellation.ts';
 import { createDebugQueryServer } from './query/grpc/server.ts';
 import { createLive, type Live } from './query/live.ts';
 import { createQueryServer } from './query/server.ts';
 import { createQueryService, type QueryService } from './query/service.ts';
 import { createAdmission } from './receiver/admission.ts';
+import { createCardinality } from './receiver/cardinality.ts';
 import { createExporter, type Redaction } from './receiver/export.ts';
 import { createGrpcReceiver } from './receiver/grpc.ts';
 import { guardSessions } from './receiver/grpc-guard.ts';
 import { createHttpReceiver } from './receiver/http.ts';
 import { createJournal, type Journal, type JournalOptions } from './receiver/journal.ts';
 import { createPipeline, type Sink } from './receiver/pipeline.ts';
+import { createQuarantine } from './receiver/quarantine.ts';
 import { RecentIds } from './receiver/recent-ids.ts';
 import { createArchive } from './storage/archive/archive.ts';
 import type { ColdStore, Feed, FeedMessage, HotStore, WarmStore } from './storage/contract.ts';
@@ -124,6 +127,8 @@ export function createCollector(config: Config, shared: Shared): Collector {
     retentionNanos,
     ...createTenantTemplates(),
     recent: new RecentIds(RECENT_IDS),
+    cardinality: createCardinality(shared),
+    setAside: createQuarantine({ directory: join(config.dataDir, 'quarantine'), ...shared }),
     batchMs: config.batchSizeMs,
     committed(flush) {
       for (const { index, payload } of flush.blocks)
@@ -143,7 +148,7 @@ export function createCollector(config: Config, shared: Shared): Collector {
       componentMinutes: warm.componentMinutes,
       templates: warm.templates,
     },
-    insights: warm,
+    insights: cache === null ? warm : tellingRows(warm, cache),
     analyzers: [
       invariantAnalyzer(invariantsOf(config, parseInvariants)),
       ...(config.anomalyDetectionEnabled ? STANDARD_ANALYZERS : WITHOUT_ANOMALIES),
@@ -278,7 +283,7 @@ export function createCollector(config: Config, shared: Shared): Collector {
     const admit = (authorization: string | undefined) => {
       const principal = authenticate(authorization);
       requireScope(principal, 'ingest');
-      admission.check(principal.tenant);
+      return admission.expect(principal.tenant);
     };
     const common = { host: config.host, export: exporter, tls };
     const grpc = createGrpcReceiver({ ...common, port: config.otlpGrpcPort, requestBytesMax, admit });

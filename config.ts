@@ -44,7 +44,11 @@ export const SETTINGS = {
   pgUrl: text('', 'PostgreSQL for the warm tier. Empty: embedded SQLite in the data folder.', { secret: true }),
   pgPartitionByDay: flag(true, 'Day partitions in PostgreSQL, dropped whole.'),
   pgAutoArchive: flag(true, 'Copy a day to the archive before it leaves the warm tier.'),
-  redisUrl: text('', 'Redis for the hot tier and the live feed. Empty: in process.', { secret: true }),
+  redisUrl: text(
+    '',
+    'Redis for the hot tier and the live feed; of a Cluster one node, with `?cluster=true`. Empty: in process.',
+    { secret: true },
+  ),
   redisEnabled: flag(true, 'Use Redis where its URL is given.'),
   redisKeyPrefix: text('debug', 'First part of every key and channel in Redis.'),
   redisHotTtlHours: number(1, 1, 168, 'hours', 'Age at which blocks leave the hot tier.'),

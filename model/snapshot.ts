@@ -13,6 +13,8 @@ export interface Snapshot {
   operation_id: string | null;
   correlation_id: string | null;
   checkpoint_name: string | null;
+  /** `debug.state.name`: which of the component's states this is, where it has several. */
+  state_name?: string;
   snapshot_type: SnapshotType;
   state_data: JsonObject;
   /** Nanoseconds. */

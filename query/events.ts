@@ -1,5 +1,6 @@
 /** Events: posted, listed over all tiers, and found by id. */
 import { randomUUID } from 'node:crypto';
+import { compileLinear } from '../base/linear-pattern.ts';
 import type { DebugEvent, EventType, Level } from '../model/event.ts';
 import { eventId, parseEventId } from '../model/ids.ts';
 import { indexRequest } from '../otlp/walk.ts';
@@ -24,6 +25,8 @@ export interface EventFilter {
   template_id?: string | undefined;
   /** Text that the message contains, in any case. */
   q?: string | undefined;
+  /** A pattern that the message contains, in RE2's syntax. */
+  regex?: string | undefined;
   /** Attribute keys and the text of their values. */
   attributes?: Readonly<Record<string, string>> | undefined;
 }
@@ -57,6 +60,7 @@ export function createEventAnswers(needs: QueryNeeds): EventAnswers {
         }),
       );
       const body = encodeEvents(posts, needs.keys);
+      needs.redact(tenant, body);
       const event_ids = indexRequest('log', body).records.map((record) => eventId(record.time, record.hash));
       if (posts.length > 0) await needs.ingest(tenant, [body]);
       const reading = await beginReading(needs);
@@ -96,12 +100,22 @@ export function createEventAnswers(needs: QueryNeeds): EventAnswers {
 export function eventQuery(tenant: string, filter: EventFilter, range: Range): Omit<EventQuery, 'limit' | 'before'> {
   const { event_type, attributes } = filter;
   const query: Omit<EventQuery, 'limit' | 'before'> = { tenant, ...range };
+  if (filter.regex !== undefined) refuseOddPattern(filter.regex);
   for (const key of PLAIN_FILTERS) if (filter[key] !== undefined) query[key] = filter[key];
   if (filter.level !== undefined) query.level = filter.level;
   if (filter.min_level !== undefined) query.min_level = filter.min_level;
   if (event_type !== undefined && event_type.length > 0) query.event_types = event_type;
   if (attributes !== undefined) query.attributes = new Map(Object.entries(attributes));
   return query;
+}
+
+/** @throws DebugError MALFORMED */
+function refuseOddPattern(regex: string): void {
+  try {
+    compileLinear(regex);
+  } catch (error) {
+    throw malformed('regex', (error as Error).message);
+  }
 }
 
 const PLAIN_FILTERS = [
@@ -112,6 +126,7 @@ const PLAIN_FILTERS = [
   'trace_id',
   'template_id',
   'q',
+  'regex',
 ] as const;
 
 function firstPage(request: EventsRequest, now: bigint): { range: Range; before?: string } {

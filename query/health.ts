@@ -105,7 +105,7 @@ export function createHealthAnswers(needs: QueryNeeds): HealthAnswers {
     },
 
     async systemHealth(tenant, input) {
-      const { window, counts, coverage, reading } = await count(tenant, input);
+      const { window, counts, coverage, reading } = await count(tenant, input, {}, false);
       const { health_score, ...overall } = healthOf(totalOf(counts));
       const worstFirst = counts
         .map((each) => ({ component_type: each.type, component_id: each.id, ...healthOf(each) }))
@@ -125,7 +125,7 @@ export function createHealthAnswers(needs: QueryNeeds): HealthAnswers {
     },
 
     async errorRates(tenant, input) {
-      const { window, counts, coverage, reading } = await count(tenant, input);
+      const { window, counts, coverage, reading } = await count(tenant, input, {}, false);
       const rated = counts
         .filter(({ total }) => total > RATED_EVENTS_MIN)
         .map(({ type, id, total, errors }) => ({
@@ -144,7 +144,7 @@ export function createHealthAnswers(needs: QueryNeeds): HealthAnswers {
     },
 
     async throughput(tenant, input) {
-      const { window, counts, coverage, reading } = await count(tenant, input);
+      const { window, counts, coverage, reading } = await count(tenant, input, {}, false);
       const minutes = minutesOf(window, reading.now);
       const flow = ({ total }: Counts) => ({ total_events: total, events_per_minute: total / minutes });
       const time_range = windowView(window, reading.now);
@@ -166,10 +166,10 @@ export function createHealthAnswers(needs: QueryNeeds): HealthAnswers {
     },
   };
 
-  async function count(tenant: string, input: TimeRangeInput, component?: ComponentInput) {
+  async function count(tenant: string, input: TimeRangeInput, component: Partial<ComponentInput> = {}, latency = true) {
     const reading = await beginReading(needs);
     const window = parseWindow(input, reading.now);
-    const { components, tiers } = await countWindow(needs, tenant, window, reading.now, component);
+    const { components, tiers } = await countWindow(needs, tenant, window, reading.now, component, latency);
     return { window, counts: components, coverage: { tiers }, reading };
   }
 

@@ -1,7 +1,8 @@
 /** Log patterns: what is said, how often, by whom, and which of it is an error, from counts per template and minute. */
 import type { ComponentRef } from '../model/block.ts';
 import { type DebugEvent, type Level, levelOf, SEVERITY_ERROR } from '../model/event.ts';
-import type { TemplateMinute } from '../model/rollup.ts';
+import type { Template, TemplateMinute } from '../model/rollup.ts';
+import { currentTemplates } from '../model/template.ts';
 import { formatNanos, minuteOf, NANOS_PER_DAY, parseNanos } from '../model/time.ts';
 import { type Answer, beginReading, readAll } from './answer.ts';
 import { COUNTED_TYPES } from './counts.ts';
@@ -47,18 +48,16 @@ export function createPatternAnswers(needs: QueryNeeds): PatternAnswers {
       const reading = await beginReading(needs);
       const patterns = mostFrequent(await minedIn(tenant, parseWindow(request, reading.now)));
       const shown = patterns.slice(0, request.limit);
-      await addTexts(tenant, shown);
       return reading.answer(shown.map(viewOf), { truncated: patterns.length > shown.length });
     },
 
     async errorPatterns(tenant, request) {
       const reading = await beginReading(needs);
       const window = parseWindow(request, reading.now);
-      const mined = (await minedIn(tenant, window)).filter((pattern) => pattern.severity >= SEVERITY_ERROR);
+      const mined = await minedIn(tenant, window, true);
       const wordless = await wordlessErrors(tenant, window, mined);
       const patterns = mostFrequent([...mined, ...wordless.patterns]);
       const shown = patterns.slice(0, request.limit);
-      await addTexts(tenant, shown);
       const middle = (window.start + (window.end < reading.now ? window.end : reading.now)) / 2n;
       const views = shown.map(async (pattern): Promise<ErrorPattern> => {
         return { ...viewOf(pattern), trend: trendOf(pattern, middle), new: await isNew(tenant, pattern, window) };
@@ -70,16 +69,20 @@ export function createPatternAnswers(needs: QueryNeeds): PatternAnswers {
     },
   };
 
-  async function minedIn(tenant: string, window: Window): Promise<Pattern[]> {
-    const minutes = await rows.templateMinutes(tenant, { start: minuteOf(window.start), end: window.end });
+  async function minedIn(tenant: string, window: Window, errors?: true): Promise<Pattern[]> {
+    const range = { start: minuteOf(window.start), end: window.end, ...(errors && { errors }) };
+    const minutes = await rows.templateMinutes(tenant, range);
     const inside = minutes.filter((row) => row.last_time >= window.start && row.first_time <= window.end);
-    return [...Map.groupBy(inside, (row) => row.template_id)].map(([id, group]) => minedPattern(id, group));
+    const current = await templatesNow(tenant, [...new Set(inside.map((row) => row.template_id))]);
+    return [...Map.groupBy(inside, (row) => current.get(row.template_id)?.id ?? row.template_id)].map(([id, group]) =>
+      minedPattern(id, current.get(group[0]!.template_id)?.text ?? null, group),
+    );
   }
 
   /** Errors without a template: failed spans of traces where nothing else tells of the failure, and empty messages. */
   async function wordlessErrors(tenant: string, window: Window, mined: readonly Pattern[]) {
-    const minutes = await rows.componentMinutes(tenant, { start: minuteOf(window.start), end: window.end });
-    const errors = minutes.reduce((sum, row) => sum + row.errors, 0);
+    const sums = await rows.componentSums(tenant, { start: minuteOf(window.start), end: window.end });
+    const errors = sums.reduce((sum, row) => sum + row.errors, 0);
     const told = mined.reduce((sum, pattern) => sum + pattern.count, 0);
     if (errors <= told) return { patterns: [], truncated: false, tiers: [] };
     const query = { tenant, ...window, min_level: 'ERROR', event_types: COUNTED_TYPES } as const;
@@ -95,18 +98,19 @@ export function createPatternAnswers(needs: QueryNeeds): PatternAnswers {
     return { patterns, truncated, tiers };
   }
 
-  async function addTexts(tenant: string, patterns: readonly Pattern[]): Promise<void> {
-    const ids = patterns.map((pattern) => pattern.template_id).filter((id) => id !== null);
-    const texts = new Map((await rows.templates(tenant, ids)).map(({ id, text }) => [id, text]));
-    for (const pattern of patterns)
-      if (pattern.template_id !== null) pattern.template = texts.get(pattern.template_id) ?? null;
+  /** Records keep the id that they were given; what it stands for now may be more general. */
+  function templatesNow(tenant: string, ids: readonly string[]): Promise<Map<string, Template>> {
+    return currentTemplates(ids, (some) => rows.templates(tenant, some));
   }
 
   async function isNew(tenant: string, pattern: Pattern, { start }: Window): Promise<boolean> {
     const dayBefore = { start: start > NANOS_PER_DAY ? minuteOf(start - NANOS_PER_DAY) : 0n, end: start - 1n };
     if (pattern.template_id === null) return false; // no counts are kept of them, so nothing is claimed
-    const before = await rows.templateMinutes(tenant, { ...dayBefore, template_id: pattern.template_id });
-    return !before.some((row) => row.first_time < start);
+    for (const template_id of pattern.ids) {
+      const before = await rows.templateMinutes(tenant, { ...dayBefore, template_id });
+      if (before.some((row) => row.first_time < start)) return false;
+    }
+    return true;
   }
 }
 
@@ -116,6 +120,8 @@ const WORDLESS_EVENTS_MAX = 2000;
 interface Pattern {
   template_id: string | null;
   template: string | null;
+  /** Under which its records were counted: its own, and those of templates that became part of it. */
+  ids: readonly string[];
   count: number;
   severity: number;
   first: bigint;
@@ -126,11 +132,12 @@ interface Pattern {
   times: { time: bigint; count: number }[];
 }
 
-function minedPattern(template_id: string, rows: readonly TemplateMinute[]): Pattern {
+function minedPattern(template_id: string, template: string | null, rows: readonly TemplateMinute[]): Pattern {
   const latest = rows.reduce((a, b) => (b.last_time > a.last_time ? b : a));
   return {
     template_id,
-    template: null,
+    template,
+    ids: [...new Set([template_id, ...rows.map((row) => row.template_id)])],
     count: rows.reduce((sum, row) => sum + row.count, 0),
     severity: Math.max(...rows.map((row) => row.severity_max)),
     first: rows.reduce((least, row) => (row.first_time < least ? row.first_time : least), rows[0]!.first_time),
@@ -147,6 +154,7 @@ function eventPattern(text: string, events: readonly DebugEvent[]): Pattern {
   return {
     template_id: null,
     template: text === '' ? null : text,
+    ids: [],
     count: events.length,
     severity: SEVERITY_ERROR,
     first: times.at(-1)!.time,

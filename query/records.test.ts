@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { buildBlock, decodeIndex, decodePayload } from '../model/block.ts';
+import { decodeIndex, decodePayload } from '../model/block.ts';
+import { buildBlock } from '../model/block-builder.ts';
 import type { DebugEvent } from '../model/event.ts';
 import { parseNanos } from '../model/time.ts';
 import { DEFAULT_KEYS } from '../otlp/keys.ts';

@@ -195,7 +195,9 @@ export type ArchivedRows = Pick<
 export interface RowStore {
   /** Minutes in [start, end], ascending; of one component when given. */
   componentMinutes(tenant: string, range: MinuteRange): Promise<ComponentMinute[]>;
-  templateMinutes(tenant: string, range: MinuteRange & { template_id?: string }): Promise<TemplateMinute[]>;
+  templateMinutes(tenant: string, range: TemplateRange): Promise<TemplateMinute[]>;
+  /** All minutes in [start, end] of each component together, but for latency: a day of forty components is 57,600 minutes. Any order. */
+  componentSums(tenant: string, range: MinuteRange): Promise<ComponentSum[]>;
   /** Those of the given ids that exist. */
   templates(tenant: string, ids: readonly string[]): Promise<Template[]>;
   /** What is known of these traces, and of all traces of these correlations. */
@@ -229,6 +231,14 @@ export interface MinuteRange {
   component_type?: string;
   component_id?: string;
 }
+
+export interface TemplateRange extends MinuteRange {
+  template_id?: string;
+  /** Only minutes with an error: at ERROR and above. */
+  errors?: true;
+}
+
+export type ComponentSum = Omit<ComponentMinute, 'minute' | 'latency'>;
 
 export interface SnapshotQuery {
   component_type?: string;

@@ -1,7 +1,9 @@
 /** Which records of a block a query means: by its columns first, by its decoded content where the columns cannot say. */
+import { compileLinear } from '../base/linear-pattern.ts';
 import type { BlockIndex } from '../model/block.ts';
 import { type DebugEvent, EVENT_TYPES, type EventType, LEVELS, type Level, severityOf } from '../model/event.ts';
 import type { Json } from '../model/json.ts';
+import { byteFinder } from './find-bytes.ts';
 
 /** What can be decided on columns alone. All that is given holds together. */
 export interface ColumnQuery {
@@ -25,6 +27,8 @@ export interface ColumnQuery {
 export interface ContentQuery {
   /** Text that the message contains, case-insensitive. */
   q?: string;
+  /** A pattern in RE2's syntax that the message contains, as base/linear-pattern.ts takes it. */
+  regex?: string;
   /** Attribute key and the text of its value; the record's own before its scope's before its resource's. */
   attributes?: ReadonlyMap<string, string>;
 }
@@ -93,14 +97,35 @@ export function columnMatcher(scope: Scope): (index: BlockIndex) => Matches | nu
   };
 }
 
-/** Null where nothing is asked of the content. */
-export function contentMatcher(query: ContentQuery): ((event: DebugEvent) => boolean) | null {
-  const text = query.q?.toLowerCase() ?? '';
-  const attributes = [...(query.attributes ?? [])];
-  if (text === '' && attributes.length === 0) return null;
-  return (event) =>
-    (text === '' || event.message.toLowerCase().includes(text)) &&
-    attributes.every(([key, value]) => attributeText(event, key) === value);
+/** How the records of one query are told apart by what they hold. */
+export interface ContentMatcher {
+  /** First by the bytes of the block that they are in; null where none of it can match. */
+  canMatch(index: BlockIndex, payload: Uint8Array): ((position: number) => boolean) | null;
+  matches(event: DebugEvent): boolean;
+}
+
+/** Null where nothing is asked of the content. @throws Error that says what is wrong with `regex` */
+export function contentMatcher({ q = '', regex, attributes }: ContentQuery): ContentMatcher | null {
+  const text = q.toLowerCase();
+  const pairs = [...(attributes ?? [])];
+  if (text === '' && regex === undefined && pairs.length === 0) return null;
+  const pattern = regex === undefined ? null : compileLinear(regex);
+  const literal = regex === undefined ? '' : literalOf(regex);
+  const longest = literal.length > text.length ? literal : text;
+  return {
+    canMatch: byteFinder({ text: longest, ...(attributes !== undefined && { attributes }) }),
+    matches: (event) =>
+      (text === '' || event.message.toLowerCase().includes(text)) &&
+      (pattern === null || pattern.matches(event.message)[Symbol.iterator]().next().done === false) &&
+      pairs.every(([key, value]) => attributeText(event, key) === value),
+  };
+}
+
+/** Text that whatever a pattern matches must hold; '' where that is not easily told. */
+function literalOf(pattern: string): string {
+  if (/[|()[\]{}]/.test(pattern)) return '';
+  const runs = pattern.replace(/\\./g, '.').match(/[\w %,;:=@#&~"'<>/!-]+(?![?*])/g) ?? [];
+  return runs.reduce((longest, run) => (run.length > longest.length ? run : longest), '');
 }
 
 function attributeText(event: DebugEvent, key: string): string | undefined {

@@ -12,8 +12,9 @@ import { assert } from '../base/assert.ts';
 import { DebugError } from '../base/errors.ts';
 import { type BlockIndex, blockKey, decodeIndex, decodePayload } from '../model/block.ts';
 import type { DebugEvent } from '../model/event.ts';
-import { parseEventId } from '../model/ids.ts';
+import { eventId, parseEventId } from '../model/ids.ts';
 import { type BlockRecords, readBlock } from '../otlp/read.ts';
+import { requestsOf, type StoredRequest } from './archive/lines.ts';
 import type { BlockSelector, RowStore, TierName } from './contract.ts';
 import { type ColumnQuery, type ContentQuery, columnMatcher, contentMatcher, type Scope } from './match.ts';
 import { type Hit, NewestPage } from './page.ts';
@@ -49,15 +50,27 @@ export interface ColumnReader {
   scan(query: ColumnQuery, visit: (index: BlockIndex, position: number) => void): Promise<TierName[]>;
 }
 
+export type { StoredRequest } from './archive/lines.ts';
+
+export interface RequestReader {
+  /**
+   * The records that match, as OTLP as they were sent, each once, blocks newest first: what leaves the system whole.
+   * @throws DebugError as `events`
+   */
+  requests(query: ColumnQuery): AsyncIterable<StoredRequest>;
+}
+
 export interface EventReaderOptions {
   blocks: (selector: BlockSelector) => BlockWalk;
+  /** Of the fastest tier alone: one event by its id need not wait for the others where that has it. */
+  hotBlocks?: (selector: BlockSelector) => BlockWalk;
   rows: Pick<RowStore, 'traceCorrelations'>;
   /** For decoded blocks, half for indexes and half for payloads. */
   cacheBytesMax?: number;
 }
 
-export function createEventReader(options: EventReaderOptions): EventReader & ColumnReader {
-  const { blocks, rows, cacheBytesMax = 64 << 20 } = options;
+export function createEventReader(options: EventReaderOptions): EventReader & ColumnReader & RequestReader {
+  const { blocks, hotBlocks, rows, cacheBytesMax = 64 << 20 } = options;
   const opened = openedBlocks(cacheBytesMax);
 
   return {
@@ -76,12 +89,21 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
         const index = opened.index(tenant, block);
         const matches = matchColumns(index);
         if (matches === null) continue;
+        let records: BlockRecords | undefined;
+        let canMatch: ((position: number) => boolean) | null = null;
         for (let i = 0; i < index.count; i++) {
           if (!page.takes(index.columns.time[i]!) || !matches(i)) continue;
           if (matchContent !== null) {
-            const records = await opened.records(tenant, block);
+            if (records === undefined) {
+              const read = await opened.payload(tenant, block);
+              records = read.records;
+              canMatch = matchContent.canMatch(index, read.payload);
+              await pause();
+            }
+            if (canMatch === null) break;
+            if (!canMatch(i)) continue;
             await pause();
-            if (!matchContent(records.event(i, unknownCorrelation))) continue;
+            if (!matchContent.matches(records.event(i, unknownCorrelation))) continue;
           }
           page.add(index.columns.time[i]!, index.columns.hash[i]!, block, i);
         }
@@ -95,17 +117,8 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
     async event(tenant, id) {
       const wanted = parseEventId(id);
       if (wanted === null) return null;
-      const pause = createPause();
-      for await (const block of blocks({ tenant, start: wanted.time, end: wanted.time })) {
-        await pause();
-        const { columns } = opened.index(tenant, block);
-        for (let i = columns.hash.indexOf(wanted.hash); i !== -1; i = columns.hash.indexOf(wanted.hash, i + 1)) {
-          if (columns.time[i] !== wanted.time) continue;
-          const [event] = await read(tenant, [{ id, block, position: i }]);
-          return { event: event!, tier: block.tier };
-        }
-      }
-      return null;
+      const at = { tenant, start: wanted.time, end: wanted.time };
+      return (hotBlocks && (await found(tenant, wanted, hotBlocks(at)))) ?? (await found(tenant, wanted, blocks(at)));
     },
 
     async scan(query, visit) {
@@ -126,7 +139,46 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
       }
       return walk.answered();
     },
+
+    requests,
   };
+
+  async function* requests(query: ColumnQuery): AsyncGenerator<StoredRequest> {
+    const scope = await resolve(query);
+    const matchColumns = columnMatcher(scope);
+    const seen = new SeenOnce();
+    const pause = createPause();
+    for await (const block of blocks(selectorOf(scope))) {
+      await pause();
+      const index = opened.index(query.tenant, block);
+      const matches = matchColumns(index);
+      if (matches === null) continue;
+      seen.forgetAfter(block.timeMax);
+      const { time, hash } = index.columns;
+      const taken = Array.from({ length: index.count }, (_, i) => matches(i) && seen.first(time[i]!, hash[i]!));
+      if (!taken.includes(true)) continue;
+      const { payload } = await opened.payload(query.tenant, block);
+      yield* requestsOf(index, payload, (i) => taken[i]!);
+    }
+  }
+
+  async function found(
+    tenant: string,
+    { time, hash }: { time: bigint; hash: bigint },
+    walk: BlockWalk,
+  ): Promise<{ event: DebugEvent; tier: TierName } | null> {
+    const pause = createPause();
+    for await (const block of walk) {
+      await pause();
+      const { columns } = opened.index(tenant, block);
+      for (let i = columns.hash.indexOf(hash); i !== -1; i = columns.hash.indexOf(hash, i + 1)) {
+        if (columns.time[i] !== time) continue;
+        const [event] = await read(tenant, [{ id: eventId(time, hash), block, position: i }]);
+        return { event: event!, tier: block.tier };
+      }
+    }
+    return null;
+  }
 
   /** A correlation stands for its traces too. */
   async function resolve<Q extends ColumnQuery & { before?: string }>(query: Q): Promise<Q & Scope> {
@@ -181,8 +233,14 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
     const events = new Map<string, DebugEvent>();
     const pause = createPause();
     // Block by block, so that each payload is opened once however its records lie among those of others.
-    for (const ofBlock of Map.groupBy(hits, ({ block }) => block).values()) {
-      const records = await opened.records(tenant, ofBlock[0]!.block);
+    const byBlock = [...Map.groupBy(hits, ({ block }) => block).values()];
+    for (const [i, ofBlock] of byBlock.entries()) {
+      // Some are asked for together: one after the other each would wait for the way to its store and back.
+      if (i % PAYLOADS_AT_ONCE === 0) {
+        const ahead = byBlock.slice(i, i + PAYLOADS_AT_ONCE);
+        await Promise.all(ahead.map(([hit]) => opened.payload(tenant, hit!.block)));
+      }
+      const { records } = await opened.payload(tenant, ofBlock[0]!.block);
       for (const { id, position } of ofBlock.sort((a, b) => a.position - b.position)) {
         events.set(id, records.event(position, correlationOf));
         await pause();
@@ -192,6 +250,8 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
   }
 }
 
+// A page's events lie in a few blocks, of 100 kB each.
+const PAYLOADS_AT_ONCE = 8;
 // A correlation is one operation and lies in a few blocks. One that is a day's session may touch more: then the newest of its traces
 // are followed, and of the older ones only the records that carry it themselves are found.
 const TRACES_MAX = 10_000;
@@ -226,9 +286,10 @@ function keysOf(scope: Scope): bigint[] | undefined {
 /** Decoded blocks, the last used ones kept: a page after a page reads the same, and so does the next question. */
 function openedBlocks(bytesMax: number) {
   const indexes = new LRUCache<string, BlockIndex>({ maxSize: bytesMax / 2, sizeCalculation: indexBytes });
-  const payloads = new LRUCache<string, { records: BlockRecords; bytes: number }>({
+  const payloads = new LRUCache<string, OpenPayload>({
     maxSize: bytesMax / 2,
-    sizeCalculation: ({ bytes }) => bytes,
+    // Resources and scopes are kept decoded beside the bytes: a few kB.
+    sizeCalculation: ({ payload }) => payload.length + 8192,
   });
 
   function index(tenant: string, block: TieredBlock): BlockIndex {
@@ -238,18 +299,22 @@ function openedBlocks(bytesMax: number) {
     return known;
   }
 
-  async function records(tenant: string, block: TieredBlock): Promise<BlockRecords> {
+  async function payload(tenant: string, block: TieredBlock): Promise<OpenPayload> {
     const name = `${block.id} ${tenant}`;
     const known = payloads.get(name);
-    if (known !== undefined) return known.records;
+    if (known !== undefined) return known;
     const payload = decodePayload(await block.payload());
-    const records = readBlock(index(tenant, block), payload);
-    // Resources and scopes are kept decoded beside the bytes: a few kB.
-    payloads.set(name, { records, bytes: payload.length + 8192 });
-    return records;
+    const opened = { payload, records: readBlock(index(tenant, block), payload) };
+    payloads.set(name, opened);
+    return opened;
   }
 
-  return { index, records };
+  return { index, payload };
+}
+
+interface OpenPayload {
+  payload: Uint8Array;
+  records: BlockRecords;
 }
 
 /** 47 bytes a record of columns; a text of the header about 64. */

@@ -3,14 +3,14 @@ import { LRUCache } from 'lru-cache';
 import type { Logger } from '../base/log.ts';
 import type { Meter } from '../base/meter.ts';
 import type { BlockReader, BlockSelector, ColdStore, Flush, HotStore, TierName, WarmStore } from './contract.ts';
-import { type ColumnReader, createEventReader, type EventReader } from './query.ts';
+import { type ColumnReader, createEventReader, type EventReader, type RequestReader } from './query.ts';
 import { type BlockWalk, walkTiers } from './walk.ts';
 
 export interface Tiers {
   /** As the warm tier promises; a hot tier that is away changes nothing. */
   commit(flush: Flush): Promise<readonly string[]>;
   blocks(selector: BlockSelector): BlockWalk;
-  reader: EventReader & ColumnReader;
+  reader: EventReader & ColumnReader & RequestReader;
 }
 
 export interface TiersOptions {
@@ -46,6 +46,10 @@ export function createTiers({ hot, warm, cold, soleWriter = false, mergedUntil, 
   function blocks(selector: BlockSelector): BlockWalk {
     const hotFirst = { firstReach: () => hotReach(selector.tenant), version: warm.version };
     return walkTiers({ selector, readers, failed, ...(hot !== null && soleWriter && hotFirst) });
+  }
+
+  function hotBlocks(selector: BlockSelector): BlockWalk {
+    return walkTiers({ selector, readers: [hot!], failed });
   }
 
   /** The time from which on hot has every block of the tenant; null while nobody can tell. */
@@ -85,7 +89,7 @@ export function createTiers({ hot, warm, cold, soleWriter = false, mergedUntil, 
       return [];
     },
     blocks,
-    reader: createEventReader({ blocks, rows: warm }),
+    reader: createEventReader({ blocks, ...(hot !== null && { hotBlocks }), rows: warm }),
   };
 }
 

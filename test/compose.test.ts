@@ -77,7 +77,8 @@ describe('the halves', () => {
 
   it.each(ours)('%s publishes and checks the ports that its role listens on', (_, service) => {
     const config = settingsOf(service);
-    const listens = config.role === 'receiver' ? [config.otlpGrpcPort, config.otlpHttpPort] : [config.httpPort];
+    const listens =
+      config.role === 'receiver' ? [config.otlpGrpcPort, config.otlpHttpPort] : [config.httpPort, config.grpcPort];
     expect(service.ports!.map((port) => Number(port.split(':')[2]))).toEqual(listens);
     const checked = Number(/127\.0\.0\.1:(\d+)\//.exec(service.healthcheck!.test.at(-1)!)![1]);
     expect(listens).toContain(checked);

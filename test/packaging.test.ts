@@ -13,7 +13,7 @@ import { buildServer } from '../build.ts';
 
 const root = join(import.meta.dirname, '..');
 const run = promisify(execFile);
-const UP = ['up', '--json', '--otlp-grpc-port=0', '--otlp-http-port=0', '--http-port=0'];
+const UP = ['up', '--json', '--otlp-grpc-port=0', '--otlp-http-port=0', '--http-port=0', '--grpc-port=0'];
 
 /** The stranger's environment: without our node_modules on PATH, and without what `npm test` says about this package. */
 const environment = Object.fromEntries(

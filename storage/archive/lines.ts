@@ -45,6 +45,27 @@ export function fromLines(index: BlockIndex, { lines, patch }: ArchivedRecords):
   return patch.length === 0 ? restored : zstdDecompressSync(patch, { dictionary: dictionaryOf(restored) });
 }
 
+/** An export request in protobuf, of records of one resource and scope. */
+export interface StoredRequest {
+  signal: Signal;
+  body: Uint8Array;
+  /** Log records, spans or metrics. */
+  records: number;
+}
+
+/** Those records of a block that are taken, as they were sent; a span comes with its events, a metric with its points. */
+export function requestsOf(
+  index: BlockIndex,
+  payload: Uint8Array,
+  takes: (position: number) => boolean,
+): StoredRequest[] {
+  return runsOf(index, takes).map((run) => ({
+    signal: run.signal,
+    body: requestBytes(index, payload, run),
+    records: run.records.length,
+  }));
+}
+
 /** A range of bytes. */
 interface Piece {
   start: number;
@@ -63,9 +84,10 @@ const decoder = new TextDecoder();
 const NOTHING = new Uint8Array();
 
 /** Each record once: the events of a span and the points of a metric share its bytes. */
-function runsOf({ columns, count }: BlockIndex): Run[] {
+function runsOf({ columns, count }: BlockIndex, takes: (position: number) => boolean = () => true): Run[] {
   const runs: Run[] = [];
   for (let i = 0; i < count; i++) {
+    if (!takes(i)) continue;
     const signal = SIGNALS[columns.signal[i]!]!;
     const envelope = columns.envelope[i]!;
     const start = columns.start[i]!;
@@ -90,7 +112,16 @@ const RECORDS = 2;
 const SCHEMA_URL = 3;
 
 /** A line, and the request that it gives back. Null when something in it cannot be decoded. */
-function lineOf({ header }: BlockIndex, payload: Uint8Array, run: Run): { json: string; request: Uint8Array } | null {
+function lineOf(index: BlockIndex, payload: Uint8Array, run: Run): { json: string; request: Uint8Array } | null {
+  try {
+    const json = JSON.stringify(protobufToJson(run.signal, requestBytes(index, payload, run)));
+    return { json, request: requestOf(json) };
+  } catch {
+    return null;
+  }
+}
+
+function requestBytes({ header }: BlockIndex, payload: Uint8Array, run: Run): Uint8Array {
   const envelope = header.envelopes[run.envelope]!;
   const bytes = (start: number, length: number) => payload.subarray(start, start + length);
   const writer = new BinaryWriter();
@@ -102,13 +133,7 @@ function lineOf({ header }: BlockIndex, payload: Uint8Array, run: Run): { json: 
   if (envelope.scopeSchemaUrl !== '') writer.tag(SCHEMA_URL, LENGTH).string(envelope.scopeSchemaUrl);
   writer.join();
   if (envelope.resourceSchemaUrl !== '') writer.tag(SCHEMA_URL, LENGTH).string(envelope.resourceSchemaUrl);
-  writer.join();
-  try {
-    const json = JSON.stringify(protobufToJson(run.signal, writer.finish()));
-    return { json, request: requestOf(json) };
-  } catch {
-    return null;
-  }
+  return writer.join().finish();
 }
 
 const SIGNAL_KEYS: readonly [string, Signal][] = [

@@ -1,7 +1,7 @@
 /** Counts and latencies per component and minute. */
 import type { ComponentMinute } from '../../model/rollup.ts';
 import { Sketch } from '../../model/sketch.ts';
-import type { MinuteRange } from '../contract.ts';
+import type { ComponentSum, MinuteRange } from '../contract.ts';
 import { rowText, rowTime } from '../text.ts';
 import type { Database } from './database.ts';
 import { rowKey } from './keys.ts';
@@ -57,6 +57,21 @@ export function readComponentMinutes(database: Database, tenant: string, range: 
     errors: Number(row.errors),
     critical: Number(row.critical),
     latency: Sketch.fromBytes(row.latency),
+  }));
+}
+
+export function readComponentSums(database: Database, tenant: string, range: MinuteRange): ComponentSum[] {
+  const where = inMinutes(tenant, range);
+  const rows = database.all<Omit<ComponentMinuteRow, 'minute' | 'latency'>>(
+    `SELECT component_type, component_id, sum(total) AS total, sum(errors) AS errors, sum(critical) AS critical
+     FROM component_minute ${where} GROUP BY component_type, component_id`,
+    where.values,
+  );
+  return rows.map((row) => ({
+    ...row,
+    total: Number(row.total),
+    errors: Number(row.errors),
+    critical: Number(row.critical),
   }));
 }
 

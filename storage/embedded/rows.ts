@@ -1,6 +1,6 @@
 /** The row store of SQLite: each family of rows has a file of its own. */
 import type { Flush, RowStore } from '../contract.ts';
-import { readComponentMinutes, writeComponentMinute } from './component-minutes.ts';
+import { readComponentMinutes, readComponentSums, writeComponentMinute } from './component-minutes.ts';
 import type { Database } from './database.ts';
 import { readInsight, readInsights, writeInsight } from './insights.ts';
 import { readSession, readSessions, writeSession } from './sessions.ts';
@@ -23,6 +23,9 @@ export function createRowStore(database: () => Database): RowStore {
   return {
     async componentMinutes(tenant, range) {
       return readComponentMinutes(database(), tenant, range);
+    },
+    async componentSums(tenant, range) {
+      return readComponentSums(database(), tenant, range);
     },
     async templateMinutes(tenant, range) {
       return readTemplateMinutes(database(), tenant, range);

@@ -1,4 +1,4 @@
--- user_version = 4
+-- user_version = 5
 
 -- journal_mode = wal
 
@@ -132,7 +132,7 @@ CREATE TABLE snapshot (
   checkpoint_name TEXT,
   snapshot_type   TEXT    NOT NULL,
   state_data      TEXT    NOT NULL -- JSON
-) STRICT;
+, state_name TEXT) STRICT;
 
 CREATE INDEX snapshot_by_component ON snapshot (tenant, component_key, time, id);
 
@@ -167,6 +167,8 @@ CREATE TABLE template_minute (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX template_minute_by_template ON template_minute (tenant, template_id, minute);
+
+CREATE INDEX template_minute_errors ON template_minute (tenant, minute) WHERE severity_max >= 17;
 
 CREATE TABLE trace_correlation (
   tenant         TEXT    NOT NULL,

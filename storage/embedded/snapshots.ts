@@ -12,8 +12,8 @@ export function writeSnapshot(database: Database, tenant: string, row: Snapshot)
   database.run(
     `INSERT INTO snapshot
        (tenant, id, time, component_key, operation_key, correlation_key, component_type, component_id,
-        node_id, operation_id, correlation_id, checkpoint_name, snapshot_type, state_data)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+        node_id, operation_id, correlation_id, checkpoint_name, state_name, snapshot_type, state_data)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
     [
       tenant,
       row.id,
@@ -27,6 +27,7 @@ export function writeSnapshot(database: Database, tenant: string, row: Snapshot)
       row.operation_id && rowText(row.operation_id),
       row.correlation_id && rowText(row.correlation_id),
       row.checkpoint_name && rowText(row.checkpoint_name),
+      row.state_name == null ? null : rowText(row.state_name),
       row.snapshot_type,
       JSON.stringify(row.state_data),
     ],
@@ -44,9 +45,13 @@ export function readSnapshots(database: Database, tenant: string, query: Snapsho
   where.equal('node_id', query.node_id).equal('checkpoint_name', query.checkpoint_name);
   const rows = database.all<Omit<Snapshot, 'state_data'> & { state_data: string }>(
     `SELECT id, component_type, component_id, node_id, operation_id, correlation_id, checkpoint_name,
-            snapshot_type, state_data, time
+            state_name, snapshot_type, state_data, time
      FROM snapshot ${where} ORDER BY time DESC, id DESC LIMIT ?`,
     [...where.values, query.limit],
   );
-  return rows.map((row) => ({ ...row, state_data: JSON.parse(row.state_data) as JsonObject }));
+  return rows.map(({ state_name, ...row }) => ({
+    ...row,
+    state_data: JSON.parse(row.state_data) as JsonObject,
+    ...(state_name != null && { state_name }),
+  }));
 }

@@ -1,6 +1,6 @@
 /** Log templates, and their counts per component and minute. */
 import type { Template, TemplateMinute } from '../../model/rollup.ts';
-import type { MinuteRange } from '../contract.ts';
+import type { TemplateRange } from '../contract.ts';
 import { rowText, rowTime } from '../text.ts';
 import { inMinutes } from './component-minutes.ts';
 import type { Database } from './database.ts';
@@ -37,12 +37,10 @@ export function writeTemplateMinute(database: Database, tenant: string, row: Tem
 
 type TemplateMinuteRow = Omit<TemplateMinute, 'count' | 'severity_max'> & { count: bigint; severity_max: bigint };
 
-export function readTemplateMinutes(
-  database: Database,
-  tenant: string,
-  range: MinuteRange & { template_id?: string },
-): TemplateMinute[] {
+export function readTemplateMinutes(database: Database, tenant: string, range: TemplateRange): TemplateMinute[] {
   const where = inMinutes(tenant, range).equal('template_id', range.template_id);
+  // Spelled as the index has it.
+  if (range.errors) where.and('severity_max >= 17');
   const rows = database.all<TemplateMinuteRow>(
     `SELECT minute, template_id, component_type, component_id, count, severity_max, first_time, last_time, example_event_id
      FROM template_minute ${where} ORDER BY minute, template_id, component_key`,

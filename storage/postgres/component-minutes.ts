@@ -2,7 +2,7 @@
 import type pg from 'pg';
 import type { ComponentMinute } from '../../model/rollup.ts';
 import { Sketch } from '../../model/sketch.ts';
-import type { MinuteRange } from '../contract.ts';
+import type { ComponentSum, MinuteRange } from '../contract.ts';
 import { rowText, rowTime } from '../text.ts';
 import type { Connection } from './connection.ts';
 import { combine, recordset, rowKey, shardOf } from './rows.ts';
@@ -26,6 +26,22 @@ export async function componentMinutes(
     errors: Number(row.errors),
     critical: Number(row.critical),
     latency: sketchOf(row.latency),
+  }));
+}
+
+export async function componentSums(
+  connection: Connection,
+  tenant: string,
+  range: MinuteRange,
+): Promise<ComponentSum[]> {
+  const rows = await connection.rows(
+    `SELECT component_type, component_id, sum(total) AS total, sum(errors) AS errors, sum(critical) AS critical
+     FROM component_minute WHERE tenant_id = $1 AND ${IN_RANGE} GROUP BY component_type, component_id`,
+    [tenant, ...rangeValues(range)],
+  );
+  return rows.map(({ component_type, component_id, total, errors, critical }) => ({
+    ...{ component_type, component_id },
+    ...{ total: Number(total), errors: Number(errors), critical: Number(critical) },
   }));
 }
 

@@ -13,7 +13,7 @@ export async function snapshots(connection: Connection, tenant: string, query: S
   const [operation, correlation] = [text(query.operation_id), text(query.correlation_id)];
   const rows = await connection.rows<Omit<Snapshot, 'time'> & { time: string }>(
     `SELECT snapshot_id AS id, component_type, component_id, node_id, operation_id, correlation_id, checkpoint_name,
-       snapshot_type, state_data, time
+       state_name, snapshot_type, state_data, time
      FROM snapshot
      WHERE tenant_id = $1
        AND ($2::bigint IS NULL OR component_key = $2)
@@ -40,7 +40,11 @@ export async function snapshots(connection: Connection, tenant: string, query: S
       limit,
     ],
   );
-  return rows.map((row) => ({ ...row, time: BigInt(row.time) }));
+  return rows.map(({ state_name, ...row }) => ({
+    ...row,
+    time: BigInt(row.time),
+    ...(state_name != null && { state_name }),
+  }));
 }
 
 /** @param retentionDay the day until which retention keeps a row of this time */
@@ -68,6 +72,7 @@ export async function putSnapshots(
     rows.map((row) => row.operationId),
     rows.map((row) => row.correlationId),
     rows.map((row) => row.checkpointName),
+    rows.map((row) => row.stateName),
     rows.map((row) => row.snapshotType),
     rows.map((row) => row.stateData),
   ]);
@@ -92,6 +97,7 @@ function toRow(snapshot: Snapshot, retentionDay: (time: bigint) => string) {
     operationId,
     correlationId,
     checkpointName: text(snapshot.checkpoint_name),
+    stateName: text(snapshot.state_name ?? null),
     snapshotType: snapshot.snapshot_type,
     stateData: JSON.stringify(snapshot.state_data),
   };
@@ -99,8 +105,8 @@ function toRow(snapshot: Snapshot, retentionDay: (time: bigint) => string) {
 
 const PUT = `
   INSERT INTO snapshot (tenant_id, snapshot_id, component_key, operation_key, correlation_key, time, day, shard,
-    component_type, component_id, node_id, operation_id, correlation_id, checkpoint_name, snapshot_type, state_data)
+    component_type, component_id, node_id, operation_id, correlation_id, checkpoint_name, state_name, snapshot_type, state_data)
   SELECT $1, * FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::date[], $8::smallint[],
     $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[],
-    $15::text[], $16::json[])
+    $15::text[], $16::text[], $17::json[])
   ON CONFLICT DO NOTHING`;

@@ -15,7 +15,7 @@ import { type Flush, REQUESTS_REMEMBERED_NANOS, type WarmStore } from '../contra
 import { RepeatedRequests } from '../repeated.ts';
 import { findBlocks, findBlocksOfDay, tenantsWithBlocks } from './blocks.ts';
 import { forgetRequests, writeFlush } from './commit.ts';
-import { componentMinutes } from './component-minutes.ts';
+import { componentMinutes, componentSums } from './component-minutes.ts';
 import { type Connection, connectOnce, createConnection } from './connection.ts';
 import { asDebugError, lostRace, missesPartition } from './errors.ts';
 import { changeInsight, insight, insights } from './insights.ts';
@@ -193,6 +193,7 @@ export function createPostgresStore(options: PostgresStoreOptions): WarmStore {
     leases: async (prefix) => heldLeases(opened(), prefix),
 
     componentMinutes: async (tenant, range) => componentMinutes(opened(), tenant, range),
+    componentSums: async (tenant, range) => componentSums(opened(), tenant, range),
     templateMinutes: async (tenant, range) => templateMinutes(opened(), tenant, range),
     templates: async (tenant, ids) => templates(opened(), tenant, ids),
     traceCorrelations: async (tenant, about) => traceCorrelations(opened(), tenant, about),

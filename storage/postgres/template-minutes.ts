@@ -1,7 +1,7 @@
 /** Template minutes, and the templates themselves. */
 import type pg from 'pg';
 import type { Template, TemplateMinute } from '../../model/rollup.ts';
-import type { MinuteRange } from '../contract.ts';
+import type { TemplateRange } from '../contract.ts';
 import { rowText, rowTime } from '../text.ts';
 import { IN_RANGE, rangeValues } from './component-minutes.ts';
 import type { Connection } from './connection.ts';
@@ -10,12 +10,13 @@ import { combine, recordset, rowKey, shardOf } from './rows.ts';
 export async function templateMinutes(
   connection: Connection,
   tenant: string,
-  range: MinuteRange & { template_id?: string },
+  range: TemplateRange,
 ): Promise<TemplateMinute[]> {
   const rows = await connection.rows(
     `SELECT minute, template_id, component_type, component_id, count, severity_max, first_time, last_time,
        example_event_id
      FROM template_minute WHERE tenant_id = $1 AND ${IN_RANGE} AND ($7::text IS NULL OR template_id = $7)
+       ${range.errors ? 'AND severity_max >= 17' : '' /* as the index has it */}
      ORDER BY minute, template_id, component_type COLLATE "C", component_id COLLATE "C"`,
     [tenant, ...rangeValues(range), range.template_id === undefined ? null : rowText(range.template_id)],
   );

@@ -2,7 +2,7 @@
  * One connection to a Redis that may be away at any moment. Nothing waits for it: commands are not queued while it is away, one that
  * does not answer soon has failed, and after a failure nobody asks again for a while.
  */
-import { Redis } from 'ioredis';
+import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 import type { Clock } from '../../base/clock.ts';
 import { DebugError } from '../../base/errors.ts';
 import type { Part } from '../../base/lifecycle.ts';
@@ -15,13 +15,16 @@ export interface RedisConnection extends Part {
 }
 
 export interface RedisConnectionOptions {
-  /** `redis://` or `rediss://` with user, password, host, port and database. */
+  /** `redis://` or `rediss://` with user, password, host, port and database; with `?cluster=true` one node of a Redis Cluster. */
   url: string;
+  /** Of a Cluster: stays with the node of the URL, for what is published. */
+  anyNode?: boolean;
   clock: Clock;
   log: Logger;
 }
 
 const SETTING = 'DEBUG_REDIS_URL';
+const RECONNECTING = { lazyConnect: true, enableOfflineQueue: false };
 // Answers come within a millisecond; one that takes this long costs a commit more than the hot tier is worth.
 const COMMAND_TIMEOUT_MS = 1_000;
 const CONNECT_TIMEOUT_MS = 2_000;
@@ -34,23 +37,29 @@ const REST_MS = 2_000;
  * `start` resolves also when Redis is away (it is looked for until it is there), and throws INVALID, naming the setting, when
  * it refuses us.
  */
-export function createRedisConnection(name: string, { url, clock, log }: RedisConnectionOptions): RedisConnection {
+export function createRedisConnection(
+  name: string,
+  { url, clock, log, anyNode = false }: RedisConnectionOptions,
+): RedisConnection {
   let restsUntilMs = 0;
   let away = false;
   let starting: Promise<void> | undefined;
   let lastError: Error | undefined;
-  const redis = new Redis(url, {
-    lazyConnect: true,
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0,
-    commandTimeout: COMMAND_TIMEOUT_MS,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    connectionName: 'ai-debug',
-    retryStrategy: (attempt) => Math.min(100 * attempt, RETRY_MS_MAX) * (0.5 + Math.random() / 2),
-    // After a failover we may be connected to what is a replica now.
-    reconnectOnError: (error) => error.message.startsWith('READONLY'),
-  });
+  const redis = connectionTo(
+    url,
+    {
+      ...RECONNECTING,
+      retryStrategy,
+      autoResendUnfulfilledCommands: false,
+      maxRetriesPerRequest: 0,
+      commandTimeout: COMMAND_TIMEOUT_MS,
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      connectionName: 'ai-debug',
+      // After a failover we may be connected to what is a replica now.
+      reconnectOnError: (error) => error.message.startsWith('READONLY'),
+    },
+    anyNode,
+  );
   redis.on('error', (error: Error) => {
     lastError = error;
   });
@@ -104,6 +113,34 @@ export function createRedisConnection(name: string, { url, clock, log }: RedisCo
       }
     },
   };
+}
+
+type Options = Omit<RedisOptions, 'replyMapping'>;
+
+/** A Cluster takes the same commands as one Redis: each of ours is about one slot. */
+function connectionTo(address: string, options: Options, anyNode: boolean): Redis {
+  const url = URL.canParse(address) ? new URL(address) : null;
+  if (url?.searchParams.get('cluster') !== 'true') return new Redis(address, options);
+  url.searchParams.delete('cluster');
+  // Every node hands on what is published at another; through several it would not come in order.
+  if (anyNode) return new Redis(url.href, options);
+  const { username, password, protocol } = url;
+  const { lazyConnect, enableOfflineQueue, retryStrategy: _, ...redisOptions } = options;
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  return new Cluster([{ host, port: Number(url.port || 6379) }], {
+    ...{ lazyConnect, enableOfflineQueue, clusterRetryStrategy: retryStrategy },
+    slotsRefreshTimeout: CONNECT_TIMEOUT_MS,
+    redisOptions: {
+      ...redisOptions,
+      ...(username !== '' && { username: decodeURIComponent(username) }),
+      ...(password !== '' && { password: decodeURIComponent(password) }),
+      ...(protocol === 'rediss:' && { tls: {} }),
+    },
+  } as Omit<ClusterOptions, 'redisOptions'> & { redisOptions: Options }) as unknown as Redis;
+}
+
+function retryStrategy(attempt: number): number {
+  return Math.min(100 * attempt, RETRY_MS_MAX) * (0.5 + Math.random() / 2);
 }
 
 function unavailable(reason: string, cause?: unknown): DebugError {

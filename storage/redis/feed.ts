@@ -23,8 +23,8 @@ const UNSENT_BYTES_MAX = 16 << 20;
 export function createRedisFeed(options: RedisFeedOptions): Feed {
   const { keyPrefix, meter } = options;
   const channel = `${keyPrefix}:feed`;
-  const sending = createRedisConnection('feed over Redis', options);
-  const receiving = createRedisConnection('feed from Redis', options);
+  const sending = createRedisConnection('feed over Redis', { ...options, anyNode: true });
+  const receiving = createRedisConnection('feed from Redis', { ...options, anyNode: true });
   const dropped = meter.counter('feed_dropped_total', 'Messages of the live feed that could not be sent.');
   const failed = meter.counter('feed_listener_failures_total', 'Messages of the live feed at which a listener threw.');
   const unread = meter.counter('feed_unreadable_total', 'Messages on the channel of the live feed that are not ours.');

@@ -168,7 +168,7 @@ it('drops the keys with the blocks that make room', async () => {
   const kept = (await ids(store)).length;
   expect(kept).toBeGreaterThan(20);
   let keys = 0;
-  for (const key of await admin.keys(`${keyPrefix}:{default:0}:*:k`)) keys += await admin.zcard(key);
+  for (const key of await admin.keys(`${keyPrefix}:{default:0}:*:keys`)) keys += await admin.zcard(key);
   expect(keys).toBe(2 * kept); // component and correlation
 });
 

@@ -54,7 +54,7 @@ export function createRedisHotStore(options: RedisHotOptions): HotStore {
         (redis as Scripts).putBlock(
           baseOf(block.tenant, block.shard),
           ...[String(nowMs), ttlMs, share, block.id, hex64(block.timeMin), bytesOf(block)],
-          ...[Buffer.from(block.index), Buffer.from(block.payload)],
+          ...[Buffer.from(block.index), Buffer.from(block.payload), reachOf(block)],
           ...block.keys.map(keyHex),
         ),
       );
@@ -110,12 +110,13 @@ async function* findInShard(
   base: string,
   { start = 0n, end, keys = [] }: BlockSelector,
 ): AsyncGenerator<FoundBlock> {
-  const least = hex64(start > 0n ? start : 0n) + '0'.repeat(16);
+  const least = idFrom(start);
   const until = end === undefined ? '' : hex64(end);
+  const bounds = [...REACHES, UINT64_MAX].map((reach) => (end === undefined ? ABOVE : idFrom(end + reach + 1n)));
   let below = ABOVE;
   for (let limit = CHUNK_FIRST; ; limit = CHUNK) {
     const [count, last, ...found] = await connection.run((redis) =>
-      (redis as Scripts).findBlocksBuffer(base, below, least, until, limit, ...keys.map(keyHex)),
+      (redis as Scripts).findBlocksBuffer(base, below, least, until, limit, ...bounds, ...keys.map(keyHex)),
     );
     for (let i = 0; i < found.length; i += 2) yield foundBlock(connection, base, found[i]!, found[i + 1]!);
     if (count < limit) return;
@@ -153,6 +154,20 @@ async function* newestOf(shards: AsyncGenerator<FoundBlock>[]): AsyncGenerator<F
     last = block.id;
     heads[newest] = await shards[newest]!.next();
   }
+}
+
+/** How far a block of each class reaches back from its newest record at most, in nanoseconds; the last class holds the rest. */
+const REACHES = [10n, 120n, 3600n].map((seconds) => seconds * 1_000_000_000n);
+const UINT64_MAX = 0xffff_ffff_ffff_ffffn;
+
+function reachOf({ timeMin, timeMax }: Block): number {
+  const known = REACHES.findIndex((reach) => timeMax - timeMin <= reach);
+  return known === -1 ? REACHES.length : known;
+}
+
+/** The smallest id of a time. */
+function idFrom(time: bigint): string {
+  return time > UINT64_MAX ? ABOVE : hex64(time > 0n ? time : 0n) + '0'.repeat(16);
 }
 
 type Scripts = Redis & {

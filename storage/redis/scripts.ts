@@ -2,20 +2,22 @@
  * What Redis does at one stroke. All keys of a tenant's shard share the hash tag {tenant:shard} and so a slot of a Cluster:
  *
  *   base:g                    hash: the first and the last generation, bytes and start of each
- *   base:<generation>:t       sorted set of block ids, all of score 0: in the order of time
- *   base:<generation>:k       sorted set of key and block id: the blocks of a key lie together, in the order of time
+ *   base:<generation>:time    sorted set of reach and block id, all of score 0: in the order of time
+ *   base:<generation>:keys    sorted set of key, reach and block id: the blocks of a key lie together, in the order of time
  *   base:i:<id>, base:p:<id>  a block's timeMin and index, a block's payload
  *
  * A generation is an eighth of the time or of the bytes that the tier may hold. Dropping the oldest takes two sets and its blocks away;
  * a set per key would each need an expiry of its own, and forget nothing while its component lives. Keys beside the blocks, because
  * without them (134 bytes an event instead of some 160) a look-up reads the index of every block of the hour.
  *
+ * A block's reach is the class of its time range, 0 to 3: for a moment only as many ids are looked at as may reach back to it.
+ *
  * Hex, not bytes: Lua compares by the server's locale, which may take bytes apart and leaves hex digits in order.
  */
 
 const GENERATIONS = 8;
 
-/** KEYS base. ARGV now ms, ttl ms, bytes max, block id, timeMin, bytes, index, payload, then its keys. */
+/** KEYS base. ARGV now ms, ttl ms, bytes max, block id, timeMin, bytes, index, payload, reach, then its keys. */
 export const PUT = `
 local base, now, ttl, bytes_max = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local id, bytes = ARGV[4], tonumber(ARGV[6])
@@ -25,10 +27,11 @@ local first, last, total = get('first'), get('last'), get('bytes')
 
 local function drop_first()
   local generation = base .. ':' .. first
-  for _, old in ipairs(redis.call('ZRANGE', generation .. ':t', 0, -1)) do
+  for _, member in ipairs(redis.call('ZRANGE', generation .. ':time', 0, -1)) do
+    local old = string.sub(member, 2)
     redis.call('UNLINK', base .. ':i:' .. old, base .. ':p:' .. old)
   end
-  redis.call('UNLINK', generation .. ':t', generation .. ':k')
+  redis.call('UNLINK', generation .. ':time', generation .. ':keys')
   total = total - get(first .. ':bytes')
   redis.call('HDEL', meta, first .. ':bytes', first .. ':start')
   first = first + 1
@@ -47,45 +50,50 @@ if bytes <= bytes_max and redis.call('EXISTS', base .. ':i:' .. id) == 0 then
   local generation = base .. ':' .. last
   redis.call('SET', base .. ':i:' .. id, ARGV[5] .. ARGV[7], 'PX', ttl)
   redis.call('SET', base .. ':p:' .. id, ARGV[8], 'PX', ttl)
-  redis.call('ZADD', generation .. ':t', 0, id)
-  for from = 9, #ARGV, 1000 do
+  redis.call('ZADD', generation .. ':time', 0, ARGV[9] .. id)
+  for from = 10, #ARGV, 1000 do
     local members = {}
     for i = from, math.min(from + 999, #ARGV) do
       members[#members + 1] = 0
-      members[#members + 1] = ARGV[i] .. id
+      members[#members + 1] = ARGV[i] .. ARGV[9] .. id
     end
-    redis.call('ZADD', generation .. ':k', unpack(members))
+    redis.call('ZADD', generation .. ':keys', unpack(members))
   end
   redis.call('HINCRBY', meta, last .. ':bytes', bytes)
   total = total + bytes
   while total > bytes_max do drop_first() end
   local keep = math.ceil(ttl * ${1 + 1 / GENERATIONS})
-  for _, key in ipairs({generation .. ':t', generation .. ':k', meta}) do redis.call('PEXPIRE', key, keep) end
+  for _, key in ipairs({generation .. ':time', generation .. ':keys', meta}) do redis.call('PEXPIRE', key, keep) end
 end
 redis.call('HSET', meta, 'first', first, 'last', last, 'bytes', total)
 `;
 
 /**
- * KEYS base. ARGV the id below which to begin, the least id, the end as 16 hex or nothing, the most ids, then keys if asked for.
+ * KEYS base. ARGV the id below which to begin, the least id, the end as 16 hex or nothing, the most ids, the id above which none of each reach
+ * begins before the end (four of them), then keys if asked for.
  * Returns how many ids were found, the last of them, then id and timeMin with index of each that is there and begins before the end.
  */
 export const FIND = `
 local base, below, least, last_time, limit = KEYS[1], ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local seen, ids = {}, {}
-local function take(set, prefix)
-  local members = redis.call('ZREVRANGEBYLEX', set, '(' .. prefix .. below, '[' .. prefix .. least, 'LIMIT', 0, limit)
-  for _, member in ipairs(members) do
-    local id = string.sub(member, #prefix + 1)
-    if not seen[id] then
-      seen[id] = true
-      ids[#ids + 1] = id
+local function take(set, key)
+  for reach = 0, 3 do
+    local prefix, top = key .. reach, ARGV[5 + reach]
+    if below < top then top = below end
+    local members = redis.call('ZREVRANGEBYLEX', set, '(' .. prefix .. top, '[' .. prefix .. least, 'LIMIT', 0, limit)
+    for _, member in ipairs(members) do
+      local id = string.sub(member, #prefix + 1)
+      if not seen[id] then
+        seen[id] = true
+        ids[#ids + 1] = id
+      end
     end
   end
 end
 local first = tonumber(redis.call('HGET', base .. ':g', 'first') or 1)
 for generation = first, tonumber(redis.call('HGET', base .. ':g', 'last') or 0) do
-  if #ARGV == 4 then take(base .. ':' .. generation .. ':t', '') end
-  for i = 5, #ARGV do take(base .. ':' .. generation .. ':k', ARGV[i]) end
+  if #ARGV == 8 then take(base .. ':' .. generation .. ':time', '') end
+  for i = 9, #ARGV do take(base .. ':' .. generation .. ':keys', ARGV[i]) end
 end
 table.sort(ids, function(a, b) return a > b end)
 local count = math.min(#ids, limit)

@@ -10,6 +10,9 @@ import type { Load, Sent } from './generator.ts';
 export interface SystemUnderLoad {
   /** host:port of OTLP over gRPC. */
   grpc: string;
+  /** URL of the query service, and of OTLP over HTTP. */
+  http: string;
+  otlpHttp: string;
   pid: number;
   /** Value of a metric without labels, 0 while there is none. */
   metric(name: string): Promise<number>;
@@ -38,9 +41,11 @@ export async function startSystem(
     hide: /^DEBUG_/,
     ready: /^\{.*\}$/m,
   });
-  const addresses = JSON.parse(program.said[0]) as { http: string; otlp_grpc: string };
+  const addresses = JSON.parse(program.said[0]) as { http: string; otlp_http: string; otlp_grpc: string };
   return {
     grpc: new URL(addresses.otlp_grpc).host,
+    http: addresses.http,
+    otlpHttp: addresses.otlp_http,
     pid: program.pid,
     async metric(name) {
       const text = await (await fetch(`${addresses.http}/metrics`)).text();
@@ -120,7 +125,7 @@ function generate(load: Load): Promise<Sent> {
 }
 
 /** Of a process with its threads, since its start. */
-async function cpuSeconds(pid: number): Promise<number> {
+export async function cpuSeconds(pid: number): Promise<number> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) / TICKS;

@@ -69,6 +69,24 @@ export function describeRowStore(make: () => Promise<RowStoreHarness>): void {
       );
     });
 
+    it('add up to one row a component, of a range with both ends', async () => {
+      const at = (minute: number, component_id: string, total: number) =>
+        componentMinute({ minute: NOON + BigInt(minute) * MINUTE, component_id, total, errors: 1, critical: 0 });
+      await commit({
+        componentMinutes: [at(0, 'a', 100), at(1, 'a', 2), at(2, 'a', 3), at(2, 'b', 5), at(3, 'b', 100)],
+      });
+      const range = { start: NOON + MINUTE, end: NOON + 2n * MINUTE };
+      const sums = await store.componentSums('default', range);
+      expect(sums.toSorted((a, b) => (a.component_id < b.component_id ? -1 : 1))).toEqual([
+        { component_type: 'service', component_id: 'a', total: 5, errors: 2, critical: 0 },
+        { component_type: 'service', component_id: 'b', total: 5, errors: 1, critical: 0 },
+      ]);
+      expect(
+        await store.componentSums('default', { ...range, component_type: 'service', component_id: 'b' }),
+      ).toHaveLength(1);
+      expect(await store.componentSums('another', range)).toEqual([]);
+    });
+
     it('come ascending, of a range with both ends, of one component when asked', async () => {
       const at = (minute: number, component_id: string, component_type = 'service') =>
         componentMinute({ minute: NOON + BigInt(minute) * MINUTE, component_id, component_type });
@@ -126,6 +144,14 @@ export function describeRowStore(make: () => Promise<RowStoreHarness>): void {
       await commit({ tenant: 'back', templateMinutes: [early] });
       expect(await store.templateMinutes('forth', ALL)).toEqual([sum]);
       expect(await store.templateMinutes('back', ALL)).toEqual([sum]);
+    });
+
+    it('come without those that have no error where that is asked', async () => {
+      const at = (minute: number, severity_max: number) =>
+        templateMinute({ minute: NOON + BigInt(minute) * MINUTE, severity_max });
+      await commit({ templateMinutes: [at(0, 16), at(1, 17), at(2, 21), at(3, 0)] });
+      const found = await store.templateMinutes('default', { ...ALL, errors: true });
+      expect(found.map(({ severity_max }) => severity_max)).toEqual([17, 21]);
     });
 
     it('come ascending, by template and by component when asked', async () => {
@@ -523,6 +549,7 @@ export function snapshot(fields: Partial<Snapshot> = {}): Snapshot {
     operation_id: 'operation',
     correlation_id: 'correlation',
     checkpoint_name: 'before',
+    state_name: 'cart',
     snapshot_type: 'full',
     state_data: { stock: 3 },
     time: NOON,

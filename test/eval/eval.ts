@@ -1,7 +1,7 @@
 /**
  * Measures the insight engine on labelled data that is no part of the project:
  *
- *   npm run eval -- [NAME…] --data FOLDER [--predictions FOLDER] [--json FILE]
+ *   npm run eval -- [NAME…] --data FOLDER [--predictions FOLDER] [--json FILE] [--demo-minutes N]
  *
  * Without a name every evaluation runs. Exit code 2 when the data is absent or the arguments make no sense.
  */
@@ -30,9 +30,19 @@ const WITHOUT_DATA = new Set(['tokens', 'ask']);
 
 const { values: args, positionals } = parseArgs({
   allowPositionals: true,
-  options: { data: { type: 'string' }, predictions: { type: 'string' }, json: { type: 'string' } },
+  options: {
+    data: { type: 'string' },
+    predictions: { type: 'string' },
+    json: { type: 'string' },
+    'demo-minutes': { type: 'string', default: '0' },
+  },
 });
 const names = positionals.length === 0 ? Object.keys(EVALUATIONS) : positionals;
+const demoMinutes = Number(args['demo-minutes']);
+if (!(demoMinutes >= 0)) {
+  console.error('--demo-minutes is a number of minutes');
+  process.exit(2);
+}
 const unknown = names.filter((name) => EVALUATIONS[name] === undefined);
 if (unknown.length > 0 || (args.data === undefined && names.some((name) => !WITHOUT_DATA.has(name)))) {
   const reason = unknown.length > 0 ? `no evaluation is called ${unknown.join(', ')}` : '--data FOLDER is missing';
@@ -47,6 +57,7 @@ for (const name of names) {
     figures[name] = await EVALUATIONS[name]!({
       data: args.data ?? '',
       predictions: args.predictions === undefined ? null : join(args.predictions, name),
+      demoMinutes,
       print: (line) => console.log(line),
     });
   } catch (error) {

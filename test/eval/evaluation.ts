@@ -5,6 +5,8 @@ export interface EvaluationOptions {
   data: string;
   /** Where to write what an independent scorer reads; nothing is written without it. */
   predictions: string | null;
+  /** How long to watch the healthy demo as well; 0: not at all. */
+  demoMinutes: number;
   /** Prints one line. */
   print(line: string): void;
 }

@@ -16,6 +16,7 @@ import { wholeSnapshots } from '../../model/state-assembly.ts';
 import { DEFAULT_KEYS } from '../../otlp/keys.ts';
 import { indexRequest } from '../../otlp/walk.ts';
 import { createCache } from '../../query/cache.ts';
+import { tellingRows } from '../../query/cached-rows.ts';
 import { createLive, type Live } from '../../query/live.ts';
 import type { QueryNeeds } from '../../query/needs.ts';
 import { createQueryServer } from '../../query/server.ts';
@@ -76,6 +77,9 @@ export async function startQuerySystem(options: QuerySystemOptions = {}): Promis
   });
   const retentionNanos = 168n * 3_600_000_000_000n;
   const pipeline = createPipeline({
+    setAside: async (_entry, reason) => {
+      throw reason;
+    },
     journal,
     sink: { commit: tiers.commit, committedPosition: warm.committedPosition, recall: async () => {} },
     index: indexRequest,
@@ -96,7 +100,7 @@ export async function startQuerySystem(options: QuerySystemOptions = {}): Promis
   const settled = async () => ({ pending: await pipeline.settled(1000) });
   const engine = createInsightEngine({
     reader: { ...tiers.reader, ...warm, snapshots: wholeSnapshots(warm.snapshots) },
-    insights: warm,
+    insights: tellingRows(warm, cache),
     confidenceThreshold: 0.7,
     retentionHours: 720,
     publish,

@@ -11,6 +11,14 @@ export function startRedis(): Promise<LocalServer> {
   return startLocalServer(REDIS);
 }
 
+/** One node of a cluster that is still to be made, always one of our own. */
+export function startRedisNode(): Promise<LocalServer> {
+  return startLocalServer(NODE);
+}
+
+/** Where nodes speak with each other: ports above 55,535 have none at the usual distance above. */
+export const BUS_PORTS_BELOW = 10_000;
+
 const REDIS: ServerKind = {
   name: 'Redis',
   urlVariable: 'DEBUG_TEST_REDIS_URL',
@@ -23,4 +31,14 @@ const REDIS: ServerKind = {
     ...['--bind', '127.0.0.1', '--port', `${port}`, '--dir', dataDir, '--save', '', '--appendonly', 'no'],
   ],
   url: (port) => `redis://127.0.0.1:${port}`,
+};
+
+const NODE: ServerKind = {
+  ...REDIS,
+  urlVariable: 'DEBUG_TEST_REDIS_CLUSTER_NODE_URL',
+  command: (programDir, dataDir, port) => [
+    ...REDIS.command(programDir, dataDir, port),
+    ...['--cluster-enabled', 'yes', '--cluster-port', `${port - BUS_PORTS_BELOW}`],
+    ...['--cluster-require-full-coverage', 'no', '--cluster-node-timeout', '2000'],
+  ],
 };

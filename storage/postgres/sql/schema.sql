@@ -127,6 +127,7 @@ CREATE TABLE snapshot (
   checkpoint_name text,
   snapshot_type text NOT NULL,
   state_data json NOT NULL,
+  state_name text,
   PRIMARY KEY (tenant_id, snapshot_id, shard)
 );
 
@@ -168,6 +169,8 @@ CREATE TABLE template_minute (
 CREATE INDEX template_minute_by_day ON template_minute USING brin (day);
 
 CREATE INDEX template_minute_by_minute ON template_minute USING btree (tenant_id, minute);
+
+CREATE INDEX template_minute_errors ON template_minute USING btree (tenant_id, minute) WHERE (severity_max >= 17);
 
 CREATE TABLE trace_correlation (
   trace_key bigint NOT NULL,

@@ -1,0 +1,168 @@
+/** What differs: between components or operations, or between two times of one component or of everything. */
+import { formatNanos, parseNanos } from '../../../model/time.ts';
+import { differenceWords } from '../../agent/compare.ts';
+import { clockTime, healthWords, insightItem, millis, refName } from '../../agent/say.ts';
+import { type DraftItem, nameOf, quote } from '../../budget.ts';
+import type { CompareInput, Side } from '../../compare.ts';
+import { parseWindow } from '../../params.ts';
+import {
+  type Answerer,
+  type Asking,
+  heldTime,
+  nothingOf,
+  type Reply,
+  say,
+  sureOf,
+  toolName,
+  whichOf,
+} from '../reply.ts';
+
+export const compare: Answerer = async (asking) => {
+  const { components, ids } = asking.understood;
+  if (components.length > 1) {
+    const held = await heldTime(asking);
+    if (held.empty !== null) return nothingOf(components.map(refName).join(' and '), held);
+    const reply = await sideBySide(
+      asking,
+      { components: components.slice(0, 10), ...held.range },
+      components.slice(0, 10).map(refName),
+    );
+    return held.note === null ? reply : { ...reply, sentences: [...reply.sentences, say(held.note)] };
+  }
+  const operations = ids.filter(({ kind }) => kind === 'operation').map(({ id }) => id);
+  if (operations.length > 1) return sideBySide(asking, { operations: operations.slice(0, 10) }, operations.map(nameOf));
+  return changes(asking);
+};
+
+/** Now against as long before; insights and errors that are new stand first. */
+export const changes: Answerer = async (asking) => {
+  const { facts, tenant, understood } = asking;
+  const [ref] = understood.components;
+  const held = await heldTime(asking, ref);
+  if (held.empty !== null && understood.against === null)
+    return nothingOf(ref === undefined ? 'anything' : refName(ref), held);
+  const now = parseWindow(held.range, understood.now);
+  const end = now.end < understood.now ? now.end : understood.now;
+  const length = end - now.start;
+  const before = understood.against ?? {
+    start: formatNanos(now.start > length ? now.start - length : 0n),
+    end: formatNanos(now.start > 0n ? now.start - 1n : 0n),
+  };
+  const asOf = formatNanos(understood.now);
+  const isNow = end === understood.now;
+  const labels = [
+    understood.against === null ? 'before' : `${clockTime(before.start, asOf)}-${clockTime(before.end, asOf)}`,
+    isNow ? 'now' : clockTime(formatNanos(end), asOf),
+  ];
+  const reply = await sideBySide(
+    asking,
+    {
+      windows: [before, { start: formatNanos(now.start), end: formatNanos(end) }],
+      ...(ref !== undefined && whichOf(ref)),
+    },
+    labels,
+  );
+  const [patterns, insights] = await Promise.all([
+    facts.errorPatterns(tenant, { ...held.range, limit: 100 }),
+    facts.insights(tenant, {
+      ...(ref !== undefined && whichOf(ref)),
+      resolved: false,
+      limit: 20,
+      start: formatNanos(now.start),
+    }),
+  ]);
+  const isNew = patterns.data.filter(
+    (each) =>
+      each.new && (ref === undefined || each.components.some(({ type, id }) => type === ref.type && id === ref.id)),
+  );
+  const whose = isNew[0]?.components[0];
+  return {
+    ...reply,
+    sentences: [
+      ...reply.sentences.slice(0, 1),
+      ...(isNew[0] === undefined
+        ? []
+        : [
+            say(
+              `New ${held.words}: ${isNew[0].count}x ${quote(isNew[0].template ?? 'an error without a word', 200)}${whose === undefined ? '' : ` of ${refName(whose)}`}, first at ${clockTime(isNew[0].first_seen, asOf)}.`,
+              isNew[0].example_event_id,
+            ),
+          ]),
+      ...reply.sentences.slice(1),
+      ...(held.note === null ? [] : [say(held.note)]),
+    ],
+    lists: [
+      ...(reply.lists ?? []),
+      {
+        name: 'new_errors',
+        items: isNew.map(
+          (each): DraftItem => ({
+            forms: [`${each.count}x ${quote(each.template ?? '', 160)} e.g. ${each.example_event_id}`],
+          }),
+        ),
+      },
+      { name: 'insights', items: insights.data.map((each) => insightItem(each, asOf)) },
+    ],
+    next: [
+      ...(isNew[0] === undefined ? [] : [{ tool: 'explain', arguments: { id: isNew[0].example_event_id } }]),
+      { tool: 'changes', arguments: {} },
+      { tool: 'health', arguments: ref === undefined ? {} : { component: toolName(ref) } },
+    ],
+  };
+};
+
+async function sideBySide({ facts, tenant }: Asking, input: CompareInput, labels: readonly string[]): Promise<Reply> {
+  const { data, meta } = await facts.compare(tenant, input);
+  const { sides, differences } = data;
+  const least = Math.min(...sides.map(({ total_events }) => total_events));
+  const total = sides.reduce((sum, side) => sum + side.total_events, 0);
+  const worst = sides
+    .map((side, i) => ({ side, label: labels[i]! }))
+    .filter(({ side }) => side.health_score !== null)
+    .sort((a, b) => a.side.health_score! - b.side.health_score!)[0];
+  const words = sides.map((side, i) => `${labels[i]}: ${sideWords(side)}`);
+  const remarks = data.remarks.map((remark) =>
+    sides.reduce((text, { label }, i) => text.replaceAll(label, labels[i]!), remark),
+  );
+  const sentences =
+    total === 0
+      ? [say(`Nothing is known of ${labels.join(' or ')}: no events.`)]
+      : [
+          say(
+            remarks.length > 0
+              ? `${remarks.join('. ')}.`
+              : differences.length > 0
+                ? `${words.join('; ')}.`
+                : `No difference beyond chance: ${words.join('; ')}.`,
+          ),
+          ...(differences[0] === undefined
+            ? []
+            : [say(`Greatest difference: ${differenceWords(differences[0], labels)}.`)]),
+        ];
+  return {
+    sentences,
+    confidence: sureOf(least),
+    lists: [
+      { name: 'sides', items: words.map((each): DraftItem => ({ forms: [each] })) },
+      {
+        name: 'differences',
+        items: differences.map((each): DraftItem => ({ forms: [differenceWords(each, labels)] })),
+      },
+    ],
+    next:
+      worst === undefined || input.components == null
+        ? []
+        : [{ tool: 'explain', arguments: { component: toolName(input.components[labels.indexOf(worst.label)]!) } }],
+    metas: [meta],
+  };
+}
+
+function sideWords(side: Side): string {
+  const { p50_ms, p95_ms } = side;
+  return `${healthWords(side)}${p50_ms === null || p95_ms === null ? '' : `, p50 ${millis(p50_ms)}, p95 ${millis(p95_ms)}`}`;
+}
+
+/** Milliseconds between two times. */
+export function betweenMs(start: string, end: string): number {
+  return Number(parseNanos(end)! - parseNanos(start)!) / 1e6;
+}

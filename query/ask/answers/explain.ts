@@ -1,0 +1,176 @@
+/** Why did it fail: the complaint that is made most, and the earliest failure known behind it. */
+import type { DebugEvent } from '../../../model/event.ts';
+import { componentName, gravestFirst, linkItem, listed, plural, refName } from '../../agent/say.ts';
+import { type DraftItem, nameOf, quote } from '../../budget.ts';
+import type { EventFilter } from '../../events.ts';
+import type { TimeRangeInput } from '../../params.ts';
+import { orNone } from '../known.ts';
+import {
+  type Answerer,
+  type Asking,
+  heldTime,
+  nothingOf,
+  type Reply,
+  say,
+  sureOf,
+  toolName,
+  whichOf,
+} from '../reply.ts';
+
+export const explain: Answerer = async (asking) => {
+  const { understood } = asking;
+  const { components, ids, text, range } = understood;
+  const [id] = ids;
+  if (id?.kind === 'event' || id?.kind === 'insight') return ofRecord(asking, id.id);
+  if (id !== undefined) return ofErrors(asking, { [`${id.kind}_id`]: id.id, ...range }, nameOf(id.id), '');
+  const ref = components[0];
+  const held = await heldTime(asking, ref);
+  const which = ref === undefined ? {} : whichOf(ref);
+  const what = ref === undefined ? 'anything' : refName(ref);
+  if (held.empty !== null) return nothingOf(what, held);
+  const said = text === null ? {} : { q: text };
+  const reply = await ofErrors(asking, { ...which, ...said, ...held.range }, what, ` ${held.words}`);
+  return held.note === null ? reply : { ...reply, sentences: [...reply.sentences, say(held.note)] };
+};
+
+const ERRORS_MAX = 200;
+
+async function ofErrors(
+  asking: Asking,
+  filter: EventFilter & TimeRangeInput,
+  what: string,
+  when: string,
+): Promise<Reply> {
+  const { facts, tenant } = asking;
+  // A text may be complained of below the level of an error.
+  const level = filter.q === undefined ? ({ min_level: 'ERROR' } as const) : {};
+  const { data: errors, meta } = await facts.events(tenant, { ...filter, ...level, limit: ERRORS_MAX });
+  if (errors.length === 0) return noError(asking, filter, what, when);
+  const groups = [...Map.groupBy(errors, complaintOf).values()].sort((a, b) => b.length - a.length);
+  const most = groups[0]!;
+  const newest = most[0]!;
+  const { data: found, meta: foundMeta } = await facts.explain(tenant, newest.id);
+  const root = found.root_cause;
+  const isElsewhere = root !== null && root.event_id !== newest.id && root.component_id !== newest.component_id;
+  const share = most.length / errors.length;
+  const who = componentName(newest.component_type, newest.component_id);
+  const many = meta.truncated ? `${most.length} of the newest ${errors.length}` : `${most.length} of ${errors.length}`;
+  const subject = what === 'anything' ? who : what;
+  const sentences = [
+    ...(isElsewhere
+      ? [
+          say(
+            `${subject} fails because of ${componentName(root.component_type, root.component_id)}: ${quote(root.message, 200)} is the earliest failure behind it.`,
+            root.event_id,
+          ),
+        ]
+      : []),
+    say(
+      `${who} ${isElsewhere ? 'itself says' : 'fails with'} ${quote(newest.message, 240)}: ${many} ${errors.length === 1 ? 'error' : 'errors'}${when}.`,
+      newest.id,
+      most.at(-1)!.id,
+    ),
+    ...(!isElsewhere && root !== null && root.event_id !== newest.id && root.message !== newest.message
+      ? [say(`It began with ${quote(root.message, 200)}.`, root.event_id)]
+      : []),
+    ...(found.affected_components.length > 1
+      ? [say(`Touched: ${listed(found.affected_components.map(refName), 5)}.`, newest.id)]
+      : []),
+  ];
+  return {
+    sentences,
+    confidence: Math.max(found.confidence, 0.75 + 0.2 * share - 0.05 / errors.length),
+    suggestions: found.suggestions,
+    lists: [
+      { name: 'chain', items: found.chain.toReversed().map((link) => linkItem(link, meta.as_of)) },
+      { name: 'complaints', items: groups.slice(0, 20).map(complaintItem) },
+    ],
+    next: [
+      ...(found.insight_id === null ? [] : [{ tool: 'explain', arguments: { id: found.insight_id } }]),
+      ...(newest.correlation_id === null ? [] : [{ tool: 'trace', arguments: { id: newest.correlation_id } }]),
+      ...(root === null
+        ? []
+        : [
+            {
+              tool: 'health',
+              arguments: { component: toolName({ type: root.component_type, id: root.component_id }) },
+            },
+          ]),
+    ],
+    metas: [{ ...meta, truncated: false }, foundMeta],
+  };
+}
+
+/** Without errors something else may be wrong: what the insights say is told, and nothing beyond. */
+async function noError(
+  asking: Asking,
+  filter: EventFilter & TimeRangeInput,
+  what: string,
+  when: string,
+): Promise<Reply> {
+  const { facts, tenant } = asking;
+  const any = await facts.events(tenant, { ...filter, limit: 100 });
+  if (any.data.length === 0) return nothingOf(what, { range: {}, words: when.trim(), note: null, empty: any });
+  const { component_type, component_id, correlation_id, operation_id } = filter;
+  const about = { component_type, component_id, correlation_id, operation_id };
+  const insights = await facts.insights(tenant, { ...about, resolved: false, limit: 20 });
+  const worst = insights.data
+    .filter(({ state, severity }) => state !== 'ignored' && severity !== 'info')
+    .sort(gravestFirst)[0];
+  const seen = `${plural(any.data.length, 'event')}${any.meta.truncated ? ' at least' : ''}`;
+  return {
+    sentences: [
+      say(`No error of ${what} is known${when}, in ${seen}.`, any.data[0]!.id),
+      ...(worst === undefined ? [] : [say(`What stands out: ${quote(worst.title, 200)}.`, worst.id)]),
+    ],
+    confidence: worst === undefined ? sureOf(any.data.length) : worst.confidence_score,
+    suggestions: worst?.suggestions ?? [],
+    next: [worst === undefined ? { tool: 'health', arguments: {} } : { tool: 'explain', arguments: { id: worst.id } }],
+    metas: [{ ...any.meta, truncated: false }],
+  };
+}
+
+async function ofRecord(asking: Asking, id: string): Promise<Reply> {
+  const { facts, tenant } = asking;
+  const { data, meta } = (await orNone(facts.explain(tenant, id)))!;
+  const { root_cause: root, description, chain, affected_components, insight_id } = data;
+  return {
+    sentences: [
+      ...(root === null
+        ? []
+        : [
+            say(
+              `The cause is in ${componentName(root.component_type, root.component_id)}: ${quote(root.message, 200)}.`,
+              root.event_id,
+            ),
+          ]),
+      say(quote(description, 400), insight_id ?? data.event_id),
+      ...(affected_components.length > 1
+        ? [say(`Touched: ${listed(affected_components.map(refName), 5)}.`, data.event_id)]
+        : []),
+    ],
+    confidence: data.confidence,
+    suggestions: data.suggestions,
+    lists: [{ name: 'chain', items: chain.toReversed().map((link) => linkItem(link, meta.as_of)) }],
+    next:
+      root === null
+        ? []
+        : [
+            {
+              tool: 'health',
+              arguments: { component: toolName({ type: root.component_type, id: root.component_id }) },
+            },
+          ],
+    metas: [meta],
+  };
+}
+
+export function complaintOf({ component_type, component_id, template_id, message }: DebugEvent): string {
+  return JSON.stringify([component_type, component_id, template_id ?? message]);
+}
+
+export function complaintItem(events: readonly DebugEvent[]): DraftItem {
+  const [{ component_type, component_id, message, id }] = events as [DebugEvent];
+  const head = `${events.length}x ${componentName(component_type, component_id)} ${quote(message, 160)}`;
+  return { forms: [`${head} e.g. ${id}`, head] };
+}

@@ -1,0 +1,140 @@
+/** How is it going: of each component that was named, or of everything with the worst first. */
+import type { ComponentRef } from '../../../model/block.ts';
+import { patternItem } from '../../agent/health.ts';
+import { rawCost } from '../../agent/raw.ts';
+import { componentName, gravestFirst, healthWords, insightItem, listed, plural, refName } from '../../agent/say.ts';
+import { quote } from '../../budget.ts';
+import {
+  type Answerer,
+  type Asking,
+  heldTime,
+  isOf,
+  nothingOf,
+  type Reply,
+  say,
+  sureOf,
+  toolName,
+  whichOf,
+} from '../reply.ts';
+
+export const health: Answerer = async (asking) => {
+  const { components } = asking.understood;
+  if (components.length === 0) return ofEverything(asking);
+  const replies = await Promise.all(components.slice(0, COMPONENTS_MAX).map((ref) => ofComponent(asking, ref)));
+  // The most doubtful decides how sure the whole is; what is known to be ill is told first.
+  return {
+    sentences: replies.flatMap(({ sentences }) => sentences),
+    confidence: Math.min(...replies.map(({ confidence }) => confidence)),
+    suggestions: replies.flatMap(({ suggestions = [] }) => suggestions as never[]),
+    lists: replies.length === 1 ? (replies[0]!.lists ?? []) : [],
+    next: replies.flatMap(({ next = [] }) => next),
+    metas: replies.flatMap(({ metas }) => metas),
+    raw: replies.length === 1 ? (replies[0]!.raw ?? null) : null,
+  };
+};
+
+async function ofComponent(asking: Asking, ref: ComponentRef): Promise<Reply> {
+  const { facts, tenant } = asking;
+  const held = await heldTime(asking, ref);
+  if (held.empty !== null) return nothingOf(refName(ref), held);
+  const [health, patterns, errors] = await Promise.all([
+    facts.componentHealth(tenant, { ...whichOf(ref), ...held.range }),
+    facts.errorPatterns(tenant, { ...held.range, limit: 100 }),
+    facts.events(tenant, { ...whichOf(ref), ...held.range, min_level: 'ERROR', limit: 1 }),
+  ]);
+  const { data, meta } = health;
+  const own = patterns.data.filter(({ components }) => isOf(components, ref));
+  const [most] = own;
+  const insights = data.insights.toSorted(gravestFirst);
+  const newest = errors.data[0]?.id;
+  const sentences = [
+    say(`${refName(ref)} is ${healthWords(data)} ${held.words}.`, newest),
+    ...(most === undefined
+      ? []
+      : [say(`Most of them, ${most.count}: ${quote(most.template ?? 'without a word', 200)}.`, most.example_event_id)]),
+    ...(insights[0] === undefined
+      ? []
+      : [
+          say(
+            `${plural(insights.length, 'open insight')}, the gravest: ${quote(insights[0].title, 200)}.`,
+            insights[0].id,
+          ),
+        ]),
+    ...(held.note === null ? [] : [say(held.note)]),
+  ];
+  return {
+    sentences,
+    confidence: sureOf(data.total_events),
+    suggestions: insights[0] === undefined ? [] : await suggestionsOf(asking, insights[0].id),
+    lists: [
+      { name: 'errors', items: own.map((pattern) => patternItem(pattern, meta.as_of)) },
+      { name: 'insights', items: insights.map((insight) => insightItem(insight, meta.as_of)) },
+    ],
+    next: [
+      ...(newest === undefined ? [] : [{ tool: 'explain', arguments: { id: insights[0]?.id ?? newest } }]),
+      { tool: 'compare', arguments: { component: toolName(ref) } },
+    ],
+    metas: [meta, patterns.meta],
+    raw: await rawCost(facts, tenant, { ...whichOf(ref), ...held.range }, data.total_events),
+  };
+}
+
+async function ofEverything(asking: Asking): Promise<Reply> {
+  const { facts, tenant } = asking;
+  const held = await heldTime(asking);
+  if (held.empty !== null) return nothingOf('anything', held);
+  const [health, insights, errors] = await Promise.all([
+    facts.systemHealth(tenant, held.range),
+    facts.insights(tenant, { resolved: false, limit: 100 }),
+    facts.events(tenant, { ...held.range, min_level: 'ERROR', limit: 1 }),
+  ]);
+  const { by_component: all, total_events } = health.data;
+  const { as_of } = health.meta;
+  const ill = all.filter(({ status }) => status !== 'healthy');
+  const open = insights.data
+    .filter(({ state, severity }) => state !== 'ignored' && severity !== 'info')
+    .sort(gravestFirst);
+  const words = (each: (typeof all)[number]) =>
+    `${componentName(each.component_type, each.component_id)} is ${healthWords(each)}`;
+  const sentences = [
+    say(
+      ill.length === 0
+        ? `All ${plural(all.length, 'component')} heard of are healthy ${held.words}.`
+        : `${listed(ill.map(words), 3)}; ${ill.length} of ${plural(all.length, 'component')} not healthy ${held.words}.`,
+      errors.data[0]?.id,
+    ),
+    ...(open[0] === undefined
+      ? []
+      : [say(`${plural(open.length, 'open insight')}, the gravest: ${quote(open[0].title, 200)}.`, open[0].id)]),
+    ...(held.note === null ? [] : [say(held.note)]),
+  ];
+  return {
+    sentences,
+    confidence: sureOf(total_events),
+    suggestions: open[0]?.suggestions ?? [],
+    lists: [
+      { name: 'components', items: all.map((each) => ({ forms: [words(each)] })), more: health.meta.truncated },
+      { name: 'insights', items: open.map((insight) => insightItem(insight, as_of)), more: insights.meta.truncated },
+    ],
+    next: [
+      ...(open[0] === undefined ? [] : [{ tool: 'explain', arguments: { id: open[0].id } }]),
+      ...(ill[0] === undefined
+        ? []
+        : [
+            {
+              tool: 'health',
+              arguments: { component: toolName({ type: ill[0].component_type, id: ill[0].component_id }) },
+            },
+          ]),
+      { tool: 'compare', arguments: {} },
+    ],
+    metas: [health.meta],
+    raw: await rawCost(facts, tenant, held.range, total_events),
+  };
+}
+
+async function suggestionsOf({ facts, tenant }: Asking, insight: string) {
+  return (await facts.insight(tenant, insight)).data.suggestions;
+}
+
+const COMPONENTS_MAX = 5;

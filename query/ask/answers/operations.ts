@@ -1,0 +1,191 @@
+/** How far has it come, and where is it: of one operation, or of those under way. */
+import { clockTime, componentName, linkItem, millis, percent, plural, refName } from '../../agent/say.ts';
+import { type DraftItem, nameOf, quote } from '../../budget.ts';
+import type { KnownId } from '../known.ts';
+import { orNone } from '../known.ts';
+import { type Answerer, type Asking, heldTime, nothingOf, type Reply, say, sureOf, whichOf } from '../reply.ts';
+import { betweenMs } from './compare.ts';
+import { explain } from './explain.ts';
+
+export const progress: Answerer = async (asking) => {
+  const { ids, components } = asking.understood;
+  const id = ids[0]?.id ?? (components[0] === undefined ? null : await newestOperation(asking));
+  return id === null ? underWay(asking) : ofOperation(asking, id);
+};
+
+/** Of the component that was named. */
+async function newestOperation(asking: Asking): Promise<string | null> {
+  const { facts, tenant, understood } = asking;
+  const { data } = await facts.events(tenant, {
+    ...whichOf(understood.components[0]!),
+    ...understood.range,
+    limit: 200,
+  });
+  const newest =
+    data.find(({ operation_id }) => operation_id !== null) ??
+    data.find(({ correlation_id }) => correlation_id !== null);
+  return newest?.operation_id ?? newest?.correlation_id ?? null;
+}
+
+async function ofOperation(asking: Asking, id: string): Promise<Reply> {
+  const { facts, tenant } = asking;
+  const found = await orNone(facts.progress(tenant, id));
+  if (found === null) return where(asking);
+  const { status, progress, steps, total_steps, completed_steps, error_count, updated_at } = found.data;
+  const { meta } = found;
+  const behind = steps.filter((step) => step.status !== 'completed');
+  const failed = steps.find((step) => step.status === 'failed');
+  const stuck = failed ?? behind.at(-1);
+  const { data: events } = await facts.events(tenant, { operation_id: id, limit: 1 });
+  const { data: errors } = await facts.events(tenant, { operation_id: id, min_level: 'ERROR', limit: 1 });
+  const evidence = [errors[0]?.id, events[0]?.id];
+  const known = total_steps === 0 ? '' : `, ${completed_steps} of ${plural(total_steps, 'step')} completed`;
+  return {
+    sentences: [
+      say(
+        `${nameOf(id)} ${STATUS_WORDS[status]}: ${percent(progress)} done${known}; last heard of at ${updated_at === null ? 'no time' : clockTime(updated_at, meta.as_of)}.`,
+        ...evidence,
+      ),
+      ...(stuck === undefined
+        ? []
+        : [
+            say(
+              `${failed === undefined ? 'Not done yet' : 'Failed'}: step ${nameOf(stuck.step)} of ${componentName(stuck.component_type, stuck.component_id)} at ${percent(stuck.progress)}.`,
+              evidence[0],
+            ),
+          ]),
+      ...(errors[0] === undefined
+        ? []
+        : [say(`${plural(error_count, 'error')}, the newest: ${quote(errors[0].message, 200)}.`, errors[0].id)]),
+    ],
+    confidence: sureOf(Math.max(total_steps, 1) + (status === 'completed' || status === 'failed' ? 3 : 0)),
+    lists: [
+      {
+        name: 'steps',
+        items: steps.map(
+          (step): DraftItem => ({
+            forms: [
+              `${nameOf(step.step)}: ${step.status} ${percent(step.progress)} by ${componentName(step.component_type, step.component_id)}`,
+            ],
+          }),
+        ),
+      },
+    ],
+    next: [
+      { tool: 'trace', arguments: { id } },
+      ...(errors[0] === undefined ? [] : [{ tool: 'explain', arguments: { id: errors[0].id } }]),
+    ],
+    metas: [meta],
+  };
+}
+
+const STATUS_WORDS = {
+  not_found: 'is not known',
+  started: 'has started',
+  in_progress: 'is in progress',
+  completed: 'is completed',
+  failed: 'has failed',
+} as const;
+
+async function underWay({ facts, tenant, understood }: Asking): Promise<Reply> {
+  const { data, meta } = await facts.activeOperations(tenant, 100);
+  const held = await heldTime({ facts, tenant, understood });
+  if (data.length === 0) {
+    if (held.empty !== null) return nothingOf('anything', held);
+    return {
+      sentences: [say('No operation had an event in the last five minutes.')],
+      confidence: 0.8,
+      next: [{ tool: 'health', arguments: {} }],
+      metas: [meta],
+    };
+  }
+  const of = (status: (typeof data)[number]['status']) => data.filter((each) => each.status === status).length;
+  const first = data.find(({ status }) => status !== 'active') ?? data[0]!;
+  return {
+    sentences: [
+      say(
+        `${plural(data.length, 'operation')} had events in the last five minutes: ${of('active')} active, ${of('stalled')} without any for a minute, ${of('errors')} with errors.`,
+      ),
+      say(
+        `${first.status === 'active' ? 'The newest' : 'To look at'}: ${nameOf(first.correlation_id)}, ${first.status}, ${plural(first.error_count, 'error')}.`,
+      ),
+    ],
+    confidence: sureOf(data.length + 3),
+    lists: [
+      {
+        name: 'operations',
+        items: data.map(
+          (each): DraftItem => ({
+            forms: [
+              `${nameOf(each.correlation_id)}: ${each.status}, ${plural(each.event_count, 'event')}, last ${clockTime(each.last_activity, meta.as_of)}`,
+            ],
+          }),
+        ),
+      },
+    ],
+    next: [{ tool: 'trace', arguments: { id: first.correlation_id } }],
+    metas: [meta],
+  };
+}
+
+/** Where something is: the last that was heard of it, and where it went wrong. */
+export const where: Answerer = async (asking) => {
+  const { facts, tenant, understood } = asking;
+  const [id] = understood.ids;
+  if (id === undefined || id.kind === 'event' || id.kind === 'insight') return explain(asking);
+  const { data, meta } = await facts.events(tenant, { ...filterOf(id), limit: 500 });
+  const newest = data[0];
+  if (newest === undefined)
+    return nothingOf(nameOf(id.id), { range: {}, words: 'so far', note: null, empty: { data, meta } });
+  const oldest = data.at(-1)!;
+  const errors = data.filter(({ level }) => level === 'ERROR' || level === 'CRITICAL');
+  const first = errors.at(-1);
+  const path = [
+    ...new Set(
+      data.toReversed().map(({ component_type, component_id }) => componentName(component_type, component_id)),
+    ),
+  ];
+  const last = componentName(newest.component_type, newest.component_id);
+  return {
+    sentences: [
+      ...(first === undefined
+        ? []
+        : [
+            say(
+              `It failed in ${componentName(first.component_type, first.component_id)}: ${quote(first.message, 200)}.`,
+              first.id,
+            ),
+          ]),
+      say(
+        `${nameOf(id.id)} was last seen in ${last} at ${clockTime(newest.timestamp, meta.as_of)}: ${quote(newest.message, 160)}.`,
+        newest.id,
+      ),
+      say(
+        `It went through ${path.slice(0, 8).join(', then ')} in ${millis(betweenMs(oldest.timestamp, newest.timestamp))}, ${plural(data.length, 'event')}.`,
+        oldest.id,
+      ),
+    ],
+    confidence: sureOf(data.length),
+    lists: [
+      {
+        name: 'timeline',
+        items: data.toReversed().map((event): DraftItem => linkItem({ event_id: event.id, ...event }, meta.as_of)),
+        more: meta.truncated,
+      },
+    ],
+    next: [
+      { tool: 'trace', arguments: { id: id.id } },
+      ...(first === undefined ? [] : [{ tool: 'explain', arguments: { id: first.id } }]),
+    ],
+    metas: [meta],
+  };
+};
+
+function filterOf({ kind, id }: KnownId) {
+  return kind === 'trace' ? { trace_id: id } : kind === 'operation' ? { operation_id: id } : { correlation_id: id };
+}
+
+export const subjectOf = (asking: Asking): string => {
+  const { components, ids } = asking.understood;
+  return [...components.map(refName), ...ids.map(({ id }) => nameOf(id))].join(' and ') || 'anything';
+};

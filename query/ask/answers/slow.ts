@@ -1,0 +1,144 @@
+/** What is slow: by the durations of spans, the slowest component or the slowest step first. */
+import type { ComponentRef } from '../../../model/block.ts';
+import type { DebugEvent } from '../../../model/event.ts';
+import { gravestFirst, insightItem, millis, plural, refName } from '../../agent/say.ts';
+import { nameOf, quote } from '../../budget.ts';
+import type { Performance } from '../../health.ts';
+import { orNone } from '../known.ts';
+import {
+  type Answerer,
+  type Asking,
+  heldTime,
+  nothingOf,
+  type Reply,
+  say,
+  sureOf,
+  toolName,
+  whichOf,
+} from '../reply.ts';
+
+export const slow: Answerer = async (asking) => {
+  const { components, ids, known } = asking.understood;
+  if (ids[0] !== undefined) return ofOperation(asking, ids[0].id, ids[0].kind);
+  return ofComponents(asking, components.length > 0 ? components : known.slice(0, COMPONENTS_MAX), components);
+};
+
+// Each costs one read of its minutes.
+const COMPONENTS_MAX = 50;
+const SPANS_MAX = 500;
+
+async function ofComponents(
+  asking: Asking,
+  refs: readonly ComponentRef[],
+  named: readonly ComponentRef[],
+): Promise<Reply> {
+  const { facts, tenant } = asking;
+  const held = await heldTime(asking, named.length === 1 ? named[0] : undefined);
+  const what = named.length > 0 ? named.map(refName).join(' and ') : 'anything';
+  if (held.empty !== null) return nothingOf(what, held);
+  const answers = await Promise.all(refs.map((ref) => facts.performance(tenant, { ...whichOf(ref), ...held.range })));
+  const timed = answers.filter(({ data }) => data.p95_ms !== null).sort((a, b) => b.data.p95_ms! - a.data.p95_ms!);
+  const metas = answers.map(({ meta }) => meta);
+  const slowest = timed[0]?.data;
+  if (slowest === undefined)
+    return {
+      sentences: [say(`No spans of ${what} ${held.words}, so nothing is known of how long anything takes.`)],
+      confidence: 0,
+      coverage: ['not instrumented for traces, or not sampled: there are events but no spans'],
+      next: [{ tool: 'health', arguments: {} }],
+      metas,
+    };
+  const ref = { type: slowest.component_type, id: slowest.component_id };
+  const { data: spans } = await facts.events(tenant, {
+    ...whichOf(ref),
+    ...held.range,
+    event_type: ['span'],
+    limit: SPANS_MAX,
+  });
+  const worst = slowestStep(spans);
+  const insights = slowest.insights.toSorted(gravestFirst);
+  const sentences = [
+    say(
+      `${refName(ref)} ${named.length === 1 ? 'takes' : 'is the slowest:'} ${millis(slowest.p50_ms!)} at the median, ${millis(slowest.p95_ms!)} at p95, ${millis(slowest.p99_ms!)} at p99 over ${plural(slowest.sample_count, 'span')} ${held.words}.`,
+      worst?.slowest.id,
+    ),
+    ...(worst === null
+      ? []
+      : [
+          say(
+            `Its slowest step is ${quote(worst.name, 80)}, up to ${millis(worst.slowest.duration_ms ?? 0)}.`,
+            worst.slowest.id,
+          ),
+        ]),
+    ...(insights[0] === undefined ? [] : [say(`Open insight: ${quote(insights[0].title, 200)}.`, insights[0].id)]),
+    ...(held.note === null ? [] : [say(held.note)]),
+  ];
+  return {
+    sentences,
+    confidence: sureOf(slowest.sample_count),
+    suggestions: insights[0] === undefined ? [] : (await facts.insight(tenant, insights[0].id)).data.suggestions,
+    lists: [
+      { name: 'components', items: timed.map(({ data }) => ({ forms: [wordsOf(data)] })) },
+      { name: 'insights', items: insights.map((insight) => insightItem(insight, metas[0]!.as_of)) },
+    ],
+    next: [
+      ...(worst?.slowest.trace_id ? [{ tool: 'trace', arguments: { id: worst.slowest.trace_id } }] : []),
+      { tool: 'compare', arguments: { component: toolName(ref) } },
+    ],
+    metas,
+  };
+}
+
+function wordsOf({ component_type: type, component_id: id, p50_ms, p95_ms, sample_count }: Performance): string {
+  return `${refName({ type, id })}: p50 ${millis(p50_ms!)}, p95 ${millis(p95_ms!)} of ${plural(sample_count, 'span')}`;
+}
+
+/** By the longest that each name took: means hide what people wait for. */
+function slowestStep(spans: readonly DebugEvent[]): { name: string; slowest: DebugEvent } | null {
+  const slowest = spans.reduce<DebugEvent | null>(
+    (most, span) => ((span.duration_ms ?? 0) > (most?.duration_ms ?? -1) ? span : most),
+    null,
+  );
+  return slowest === null ? null : { name: slowest.name ?? '', slowest };
+}
+
+/** Where the time of one operation went: along its critical path. */
+async function ofOperation(asking: Asking, id: string, kind: string): Promise<Reply> {
+  const { facts, tenant } = asking;
+  const filter =
+    kind === 'trace' ? { trace_id: id } : kind === 'operation' ? { operation_id: id } : { correlation_id: id };
+  const some = await facts.events(tenant, { ...filter, event_type: ['span'], limit: 1 });
+  const trace = some.data[0]?.trace_id;
+  const found = trace == null ? null : await orNone(facts.trace(tenant, trace));
+  if (found === null || found.data.spans.length === 0)
+    return {
+      sentences: [say(`There are no spans of ${nameOf(id)}, so nothing is known of where its time went.`)],
+      confidence: 0,
+      next: [{ tool: 'trace', arguments: { id } }],
+      metas: [some.meta],
+    };
+  const { spans, duration_ms, trace_id } = found.data;
+  const ranked = spans.toSorted((a, b) => b.critical_path_ms - a.critical_path_ms);
+  const top = ranked[0]!;
+  const share = duration_ms === 0 ? 1 : top.critical_path_ms / duration_ms;
+  const whose = (span: typeof top) => refName({ type: span.component_type, id: span.component_id });
+  return {
+    sentences: [
+      say(
+        `${whose(top)} took most of it: ${quote(top.name, 80)} is ${millis(top.critical_path_ms)} (${Math.round(100 * share)}%) of ${millis(duration_ms)}.`,
+        top.event_id,
+      ),
+    ],
+    confidence: found.data.incomplete ? 0.6 : 0.9,
+    lists: [
+      {
+        name: 'critical_path',
+        items: ranked
+          .filter(({ critical_path_ms }) => critical_path_ms > 0)
+          .map((span) => ({ forms: [`${whose(span)} ${quote(span.name, 80)} ${millis(span.critical_path_ms)}`] })),
+      },
+    ],
+    next: [{ tool: 'trace', arguments: { id: trace_id } }],
+    metas: [found.meta],
+  };
+}
