@@ -161,7 +161,9 @@ describe('what arrives', () => {
 describe('beside an SDK of the app', () => {
   it('is parts of that one', async () => {
     await runApp('own-sdk.mjs', farEnd.url, { nodeArgs: [], env: { OTEL_METRICS_EXPORTER: 'none' } });
-    expect(farEnd.spans.map(({ name, attributes }) => [name, attributes['debug.operation_id']])).toEqual([['work', 'op-1']]);
+    expect(farEnd.spans.map(({ name, attributes }) => [name, attributes['debug.operation_id']])).toEqual([
+      ['work', 'op-1'],
+    ]);
     expect(farEnd.logs.map(({ body, spanId }) => [body, spanId])).toEqual([
       [{ items: 2, token: '[REDACTED]' }, farEnd.spans[0]!.spanId],
     ]);

@@ -18,7 +18,8 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 beforeEach(async () => {
-  system = await startSystem();
+  // What is compared is what was sent, secrets and all.
+  system = await startSystem('--no-redact-enabled');
   return () => system.stop();
 });
 

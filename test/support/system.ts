@@ -18,12 +18,12 @@ export interface System {
 }
 
 /** A real `ai-debug up` on the embedded tiers, in a process of its own on free ports and a fresh folder. */
-export async function startSystem(): Promise<System> {
+export async function startSystem(...flags: string[]): Promise<System> {
   const dataDir = await mkdtemp(join(tmpdir(), 'ai-debug-system-'));
   const ports = ['--otlp-grpc-port=0', '--otlp-http-port=0', '--http-port=0', '--grpc-port=0'];
   const program = await startProgram({
     name: 'ai-debug up',
-    args: [CLI, 'up', '--json', '--log-level=warn', `--data-dir=${dataDir}`, ...ports],
+    args: [CLI, 'up', '--json', '--log-level=warn', `--data-dir=${dataDir}`, ...ports, ...flags],
     hide: /^DEBUG_/,
     ready: /^\{.*\}$/m,
   });
