@@ -55,6 +55,16 @@ describe('pino', () => {
   });
 });
 
+describe('bunyan', () => {
+  it('is sent once per line with level, attributes and operation', async () => {
+    await runApp('bunyan-logger.cjs', farEnd.url);
+    expect(farEnd.logs.map(({ body }) => body)).toEqual(['plain', 'from a child', 'failed']);
+    expect(log('plain').attributes).toMatchObject({ user: { id: 5 }, 'debug.operation_id': 'b-1' });
+    expect(log('from a child')).toMatchObject({ severityNumber: 13, attributes: { module: 'billing' } });
+    expect(JSON.stringify(log('failed').attributes)).toContain('broken');
+  });
+});
+
 describe('console', () => {
   it('is sent once per line with level and stream, and prints what it printed before', async () => {
     const bare = await runApp('console-lines.mjs', farEnd.url, { nodeArgs: [] });

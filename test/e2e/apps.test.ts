@@ -55,6 +55,22 @@ describe.each([
   });
 });
 
+describe('two apps with gRPC between', () => {
+  it('are one trace, and the failure of the one leads to the other', { timeout: 60_000 }, async () => {
+    const server = start('rpc-server.cjs', [], { OTEL_SERVICE_NAME: 'stock' });
+    const client = start('rpc-client.mjs', [await server.line('port ')], { OTEL_SERVICE_NAME: 'till' });
+    const url = `http://127.0.0.1:${await client.line('port ')}`;
+    const correlation_id = 'visit-of-grpc';
+    expect((await fetch(`${url}/13`, { headers: { 'x-correlation-id': correlation_id } })).status).toBe(500);
+
+    const events = await eventsUntil({ correlation_id }, (found) => found.length >= 4);
+    expect(new Set(events.map(({ component_id }) => component_id))).toEqual(new Set(['stock', 'till']));
+    expect(new Set(events.map(({ trace_id }) => trace_id)).size).toBe(1);
+    const failed = events.find(({ component_id, status }) => component_id === 'till' && status === 'error')!;
+    expect(await explained(failed.id)).toContain('sku 13 is cursed');
+  });
+});
+
 describe('an app with stores, a queue and workers', () => {
   it('is one trace over all of them', { timeout: 60_000 }, async () => {
     const database = await createDatabase(inject('pgUrl'));

@@ -4,8 +4,13 @@ const { currentCorrelation, currentOperation } = require('@ai-debug/instrumentat
 
 const server = new grpc.Server();
 server.addService(require('./rpc-service.cjs'), {
-  Reserve: (_call, done) => {
+  Reserve: ({ request }, done) => {
     console.log('reserving');
+    if (request.sku === 13) {
+      const failure = new Error('sku 13 is cursed');
+      console.error(failure);
+      return done(failure);
+    }
     done(null, { correlation: currentCorrelation(), operation: currentOperation() });
   },
 });
