@@ -54,7 +54,9 @@ describe('the package', () => {
     const app = `import { snapshot } from '@ai-debug/instrumentation'; process.stdout.write(typeof snapshot)`;
     const args = ['--import', '@ai-debug/instrumentation/register', '--input-type=module', '--eval', app];
     const cwd = join(installed, 'dist/demo/services');
-    expect(await run(process.execPath, args, { cwd, env: environment })).toEqual({ stdout: 'function', stderr: '' });
+    // What another run has left in this user's spool would be delivered here, and said.
+    const env = { ...environment, AI_DEBUG_SPOOL_DIR: join(folder, 'spool') };
+    expect(await run(process.execPath, args, { cwd, env })).toEqual({ stdout: 'function', stderr: '' });
   });
 });
 
