@@ -143,7 +143,7 @@ describe('F9 a journal that is damaged', () => {
       await kill();
     }
     await start();
-    expect(await metric('journal_quarantined_bytes')).toBeGreaterThan(0);
+    await vi.waitFor(async () => expect(await metric('journal_quarantined_bytes')).toBeGreaterThan(0));
     const messages = await stored();
     expect(new Set(messages).size).toBe(messages.length);
     expect(messages).toEqual(expect.arrayContaining([1000, 1002, 1004].map(messageOf)));
