@@ -139,11 +139,16 @@ describe('F9 a journal that is damaged', () => {
       await start(); // and again: never a loop of crashes
       expect(await send(1000 + round * 2)).toBe('acknowledged');
       await vi.waitFor(async () => expect(await metric('journal_bytes')).toBe(0), { timeout: 15_000 });
-      if (round === 0) expect(await metric('journal_damaged_bytes_total')).toBeGreaterThan(0);
+      if (round === 0) {
+        expect(await metric('journal_damaged_bytes_total')).toBeGreaterThan(0);
+        // Put aside when the journal tidies up, soon after the store has what is whole in it.
+        const aside = async () => expect(await metric('journal_quarantined_bytes')).toBeGreaterThan(0);
+        await vi.waitFor(aside, { timeout: 15_000 });
+      }
       await kill();
     }
     await start();
-    await vi.waitFor(async () => expect(await metric('journal_quarantined_bytes')).toBeGreaterThan(0));
+    expect(await metric('journal_quarantined_bytes')).toBeGreaterThan(0);
     const messages = await stored();
     expect(new Set(messages).size).toBe(messages.length);
     expect(messages).toEqual(expect.arrayContaining([1000, 1002, 1004].map(messageOf)));
