@@ -46,7 +46,7 @@ export function createRedisFeed(options: RedisFeedOptions): Feed {
       }
     }
   });
-  // What was subscribed before the connection broke is subscribed again by the client; what came up meanwhile, here.
+  // What was subscribed before the connection broke is subscribed again here, with what came up meanwhile.
   receiving.redis.on('ready', listen);
 
   function listen(): void {
