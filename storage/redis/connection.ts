@@ -24,7 +24,8 @@ export interface RedisConnectionOptions {
 }
 
 const SETTING = 'DEBUG_REDIS_URL';
-const RECONNECTING = { lazyConnect: true, enableOfflineQueue: false };
+// The feed subscribes again by itself: ioredis leaves the rejection to nobody where the connection breaks while it does.
+const RECONNECTING = { lazyConnect: true, enableOfflineQueue: false, autoResubscribe: false };
 // Answers come within a millisecond; one that takes this long costs a commit more than the hot tier is worth.
 const COMMAND_TIMEOUT_MS = 1_000;
 const CONNECT_TIMEOUT_MS = 2_000;
