@@ -1,6 +1,7 @@
 /** `ai-debug up`: everything in one process on the embedded tiers, or one role of it on PostgreSQL and Redis. */
 import { parseArgs } from 'node:util';
 import { DebugError } from '../base/errors.ts';
+import { weighOutsideBytes } from '../base/garbage.ts';
 import { createLogger } from '../base/log.ts';
 import { createMeter } from '../base/meter.ts';
 import { type Addresses, createCollector } from '../collector.ts';
@@ -18,6 +19,7 @@ export async function up(context: CommandContext, args: string[]): Promise<numbe
   const config = configOf(flags, file);
   if (extra !== undefined) throw new UsageError(`takes no argument '${extra}'`);
   const log = createLogger(config.logLevel);
+  weighOutsideBytes();
   const collector = createCollector(config, { clock: context.clock, log, meter: createMeter() });
   const startedMs = context.clock.monotonicMs();
   await collector.start();
