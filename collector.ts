@@ -429,6 +429,7 @@ function warmOf(config: Config, shared: Shared): WarmStore {
     url: config.pgUrl,
     retentionHours: config.eventRetentionHours,
     partitionByDay: config.pgPartitionByDay,
+    rowSecurity: config.pgRowSecurity,
     ...shared,
   });
 }

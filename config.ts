@@ -43,6 +43,11 @@ export const SETTINGS = {
   dataDir: text('.ai-debug', 'Folder of the journal, the embedded store and the archive.'),
   pgUrl: text('', 'PostgreSQL for the warm tier. Empty: embedded SQLite in the data folder.', { secret: true }),
   pgPartitionByDay: flag(true, 'Day partitions in PostgreSQL, dropped whole.'),
+  pgRowSecurity: choice(
+    ['auto', 'on', 'off'],
+    'auto',
+    'Read PostgreSQL as a role that sees one tenant: where the role can be had, or there is no start, or never.',
+  ),
   pgAutoArchive: flag(true, 'Copy a day to the archive before it leaves the warm tier.'),
   redisUrl: text(
     '',

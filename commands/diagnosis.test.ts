@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { formatNanos } from '../model/time.ts';
-import { type Arrived, checkArrivals, checkExporters } from './diagnosis.ts';
+import { type Arrived, checkArrivals, checkExporters, checkTenantWall } from './diagnosis.ts';
 
 const HERE = { otlp_grpc: 'http://127.0.0.1:4317', otlp_http: 'http://127.0.0.1:4318' };
 
@@ -93,5 +93,16 @@ describe('what arrived', () => {
     expect(statuses([event({ node_id: null })])).toEqual({ ...well, replicas: 'warning' });
     expect(statuses([event({ correlation_id: null })])).toEqual({ ...well, correlation: 'warning' });
     expect(statuses([event({ correlation_id: null, event_type: 'metric' })])).toEqual(well);
+  });
+});
+
+describe('the wall between tenants in PostgreSQL', () => {
+  const gauge = (value: number) =>
+    `# TYPE ai_debug_postgres_row_security gauge\nai_debug_postgres_row_security ${value}\n`;
+
+  it('is told of where there is a PostgreSQL, and how to raise it where it is down', () => {
+    expect(checkTenantWall('ai_debug_journal_bytes 0\n')).toEqual([]);
+    expect(checkTenantWall(gauge(1))).toMatchObject([{ status: 'ok' }]);
+    expect(checkTenantWall(gauge(0))).toMatchObject([{ status: 'warning', fix: expect.stringContaining('psql') }]);
   });
 });

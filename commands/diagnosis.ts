@@ -111,6 +111,23 @@ const sameHost = (a: URL, b: URL) => a.hostname === b.hostname || (isLocal(a.hos
 const isLocal = (host: string) => /^(localhost|127\.|\[?::1\]?$|0\.0\.0\.0)/.test(host);
 const isUsual = (url: string) => /:431[78]$/.test(url) && isLocal(URL.parse(url)?.hostname ?? '');
 
+/** @param metrics of the server, as Prometheus text  @returns nothing where there is no PostgreSQL */
+export function checkTenantWall(metrics: string): Check[] {
+  const wall = /^ai_debug_postgres_row_security (\d)/m.exec(metrics)?.[1];
+  if (wall === undefined) return [];
+  const name = 'tenants';
+  if (wall === '1')
+    return [{ name, status: 'ok', message: 'kept apart by PostgreSQL too: reads go as ai_debug_reader' }];
+  return [
+    {
+      name,
+      status: 'warning',
+      message: 'kept apart by our statements alone: row-level security is off, or its role cannot be had',
+      fix: 'what to type in psql is in the log of its start, and in docs/operations.md, "Tenants in PostgreSQL"',
+    },
+  ];
+}
+
 /** What is looked at of an event. */
 export interface Arrived {
   event_type: string;

@@ -1,7 +1,14 @@
 import { connect as connectSocket } from 'node:net';
 import { exporterEnvironment } from '../config.ts';
 import { type CommandContext, EXIT, painter, UnreachableError } from './command.ts';
-import { type Arrived, type Check, checkArrivals, checkExporters, type Exporters } from './diagnosis.ts';
+import {
+  type Arrived,
+  type Check,
+  checkArrivals,
+  checkExporters,
+  checkTenantWall,
+  type Exporters,
+} from './diagnosis.ts';
 import { ASKING_HELP, parseAsking, Refused, type Server, serverOf } from './server.ts';
 import { plain } from './terminal.ts';
 
@@ -64,6 +71,7 @@ async function examine(server: Server, checks: Check[]): Promise<void> {
     );
   }
   checks.push(...checkExporters(exporterEnvironment(), { otlp_grpc, otlp_http }, token.message.startsWith('accepted')));
+  checks.push(...checkTenantWall(await (await server.fetch('/metrics')).text()));
   const { data, meta } = await server.get<Arrived[]>('/events', { limit: '500' });
   checks.push(...checkArrivals(data, meta.as_of, otlp_http));
 }

@@ -19,7 +19,7 @@ export function findBlocks(connection: Connection, selector: BlockSelector): Asy
 
 /** Tenants that have blocks, sorted: a jump from tenant to tenant along the primary key. */
 export async function tenantsWithBlocks(connection: Connection): Promise<string[]> {
-  const rows = await connection.rows<{ tenant_id: string }>(`
+  const rows = await connection.rowsOfAll<{ tenant_id: string }>(`
     WITH RECURSIVE known AS (
       SELECT min(tenant_id) AS tenant_id FROM block
       UNION ALL
@@ -124,7 +124,7 @@ async function blocksOf(
   asked: unknown,
   version: bigint | null,
 ): Promise<Chunk> {
-  const rows = await connection.rows<BlockRow & VersionRow>(statement, [...bounds, asked, version]);
+  const rows = await connection.rows<BlockRow & VersionRow>(bounds[0], statement, [...bounds, asked, version]);
   const blocks = rows.filter(({ block_id }) => block_id !== null);
   return {
     ...versionOf(rows),
@@ -141,14 +141,15 @@ async function blocksOfKeys(
   end: bigint | null,
   asked: bigint | null,
 ): Promise<Chunk> {
+  const [tenant] = bounds;
   const answer = await (keys.length === 1
-    ? connection.rows<IdRow & VersionRow>(OF_KEY, [...bounds, keys[0], asked])
-    : connection.rows<IdRow & VersionRow>(OF_KEYS, [...bounds, keys, asked]));
+    ? connection.rows<IdRow & VersionRow>(tenant, OF_KEY, [...bounds, keys[0], asked])
+    : connection.rows<IdRow & VersionRow>(tenant, OF_KEYS, [...bounds, keys, asked]));
   const version = versionOf(answer);
   const ids = answer.filter(({ block_id }) => block_id !== null);
   if (ids.length === 0) return { ...version, blocks: [], last: null };
-  const [tenant] = bounds;
   const rows = await connection.rows<BlockRow>(
+    tenant,
     `SELECT ${BLOCKS} FROM block
      WHERE tenant_id = $1 AND reach = ANY ($2::smallint[]) AND block_id = ANY ($3::uuid[]) AND day = ANY ($4::date[])
        AND ($5::bigint IS NULL OR time_min <= $5) AND merged_at <= $6 AND replaced_at > $6
@@ -178,6 +179,7 @@ export function found(connection: Connection, tenant: string, row: BlockRow): Fo
     index: row.block_index,
     async payload() {
       const [block] = await connection.rows<{ payload: Buffer }>(
+        tenant,
         'SELECT payload FROM block WHERE tenant_id = $1 AND reach = $2 AND block_id = $3 AND day = $4 AND shard = $5',
         [tenant, row.reach, id, row.day, row.shard],
       );

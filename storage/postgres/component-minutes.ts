@@ -13,6 +13,7 @@ export async function componentMinutes(
   range: MinuteRange,
 ): Promise<ComponentMinute[]> {
   const rows = await connection.rows(
+    tenant,
     `SELECT minute, component_type, component_id, total, errors, critical, latency FROM component_minute
      WHERE tenant_id = $1 AND ${IN_RANGE}
      ORDER BY minute, component_type COLLATE "C", component_id COLLATE "C"`,
@@ -35,6 +36,7 @@ export async function componentSums(
   range: MinuteRange,
 ): Promise<ComponentSum[]> {
   const rows = await connection.rows(
+    tenant,
     `SELECT component_type, component_id, sum(total) AS total, sum(errors) AS errors, sum(critical) AS critical
      FROM component_minute WHERE tenant_id = $1 AND ${IN_RANGE} GROUP BY component_type, component_id`,
     [tenant, ...rangeValues(range)],

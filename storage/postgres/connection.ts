@@ -6,11 +6,15 @@ import pg from 'pg';
 import { DebugError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { asDebugError, SETTING } from './errors.ts';
+import { TenantQuery } from './tenant-query.ts';
 
 export interface Connection {
-  /** Rows of one statement, from the pool for reads. @throws DebugError */
+  /** Rows of one statement, from the pool for reads; where row-level security is in force, as a role that sees this tenant's alone. @throws DebugError */
   // biome-ignore lint/suspicious/noExplicitAny: a row is what its statement says
-  rows<Row extends pg.QueryResultRow = any>(text: string, values?: unknown[]): Promise<Row[]>;
+  rows<Row extends pg.QueryResultRow = any>(tenant: string, text: string, values?: unknown[]): Promise<Row[]>;
+  /** The same of what is nobody's or everybody's: upkeep, never an answer. */
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  rowsOfAll<Row extends pg.QueryResultRow = any>(text: string, values?: unknown[]): Promise<Row[]>;
   /** One statement that changes something. @throws DebugError */
   write(text: string, values?: unknown[]): Promise<void>;
   /** Runs `work` between BEGIN and COMMIT. What it or the server throws rolls back, and is thrown as it is. */
@@ -34,22 +38,29 @@ const WRITE_TIMEOUT_MS = 15_000;
 // A server that fell silent cannot end its own statement: this much later we do.
 const SILENCE_MS = 5_000;
 
-/** Opens nothing yet: each query takes a connection or makes one. @throws DebugError INVALID when the URL is none */
-export function createConnection(url: string, log: Logger): Connection {
+/**
+ * Opens nothing yet: each query takes a connection or makes one.
+ * @param asReader whether reads go as the role that sees one tenant: row-security.ts has made it
+ * @throws DebugError INVALID when the URL is none
+ */
+export function createConnection(url: string, log: Logger, asReader: boolean): Connection {
   const reads = createPool(url, READS_MAX, READ_TIMEOUT_MS, log);
   const writes = createPool(url, WRITES_MAX, WRITE_TIMEOUT_MS, log);
 
+  async function read<Row extends pg.QueryResultRow>(query: TenantQuery | pg.QueryConfig): Promise<Row[]> {
+    if (reads.waitingCount >= WAITING_MAX) {
+      throw new DebugError('UNAVAILABLE', 'too many reads wait for PostgreSQL', { retryAfterSeconds: 1 });
+    }
+    try {
+      return (await reads.query<Row>(query as pg.QueryConfig)).rows;
+    } catch (error) {
+      throw asDebugError(error);
+    }
+  }
+
   return {
-    async rows(text, values = []) {
-      if (reads.waitingCount >= WAITING_MAX) {
-        throw new DebugError('UNAVAILABLE', 'too many reads wait for PostgreSQL', { retryAfterSeconds: 1 });
-      }
-      try {
-        return (await reads.query(text, values)).rows;
-      } catch (error) {
-        throw asDebugError(error);
-      }
-    },
+    rows: (tenant, text, values = []) => read(asReader ? new TenantQuery(tenant, text, values) : { text, values }),
+    rowsOfAll: (text, values = []) => read({ text, values }),
 
     async write(text, values = []) {
       try {

@@ -9,13 +9,14 @@ import type { Connection } from './connection.ts';
 import { shardOf } from './rows.ts';
 
 export async function insight(connection: Connection, tenant: string, id: string): Promise<Insight | null> {
-  const [row] = await connection.rows<{ doc: Insight }>(ONE, oneValues(tenant, id));
+  const [row] = await connection.rows<{ doc: Insight }>(tenant, ONE, oneValues(tenant, id));
   return row?.doc ?? null;
 }
 
 export async function insights(connection: Connection, tenant: string, query: InsightQuery): Promise<Insight[]> {
   const text = (value: string | undefined) => (value === undefined ? null : rowText(value));
   const rows = await connection.rows<{ doc: Insight }>(
+    tenant,
     `SELECT doc FROM insight
      WHERE tenant_id = $1
        AND ($2::text IS NULL OR insight_type = $2) AND ($3::text IS NULL OR severity = $3)

@@ -24,7 +24,7 @@ export async function endLease(connection: Connection, name: string, holder: str
 }
 
 export async function heldLeases(connection: Connection, prefix: string): Promise<string[]> {
-  const rows = await connection.rows<{ name: string }>(
+  const rows = await connection.rowsOfAll<{ name: string }>(
     'SELECT name FROM lease WHERE starts_with(name, $1) AND expires_at > now() ORDER BY name',
     [prefix],
   );

@@ -8,7 +8,7 @@ import { BLOCKS, type BlockRow, found, reachOf } from './blocks.ts';
 import type { Connection } from './connection.ts';
 
 export async function blockVersion(connection: Connection): Promise<bigint> {
-  const [row] = await connection.rows<{ version: string }>('SELECT version FROM block_version');
+  const [row] = await connection.rowsOfAll<{ version: string }>('SELECT version FROM block_version');
   return BigInt(row!.version);
 }
 
@@ -19,6 +19,7 @@ export async function smallBlocks(
   { after, until, limit }: { after?: SmallBlock; until: bigint; limit: number },
 ): Promise<SmallBlock[]> {
   const rows = await connection.rows<BlockRow>(
+    tenant,
     `SELECT ${BLOCKS} FROM block
      WHERE tenant_id = $1 AND day = $2 AND (shard, block_id) > ($3, $4) AND block_id < $5
        AND ${SMALL} AND replaced_at = ${ALWAYS}

@@ -146,6 +146,11 @@ async function schemaOf(client: pg.ClientBase): Promise<string> {
     UNION ALL
     SELECT tablename || ' ' || indexname, indexdef || ';' FROM pg_indexes
     WHERE schemaname = 'ai_debug' AND indexname NOT LIKE '%\\_pkey'
+    UNION ALL
+    SELECT relname || ' row level security', 'ALTER TABLE ' || relname || ' ENABLE ROW LEVEL SECURITY;'
+      || coalesce((SELECT string_agg(E'\\nCREATE POLICY ' || polname || ' ON ' || relname || ' FOR ' || CASE polcmd WHEN 'r' THEN 'SELECT' ELSE polcmd::text END
+        || ' USING ' || pg_get_expr(polqual, polrelid) || ';', '') FROM pg_policy WHERE polrelid = c.oid), '')
+    FROM pg_class c WHERE c.relnamespace = 'ai_debug'::regnamespace AND relrowsecurity
     ORDER BY name`);
   const head =
     '-- The schema that the migrations make; written by migrate.test.ts (vitest -u), compared in every run.\n\n';

@@ -14,8 +14,8 @@ beforeAll(async () => {
   const client = await connectOnce(database.url);
   await migrate(client);
   await client.end();
-  connection = createConnection(database.url, pino({ level: 'silent' }));
-  other = createConnection(database.url, pino({ level: 'silent' }));
+  connection = createConnection(database.url, pino({ level: 'silent' }), false);
+  other = createConnection(database.url, pino({ level: 'silent' }), false);
 });
 afterAll(async () => {
   await connection?.close();
@@ -24,7 +24,7 @@ afterAll(async () => {
 });
 
 async function partitions(): Promise<string[]> {
-  const rows = await connection.rows<{ name: string }>(
+  const rows = await connection.rowsOfAll<{ name: string }>(
     `SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent IN ('block'::regclass, 'block_key'::regclass)`,
   );
   return rows.map(({ name }) => name).sort();
@@ -56,7 +56,7 @@ it('wait for a reader to be dropped, and do not keep others waiting for long mea
   await reader.connect();
   await reader.query('BEGIN; SELECT 1 FROM ai_debug.block');
   const dropped = dropDay(connection, '2026-04-01');
-  await other.rows('SELECT 1 FROM block'); // behind the waiting drop, which gives way
+  await other.rowsOfAll('SELECT 1 FROM block'); // behind the waiting drop, which gives way
   await reader.query('COMMIT');
   await dropped;
   await reader.end();

@@ -28,14 +28,14 @@ export async function dropDay(connection: Connection, day: string): Promise<void
 
 /** Days that hold blocks, ascending. */
 export async function daysWithBlocks(connection: Connection): Promise<string[]> {
-  const existing = await partitionsOf({ query: async (text) => ({ rows: await connection.rows(text) }) });
+  const existing = await partitionsOf({ query: async (text) => ({ rows: await connection.rowsOfAll(text) }) });
   const each = [...existing].map((suffix) =>
     suffix === DEFAULT
       ? `SELECT DISTINCT to_char(day, 'YYYY-MM-DD') AS day FROM block_${DEFAULT}`
       : `SELECT '${dayOfSuffix(suffix)}' AS day WHERE EXISTS (SELECT 1 FROM block_${suffix})`,
   );
   if (each.length === 0) return [];
-  const rows = await connection.rows<{ day: string }>(`${each.join(' UNION ')} ORDER BY day`);
+  const rows = await connection.rowsOfAll<{ day: string }>(`${each.join(' UNION ')} ORDER BY day`);
   return rows.map(({ day }) => day);
 }
 

@@ -25,7 +25,7 @@ export async function pruneRows(
  * each flush brings the texts of the templates that it counts.
  */
 async function pruneTemplates(connection: Connection): Promise<void> {
-  const unused = await connection.rows<{ tenant_id: string; ids: string[] }>(`
+  const unused = await connection.rowsOfAll<{ tenant_id: string; ids: string[] }>(`
     SELECT tenant_id, array_agg(template_id) AS ids FROM (
       SELECT tenant_id, template_id FROM template
       EXCEPT

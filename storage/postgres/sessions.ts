@@ -7,6 +7,7 @@ import { shardOf } from './rows.ts';
 
 export async function session(connection: Connection, tenant: string, id: string): Promise<Session | null> {
   const [row] = await connection.rows<{ doc: Session }>(
+    tenant,
     'SELECT doc FROM session WHERE tenant_id = $1 AND session_id = $2 AND shard = $3',
     [tenant, rowText(id), shardOf(rowText(id))],
   );
@@ -19,6 +20,7 @@ export async function sessions(
   { active, limit }: { active?: boolean; limit: number },
 ): Promise<Session[]> {
   const rows = await connection.rows<{ doc: Session }>(
+    tenant,
     `SELECT doc FROM session WHERE tenant_id = $1 AND ($2::boolean IS NULL OR active = $2)
      ORDER BY created_at DESC, session_id DESC LIMIT $3`,
     [tenant, active ?? null, limit],

@@ -12,6 +12,7 @@ export async function snapshots(connection: Connection, tenant: string, query: S
   const [type, id] = [text(query.component_type), text(query.component_id)];
   const [operation, correlation] = [text(query.operation_id), text(query.correlation_id)];
   const rows = await connection.rows<Omit<Snapshot, 'time'> & { time: string }>(
+    tenant,
     `SELECT snapshot_id AS id, component_type, component_id, node_id, operation_id, correlation_id, checkpoint_name,
        state_name, snapshot_type, state_data, time
      FROM snapshot

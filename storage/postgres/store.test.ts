@@ -32,6 +32,7 @@ function storeAt(url: string): WarmStore {
     url,
     retentionHours: 168,
     partitionByDay: true,
+    rowSecurity: 'on',
     clock: systemClock(),
     log: pino({ level: 'silent' }),
     meter: createMeter(),

@@ -24,6 +24,7 @@ import { blockVersion, forgetReplaced, replaceBlocks, smallBlocks } from './merg
 import { migrate } from './migrate.ts';
 import { daysWithBlocks, dropDay, makePartitions } from './partitions.ts';
 import { pruneRows } from './prune.ts';
+import { prepareReader, type RowSecurity } from './row-security.ts';
 import { putSession, session, sessions } from './sessions.ts';
 import { snapshots } from './snapshots.ts';
 import { templateMinutes, templates } from './template-minutes.ts';
@@ -36,35 +37,46 @@ export interface PostgresStoreOptions {
   retentionHours: number;
   /** False: all days in one partition, for databases where DDL at run time is not wanted. */
   partitionByDay: boolean;
+  /** Whether reads go as a role that sees one tenant. */
+  rowSecurity: RowSecurity;
   clock: Clock;
   log: Logger;
   meter: Meter;
 }
 
 export function createPostgresStore(options: PostgresStoreOptions): WarmStore {
-  const { url, partitionByDay, clock, log, meter } = options;
+  const { url, partitionByDay, rowSecurity, clock, log, meter } = options;
   const retentionNanos = BigInt(options.retentionHours) * 3_600_000_000_000n;
   let connection: Connection | undefined;
   let starting: Promise<void> | undefined;
   let upkeep: NodeJS.Timeout | undefined;
   let away = false;
+  let wall = 0;
   const commitSeconds = meter.histogram(
     'postgres_commit_seconds',
     'Time of one committed flush.',
     COMMIT_BUCKETS_SECONDS,
   );
   meter.gauge('postgres_connections', 'Open connections to PostgreSQL.', () => connection?.open ?? 0);
+  meter.gauge(
+    'postgres_row_security',
+    '1 where the server keeps tenants apart too: reads go as a role that sees one tenant; 0 where statements alone do.',
+    () => wall,
+  );
 
   async function open(): Promise<void> {
     const client = await connectOnce(url);
+    let asReader: boolean;
     try {
       for (const name of await migrate(client)) log.info({ name }, 'migrated PostgreSQL');
+      asReader = await prepareReader(client, rowSecurity, log);
     } catch (error) {
       throw asDebugError(error, true);
     } finally {
       await client.end().catch(() => {}); // all is committed or rolled back already
     }
-    connection = createConnection(url, log);
+    connection = createConnection(url, log, asReader);
+    wall = asReader ? 1 : 0;
     await keepUp();
     upkeep = setInterval(keepUp, UPKEEP_MS).unref();
   }
@@ -142,7 +154,7 @@ export function createPostgresStore(options: PostgresStoreOptions): WarmStore {
     },
 
     async committedPosition(journal) {
-      const [line] = await opened().rows<{ position: string }>('SELECT position FROM ledger WHERE journal = $1', [
+      const [line] = await opened().rowsOfAll<{ position: string }>('SELECT position FROM ledger WHERE journal = $1', [
         journal,
       ]);
       return BigInt(line?.position ?? 0);

@@ -13,6 +13,7 @@ export async function templateMinutes(
   range: TemplateRange,
 ): Promise<TemplateMinute[]> {
   const rows = await connection.rows(
+    tenant,
     `SELECT minute, template_id, component_type, component_id, count, severity_max, first_time, last_time,
        example_event_id
      FROM template_minute WHERE tenant_id = $1 AND ${IN_RANGE} AND ($7::text IS NULL OR template_id = $7)
@@ -53,6 +54,7 @@ export async function addTemplateMinutes(
 
 export async function templates(connection: Connection, tenant: string, ids: readonly string[]): Promise<Template[]> {
   return connection.rows<{ id: string; text: string }>(
+    tenant,
     `SELECT template_id AS id, template_text AS text FROM template
      WHERE tenant_id = $1 AND template_id = ANY ($2::text[]) ORDER BY template_id`,
     [tenant, ids.map(rowText)],

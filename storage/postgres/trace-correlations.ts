@@ -14,6 +14,7 @@ export async function traceCorrelations(
   const correlations = (about.correlations ?? []).map(rowText);
   // Two index look-ups: one condition with OR reads the whole table.
   const rows = await connection.rows<{ trace_id: string; correlation_id: string; time: string }>(
+    tenant,
     `SELECT trace_id, correlation_id, time FROM trace_correlation
      WHERE tenant_id = $1 AND trace_key = ANY ($2::bigint[]) AND trace_id = ANY ($3::text[])
      UNION

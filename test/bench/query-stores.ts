@@ -68,6 +68,7 @@ export async function loadPostgres(rows: number): Promise<Loaded> {
     url: database.url,
     retentionHours: RETENTION_HOURS,
     partitionByDay: true,
+    rowSecurity: 'on',
     ...shared,
   });
   const keyPrefix = 'bench';

@@ -16,7 +16,7 @@ describeMerging('PostgreSQL', 6, async () => {
   const { url } = await database;
   return {
     async open(clock) {
-      const options = { url, retentionHours: 168, partitionByDay: true, clock };
+      const options = { url, retentionHours: 168, partitionByDay: true, rowSecurity: 'on' as const, clock };
       const store = createPostgresStore({ ...options, log: pino({ level: 'silent' }), meter: createMeter() });
       await store.start();
       return store;

@@ -20,6 +20,7 @@ for (const partitionByDay of [true, false]) {
           url,
           retentionHours: 168,
           partitionByDay,
+          rowSecurity: partitionByDay ? 'on' : 'off',
           clock: systemClock(),
           log: pino({ level: 'silent' }),
           meter: createMeter(),

@@ -17,6 +17,9 @@ CREATE TABLE block (
 
 CREATE INDEX block_small ON ONLY ai_debug.block USING btree (tenant_id, day, shard, block_id) WHERE ((octet_length(payload) < 32768) AND (records < 1024));
 
+ALTER TABLE block ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON block FOR SELECT USING (tenant_id = current_setting('ai_debug.tenant'::text, true));
+
 CREATE TABLE block_key (
   key bigint NOT NULL,
   block_id uuid NOT NULL,
@@ -26,6 +29,9 @@ CREATE TABLE block_key (
   tenant_id text COLLATE "C" NOT NULL,
   PRIMARY KEY (tenant_id, key, reach, block_id, day, shard)
 ) PARTITION BY RANGE (day);
+
+ALTER TABLE block_key ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON block_key FOR SELECT USING (tenant_id = current_setting('ai_debug.tenant'::text, true));
 
 CREATE TABLE block_version (
   version bigint NOT NULL,
@@ -51,6 +57,9 @@ CREATE INDEX component_minute_by_day ON component_minute USING brin (day);
 
 CREATE INDEX component_minute_by_minute ON component_minute USING btree (tenant_id, minute);
 
+ALTER TABLE component_minute ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON component_minute FOR SELECT USING (tenant_id = current_setting('ai_debug.tenant'::text, true));
+
 CREATE TABLE insight (
   last_seen bigint NOT NULL,
   expires_at bigint NOT NULL,
@@ -70,6 +79,9 @@ CREATE TABLE insight (
 );
 
 CREATE INDEX insight_by_last_seen ON insight USING btree (tenant_id, last_seen, insight_id);
+
+ALTER TABLE insight ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON insight FOR SELECT USING (tenant_id = current_setting('ai_debug.tenant'::text, true));
 
 CREATE TABLE lease (
   name text COLLATE "C" NOT NULL,
@@ -100,6 +112,9 @@ CREATE TABLE received_request (
 
 CREATE INDEX received_request_by_time ON received_request USING brin (received_at);
 
+ALTER TABLE received_request ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON received_request FOR SELECT USING (tenant_id = current_setting('ai_debug.tenant'::text, true));
+
 CREATE TABLE session (
   created_at bigint NOT NULL,
   shard smallint NOT NULL,
@@ -109,6 +124,9 @@ CREATE TABLE session (
   doc json NOT NULL,
   PRIMARY KEY (tenant_id, session_id, shard)
 );
+
+ALTER TABLE session ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON session FOR SELECT USING (tenant_id = current_setting('ai_debug.tenant'::text, true));
 
 CREATE TABLE snapshot (
   component_key bigint NOT NULL,
@@ -131,6 +149,9 @@ CREATE TABLE snapshot (
   PRIMARY KEY (tenant_id, snapshot_id, shard)
 );
 
+ALTER TABLE snapshot ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON snapshot FOR SELECT USING (tenant_id = current_setting('ai_debug.tenant'::text, true));
+
 CREATE INDEX snapshot_by_component ON snapshot USING btree (tenant_id, component_key, "time");
 
 CREATE INDEX snapshot_by_correlation ON snapshot USING btree (tenant_id, correlation_key, "time") WHERE (correlation_key IS NOT NULL);
@@ -149,6 +170,9 @@ CREATE TABLE template (
   PRIMARY KEY (tenant_id, template_id, shard)
 );
 
+ALTER TABLE template ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON template FOR SELECT USING (tenant_id = current_setting('ai_debug.tenant'::text, true));
+
 CREATE TABLE template_minute (
   component_key bigint NOT NULL,
   minute bigint NOT NULL,
@@ -165,6 +189,9 @@ CREATE TABLE template_minute (
   example_event_id text COLLATE "C" NOT NULL,
   PRIMARY KEY (tenant_id, template_id, component_key, minute, shard)
 ) WITH (fillfactor=70);
+
+ALTER TABLE template_minute ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON template_minute FOR SELECT USING (tenant_id = current_setting('ai_debug.tenant'::text, true));
 
 CREATE INDEX template_minute_by_day ON template_minute USING brin (day);
 
@@ -183,6 +210,9 @@ CREATE TABLE trace_correlation (
   correlation_id text COLLATE "C" NOT NULL,
   PRIMARY KEY (tenant_id, trace_key, shard)
 );
+
+ALTER TABLE trace_correlation ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON trace_correlation FOR SELECT USING (tenant_id = current_setting('ai_debug.tenant'::text, true));
 
 CREATE INDEX trace_correlation_by_correlation ON trace_correlation USING btree (tenant_id, correlation_key);
 
