@@ -26,7 +26,8 @@ export interface Session {
   session_name: string;
   description: string | null;
   filters: JsonObject;
-  scope: JsonObject;
+  /** The caller's own. */
+  scope: JsonObject | string;
   active: boolean;
   created_at: string;
   closed_at: string | null;

@@ -69,7 +69,9 @@ function keyOf({ id, updated_at }: Insight): string {
 
 function parseCursor(cursor: string): { time: bigint; told: ReadonlySet<string> } {
   const [time = '', ...told] = cursor.split('.');
-  if (!/^[0-9a-z]{1,13}$/.test(time) || told.length > TOLD_MAX) throw malformed('since', 'is not a cursor of /changes');
+  // Twelve digits from 1974 on: a word or a count that somebody tries is not taken for the year 1970, and all for new.
+  if (!/^[0-9a-z]{12,13}$/.test(time) || told.length > TOLD_MAX)
+    throw malformed('since', 'is not a cursor of /changes');
   let nanos = 0n;
   for (const digit of time) nanos = nanos * 36n + BigInt(Number.parseInt(digit, 36));
   return { time: nanos, told: new Set(told) };

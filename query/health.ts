@@ -6,6 +6,7 @@ import { briefOf, type InsightBrief } from './insights.ts';
 import type { QueryNeeds } from './needs.ts';
 import { activeOperations } from './operations.ts';
 import { minutesOf, parseWindow, type TimeRangeInput, windowView } from './params.ts';
+import { shareAtLeast } from './significance.ts';
 
 export interface ComponentInput extends TimeRangeInput {
   component_type: string;
@@ -127,16 +128,15 @@ export function createHealthAnswers(needs: QueryNeeds): HealthAnswers {
     async errorRates(tenant, input) {
       const { window, counts, coverage, reading } = await count(tenant, input, {}, false);
       const rated = counts
-        .filter(({ total }) => total > RATED_EVENTS_MIN)
-        .map(({ type, id, total, errors }) => ({
-          component_type: type,
-          component_id: id,
-          total_events: total,
-          error_events: errors,
-          error_rate: errors / total,
-        }))
-        .sort((a, b) => b.error_rate - a.error_rate || b.error_events - a.error_events);
-      const error_rates = rated.slice(0, RATES_SHOWN_MAX);
+        .map((each) => ({ each, surely: shareAtLeast(each.errors, each.total) }))
+        .sort((a, b) => b.surely - a.surely || compareText(a.each.id, b.each.id));
+      const error_rates = rated.slice(0, RATES_SHOWN_MAX).map(({ each: { type, id, total, errors } }) => ({
+        component_type: type,
+        component_id: id,
+        total_events: total,
+        error_events: errors,
+        error_rate: errors / total,
+      }));
       return reading.answer(
         { error_rates, time_range: windowView(window, reading.now) },
         { coverage, count: error_rates.length, truncated: rated.length > RATES_SHOWN_MAX },
@@ -211,8 +211,6 @@ export function latencyOf({ latency }: Pick<Counts, 'latency'>): Latency {
 const COMPONENTS_SHOWN_MAX = 100;
 const INSIGHTS_SHOWN_MAX = 10;
 const RATES_SHOWN_MAX = 20;
-// A rate over fewer events says more about chance than about the component.
-const RATED_EVENTS_MIN = 10;
 
 function byType<T>(components: readonly ComponentCounts[], view: (counts: Counts) => T): Record<string, T> {
   const types = Map.groupBy(components, ({ type }) => type);

@@ -3,7 +3,7 @@ import { NANOS_PER_MINUTE, parseNanos } from '../model/time.ts';
 import { type Answer, beginReading, notFound, readAll } from './answer.ts';
 import { COUNTED_TYPES, isError } from './counts.ts';
 import type { QueryNeeds } from './needs.ts';
-import { parseWindow } from './params.ts';
+import { parseWindow, type TimeRangeInput } from './params.ts';
 import { type Progress, progressOf } from './progress.ts';
 
 export interface OperationProgress extends Progress {
@@ -14,7 +14,7 @@ export interface ActiveOperation {
   correlation_id: string;
   /** `errors` when one of its events is an error, else `stalled` after a minute without any. */
   status: 'active' | 'stalled' | 'errors';
-  /** Of its events in the last five minutes. */
+  /** Of its events in the range. */
   started_at: string;
   last_activity: string;
   event_count: number;
@@ -24,8 +24,8 @@ export interface ActiveOperation {
 export interface OperationAnswers {
   /** @param id of an operation; of a correlation where no operation has it  @throws DebugError NOT_FOUND */
   progress(tenant: string, id: string): Promise<Answer<OperationProgress>>;
-  /** The latest active first. @param limit 1 to 1000 */
-  activeOperations(tenant: string, limit: number): Promise<Answer<ActiveOperation[]>>;
+  /** The latest active first; without a range, of the last five minutes. @param limit 1 to 1000 */
+  activeOperations(tenant: string, request: TimeRangeInput & { limit: number }): Promise<Answer<ActiveOperation[]>>;
 }
 
 export function createOperationAnswers(needs: QueryNeeds): OperationAnswers {
@@ -41,9 +41,9 @@ export function createOperationAnswers(needs: QueryNeeds): OperationAnswers {
       );
     },
 
-    async activeOperations(tenant, limit) {
+    async activeOperations(tenant, { limit, ...range }) {
       const reading = await beginReading(needs);
-      const { operations, truncated } = await activeOperations(needs, tenant, reading.now);
+      const { operations, truncated } = await activeOperations(needs, tenant, reading.now, range);
       const shown = operations.slice(0, limit);
       return reading.answer(shown, { truncated: truncated || operations.length > limit });
     },
@@ -55,13 +55,15 @@ export function createOperationAnswers(needs: QueryNeeds): OperationAnswers {
   }
 }
 
-/** Grouped by correlation: what had an event in the last five minutes. */
+/** Grouped by correlation: what had an event in the range, the last five minutes where none is given. */
 export async function activeOperations(
   needs: Pick<QueryNeeds, 'events'>,
   tenant: string,
   now: bigint,
+  range: TimeRangeInput = {},
 ): Promise<{ operations: ActiveOperation[]; truncated: boolean }> {
-  const window = parseWindow({ time_range: '5m' }, now);
+  const isGiven = [range.time_range, range.start, range.end].some((part) => part != null);
+  const window = parseWindow(isGiven ? range : { time_range: '5m' }, now);
   const { events, truncated } = await readAll(
     needs.events,
     { tenant, ...window, event_types: COUNTED_TYPES },

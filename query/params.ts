@@ -4,7 +4,10 @@ import { malformed } from './answer.ts';
 
 /** As it is asked for. Absent altogether means all that is retained, or the last hour for analytics. */
 export interface TimeRangeInput {
-  /** `15m`, `1h`, `last_1h`, `24h`, `7d`: a whole number of seconds, minutes, hours or days up to now. */
+  /**
+   * `15m`, `1h`, `last_1h`, `24h`, `7d`: a whole number of seconds, minutes, hours or days up to now; or two RFC 3339 times as an interval of
+   * ISO 8601, `2026-11-22T12:00:00Z/2026-11-22T13:00:00Z`.
+   */
   time_range?: string | null | undefined;
   /** RFC 3339, inclusive. */
   start?: string | null | undefined;
@@ -35,6 +38,9 @@ export function parseTimeRange(input: TimeRangeInput, now: bigint): Range {
   if (relative !== undefined) {
     if (start !== undefined || end !== undefined)
       throw malformed('time_range', 'give either time_range or start and end');
+    const [from = '', to, ...more] = relative.split('/');
+    if (to !== undefined && more.length === 0)
+      return between(parseTime('time_range', from), parseTime('time_range', to));
     const match = RELATIVE.exec(relative);
     if (match === null)
       throw malformed('time_range', `unknown range '${relative}'; say 15m, 1h, last_1h, 24h, 7d, or start and end`);
@@ -43,10 +49,7 @@ export function parseTimeRange(input: TimeRangeInput, now: bigint): Range {
   const range: Range = {};
   if (start !== undefined) range.start = parseTime('start', start);
   if (end !== undefined) range.end = parseTime('end', end);
-  if (range.start !== undefined && range.end !== undefined && range.start > range.end) {
-    throw malformed('start', 'lies after end');
-  }
-  return range;
+  return range.start !== undefined && range.end !== undefined ? between(range.start, range.end) : range;
 }
 
 /** The same for analytics: always a window, the last hour by default. */
@@ -74,6 +77,11 @@ export function windowView(window: Window, now: bigint): { start: string; end: s
 export function minutesOf(window: Window, now: bigint): number {
   const end = window.end > now ? now : window.end;
   return Math.max(Number(end - window.start) / Number(NANOS_PER_MINUTE), 1 / 60);
+}
+
+function between(start: bigint, end: bigint): Window {
+  if (start > end) throw malformed('start', 'lies after end');
+  return { start, end };
 }
 
 function since(now: bigint, nanos: bigint): Window {

@@ -1,10 +1,11 @@
 /**
  * How far an operation has come (CONTRACT section 7): the latest of each step, the mean over the known steps.
  *
- * A step is what `data.step` (or `step_id`, `step_name`) names, else the component that reports. An operation whose services report no
+ * A step is what `data.step` (or `step_id`, `step_name`) names, else the component that reports, in an event or in a state of its own. An operation whose services report no
  * step is measured by its traces: each is a step, done when its root span has ended.
  */
 import type { DebugEvent } from '../model/event.ts';
+import { isJsonObject, type JsonObject } from '../model/json.ts';
 import { parseNanos } from '../model/time.ts';
 import { isError } from './counts.ts';
 
@@ -79,7 +80,8 @@ function reportOf(event: DebugEvent): Report {
   const named = textOf(data.step ?? data.step_id ?? data.step_name);
   const status = typeof data.status === 'string' ? data.status.toLowerCase() : '';
   const completed = COMPLETED.has(status);
-  const progress = typeof data.progress === 'number' ? Math.min(Math.max(data.progress, 0), 1) : null;
+  const told = data.progress ?? stateOf(event).progress;
+  const progress = typeof told === 'number' ? Math.min(Math.max(told, 0), 1) : null;
   const failed = isError(event) || FAILED.has(status);
   return {
     event,
@@ -145,6 +147,11 @@ function isRoot({ event }: Report): boolean {
 function statusOf(progress: number, failed: boolean): ProgressStep['status'] {
   if (failed) return 'failed';
   return progress >= 1 ? 'completed' : progress > 0 ? 'in_progress' : 'started';
+}
+
+/** Of a snapshot, whose state may tell the progress as an event's data does. Its status is that of what it describes, not of a step. */
+function stateOf({ event_type, log }: DebugEvent): JsonObject {
+  return event_type === 'state_snapshot' && isJsonObject(log?.body) ? log.body : {};
 }
 
 function textOf(value: unknown): string | null {

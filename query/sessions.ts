@@ -16,7 +16,7 @@ export interface SessionInput {
   /** Which events belong to it; absent: all. */
   filters?: EventFilter | null | undefined;
   /** The caller's own; kept as it is. */
-  scope?: JsonObject | null | undefined;
+  scope?: JsonObject | string | null | undefined;
 }
 
 export interface SessionsRequest {
@@ -50,7 +50,7 @@ export function createSessionAnswers(needs: QueryNeeds): SessionAnswers {
         session_name,
         description: description ?? null,
         filters: plainJson(filters ?? {}),
-        scope: plainJson(scope ?? {}),
+        scope: typeof scope === 'string' ? scope : plainJson(scope ?? {}),
         active: true,
         created_at: formatNanos(clock.nowNanos()),
         closed_at: null,

@@ -20,6 +20,18 @@ export function shareChance(hits: number, of: number, otherHits: number, otherOf
 }
 
 /**
+ * What a share is at least, by its sample (Wilson, JASA 22, 1927, the lower end at 95%): to rank by, so that one error of one event does
+ * not come before ninety of a hundred.
+ * @param of at least 1  @returns 0 to 1
+ */
+export function shareAtLeast(hits: number, of: number): number {
+  const share = hits / of;
+  const squared = 1.96 ** 2;
+  const spread = 1.96 * Math.sqrt((share * (1 - share)) / of + squared / (4 * of * of));
+  return Math.max((share + squared / (2 * of) - spread) / (1 + squared / of), 0);
+}
+
+/**
  * Two samples compared by rank (Mann and Whitney, 1947), with the correction for ties.
  * @param a ascending  @param b ascending
  */

@@ -135,7 +135,7 @@ async function whatIsMissing({ facts, tenant, understood }: Asking): Promise<Unc
     isOperation &&
     (intent === 'progress' || intent === 'where' || intent === 'consistency' || intent === 'explain')
   ) {
-    const { data } = await facts.activeOperations(tenant, CHOICES_MAX);
+    const { data } = await facts.activeOperations(tenant, { limit: CHOICES_MAX });
     const choices = data.map(({ correlation_id }) => nameOf(correlation_id));
     return { what: 'operation_id', question: 'Which operation is meant?', choices };
   }

@@ -36,10 +36,10 @@ export const systemHealth = route({
 export const activeOperations = route({
   method: 'get',
   path: '/analytics/active-operations',
-  summary: 'What has had an event in the last five minutes, by correlation.',
-  query: z.strictObject({ limit: input.limit }),
+  summary: 'What has had an event in the last five minutes, or in the range that is given, by correlation.',
+  query: z.strictObject({ ...input.rangeQuery, limit: input.limit }),
   data: z.array(view.activeOperation),
-  answer: ({ service, tenant, query }) => service.activeOperations(tenant, query.limit),
+  answer: ({ service, tenant, query }) => service.activeOperations(tenant, query),
 });
 
 export const throughput = route({

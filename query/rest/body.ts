@@ -10,10 +10,15 @@ export const BODY_BYTES_MAX = 10 * 1024 * 1024;
 /** A bundle is larger: what an export holds at most, as JSON. */
 const LINES_BYTES_MAX = 128 * 1024 * 1024;
 export const NDJSON = 'application/x-ndjson';
+const JSON_TYPE = 'application/json';
 
-/** @returns the value, and the text it was read from  @throws DebugError UNSUPPORTED, TOO_LARGE or MALFORMED */
+/**
+ * No body at all is an empty object, whose missing fields the route then names.
+ * @returns the value, and the text it was read from  @throws DebugError UNSUPPORTED, TOO_LARGE or MALFORMED
+ */
 export async function readJson(request: IncomingMessage): Promise<{ value: unknown; text: string }> {
-  const text = await readText(request, 'application/json', BODY_BYTES_MAX);
+  const text = hasBody(request) ? await readText(request, [JSON_TYPE], BODY_BYTES_MAX) : '';
+  if (text === '') return { value: {}, text };
   let value: unknown;
   try {
     // The reviver costs as much as the parse; few bodies hold a number that needs it.
@@ -25,16 +30,21 @@ export async function readJson(request: IncomingMessage): Promise<{ value: unkno
   return { value, text };
 }
 
-/** The same of NDJSON, whose lines are for the reader to parse. */
+/** The same of NDJSON, whose lines are for the reader to parse; by the name of JSON too, which many clients give to all that they send. */
 export async function readLines(request: IncomingMessage): Promise<{ value: string; text: string }> {
-  const text = await readText(request, NDJSON, LINES_BYTES_MAX);
+  const text = await readText(request, [NDJSON, JSON_TYPE], LINES_BYTES_MAX);
   return { value: text, text };
 }
 
-async function readText(request: IncomingMessage, expected: string, bytesMax: number): Promise<string> {
+/** RFC 9112, section 6.3: a request without either header has none. */
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+}
+
+async function readText(request: IncomingMessage, expected: readonly string[], bytesMax: number): Promise<string> {
   const [type = ''] = (request.headers['content-type'] ?? '').split(';');
-  if (type.trim().toLowerCase() !== expected) {
-    throw new DebugError('UNSUPPORTED', `the body must be ${expected}, not '${type}'`);
+  if (!expected.includes(type.trim().toLowerCase())) {
+    throw new DebugError('UNSUPPORTED', `the body must be ${expected[0]}, not '${type}'`);
   }
   if ((request.headers['content-encoding'] ?? 'identity') !== 'identity') {
     throw new DebugError('UNSUPPORTED', 'the body must not be compressed');

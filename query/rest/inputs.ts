@@ -30,20 +30,27 @@ export const jsonObject = z
 export const timeRange = {
   time_range: z
     .string()
-    .describe('Up to now: 90s, 15m, 1h, last_1h, 24h, 7d. Not together with start and end.')
+    .describe(
+      'Up to now: 90s, 15m, 1h, last_1h, 24h, 7d; or an interval as start/end. Not together with start and end.',
+    )
     .meta({ examples: ['1h'] }),
   start: z.string().describe('RFC 3339, inclusive.').meta({ format: 'date-time' }),
   end: z.string().describe('RFC 3339, inclusive.').meta({ format: 'date-time' }),
 };
 
-/** The same in a query string and in a body. */
+/** The same in a query string and in a body; there a range may also be an object, as windows are elsewhere. */
 export const rangeQuery = {
   time_range: timeRange.time_range.optional(),
   start: timeRange.start.optional(),
   end: timeRange.end.optional(),
 };
 export const rangeBody = {
-  time_range: timeRange.time_range.nullish(),
+  time_range: z
+    .union([
+      timeRange.time_range,
+      z.strictObject({ start: timeRange.start, end: timeRange.end }).transform(({ start, end }) => `${start}/${end}`),
+    ])
+    .nullish(),
   start: timeRange.start.nullish(),
   end: timeRange.end.nullish(),
 };

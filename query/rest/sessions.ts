@@ -18,7 +18,7 @@ export const createSession = route({
       .strictObject({ ...filters, event_type: z.array(input.eventType).optional() })
       .nullish()
       .describe('Which events belong to it. Absent: all.'),
-    scope: input.jsonObject.nullish().describe('Kept as it is.'),
+    scope: z.union([input.jsonObject, input.name]).nullish().describe('Kept as it is.'),
   }),
   data: view.session,
   answer: ({ service, tenant, body }) => service.createSession(tenant, body),

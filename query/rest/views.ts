@@ -452,7 +452,7 @@ export const session = z
     session_name: text,
     description: maybeText,
     filters: object,
-    scope: object,
+    scope: z.union([object, text]),
     active: z.boolean(),
     created_at: time,
     closed_at: maybeText,

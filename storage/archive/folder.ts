@@ -1,7 +1,8 @@
 /** The archive's objects as files in a folder. */
 import { constants, createReadStream } from 'node:fs';
-import { access, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { access, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { makeDirectory } from '../../base/directory.ts';
 import type { Objects } from './objects.ts';
 
 export function createDirectoryObjects(root: string): Objects {
@@ -10,7 +11,7 @@ export function createDirectoryObjects(root: string): Objects {
 
   async function place(from: string, name: string): Promise<void> {
     const path = pathOf(name);
-    const isNew = (await mkdir(dirname(path), { recursive: true })) !== undefined;
+    const isNew = (await makeDirectory(dirname(path))) !== undefined;
     await rename(from, path);
     await syncFolders(dirname(path), isNew ? root : dirname(path));
   }
@@ -18,7 +19,7 @@ export function createDirectoryObjects(root: string): Objects {
   return {
     scratch,
     async open() {
-      await mkdir(scratch, { recursive: true });
+      await makeDirectory(scratch);
       await access(root, constants.W_OK);
     },
     async put(name, content) {

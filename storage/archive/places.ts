@@ -1,7 +1,7 @@
 /** From the setting to the place: a folder or a bucket. Nobody who archives to a disk loads the client of buckets. */
-import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { makeDirectory } from '../../base/directory.ts';
 import { createDirectoryObjects } from './folder.ts';
 import type { Objects, S3Settings } from './objects.ts';
 
@@ -29,7 +29,7 @@ function lazily(load: () => Promise<Objects>, scratch = join(process.cwd(), '.ai
     scratch,
     async open() {
       loaded ??= await load();
-      await mkdir(scratch, { recursive: true });
+      await makeDirectory(scratch);
       await loaded.open();
     },
     put: (name, content) => objects().put(name, content),

@@ -4,12 +4,13 @@
  * the event loop, so that a slow reader never keeps the log from being folded into the file.
  */
 import { closeSync, fdatasync, openSync } from 'node:fs';
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { LRUCache } from 'lru-cache';
+import { makeDirectory } from '../../base/directory.ts';
 import { DebugError } from '../../base/errors.ts';
 import { Sketch } from '../../model/sketch.ts';
 
@@ -47,7 +48,7 @@ export async function openDatabase(directory: string): Promise<Database> {
   const file = join(directory, 'events.db');
   let sqlite: DatabaseSync | undefined;
   try {
-    await mkdir(directory, { recursive: true });
+    await makeDirectory(directory);
     sqlite = new DatabaseSync(file, { readBigInts: true, timeout: BUSY_WAIT_MS, defensive: true });
     const database = createDatabase(sqlite, createLogSync(`${file}-wal`));
     // Two processes that open a new file at once: one of them is told that it is busy, whatever its timeout.

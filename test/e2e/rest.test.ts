@@ -288,7 +288,7 @@ describe('bad bodies name each field', () => {
 
   test.each([
     ['{"event_type":', 400],
-    ['', 400],
+    ['', 422],
     ['[]', 422],
     ['null', 422],
     ['"text"', 422],
@@ -323,6 +323,41 @@ describe('bad bodies name each field', () => {
       201,
     );
   });
+});
+
+describe('a request without a body', () => {
+  const send = (path: string, headers: Record<string, string> = {}) =>
+    fetch(`${system.url}/api/debug${path}`, { method: 'POST', headers });
+
+  test('says nothing of what is optional', async () => {
+    expect((await send('/insights/generate')).status).toBe(200);
+    expect((await send('/insights/generate', { 'content-type': 'application/json' })).status).toBe(200);
+  });
+
+  test('is told each field that is required', async () => {
+    const response = await send('/events');
+    const { errors } = (await response.json()) as { errors: { field: string }[] };
+    expect(response.status).toBe(422);
+    expect(errors.map(({ field }) => field)).toEqual(['event_type', 'component_type', 'correlation_id']);
+  });
+});
+
+test('a range may be an interval, and in a body an object, as windows are', async () => {
+  const id = fresh('agent');
+  const [start, end] = ['2026-11-17T10:00:00Z', '2026-11-17T11:00:00Z'];
+  await post({ component_id: id, timestamp: '2026-11-17T10:30:00Z' });
+  await post({ component_id: id, timestamp: '2026-11-17T11:30:00Z' });
+  for (const time_range of [`${start}/${end}`, { start, end }]) {
+    const { body } = await api.post('/analytics/component-health', {
+      component_type: 'agent',
+      component_id: id,
+      time_range,
+    });
+    expect(body.data).toMatchObject({ total_events: 1, time_range: { end: '2026-11-17T11:00:00.000000000Z' } });
+  }
+  expect((await api.get(`/events?component_id=${id}&time_range=${start}/${end}`)).body.meta.count).toBe(1);
+  expect((await api.get(`/events?time_range=${end}/${start}`)).body.errors).toMatchObject([{ field: 'start' }]);
+  expect((await api.get(`/events?time_range=${start}/now`)).body.errors).toMatchObject([{ field: 'time_range' }]);
 });
 
 describe('bad queries name each parameter', () => {
@@ -569,16 +604,22 @@ describe('health', () => {
     expect(body.data).toMatchObject({ overall_health_score: null, status: 'unknown', components: {} });
   });
 
-  test('error rates are of components with more than ten events', async () => {
-    const [enough, few] = [fresh('agent'), fresh('agent')];
-    await seed(enough, 11, 11);
-    await seed(few, 10, 10);
-    const rates = (await api.get('/analytics/error-rate')).body.data.error_rates;
-    expect(rates[0]).toMatchObject({ error_rate: 1 });
-    expect(rates.find((rate: { component_id: string }) => rate.component_id === enough)).toMatchObject({
-      total_events: 11,
-    });
-    expect(rates.find((rate: { component_id: string }) => rate.component_id === few)).toBeUndefined();
+  test('error rates are ranked by what they are at least: one error of one says less than nine of ten', async () => {
+    const start = '2026-11-18T10:00:00Z';
+    const seedAt = async (component_id: string, total: number, errors: number) => {
+      for (let i = 0; i < total; i++)
+        await post({ component_id, timestamp: start, level: i < errors ? 'ERROR' : 'INFO', message: `m${i}` });
+    };
+    await seedAt('rate-few', 1, 1);
+    await seedAt('rate-many', 10, 9);
+    await seedAt('rate-none', 3, 0);
+    const { body } = await api.get(`/analytics/error-rate?start=${start}&end=2026-11-18T11:00:00Z`);
+    const rates = body.data.error_rates as { component_id: string; error_rate: number }[];
+    expect(rates.map(({ component_id, error_rate }) => [component_id, error_rate])).toEqual([
+      ['rate-many', 0.9],
+      ['rate-few', 1],
+      ['rate-none', 0],
+    ]);
   });
 
   test('throughput divides by the window', async () => {
@@ -1179,7 +1220,11 @@ describe('answers for whoever asks again', () => {
       await quiet.stop();
     }
     expect((await api.get('/changes')).status).toBe(200);
-    expect(await api.get('/changes?since=!!')).toMatchObject({ status: 400, body: { errors: [{ field: 'since' }] } });
+    for (const none of ['!!', 'yesterday', '1764486000'])
+      expect(await api.get(`/changes?since=${none}`)).toMatchObject({
+        status: 400,
+        body: { errors: [{ field: 'since' }] },
+      });
   });
 
   test('a flush answers when what was acknowledged can be read', async () => {

@@ -281,7 +281,7 @@ test('34: one of twenty is healthy, six degraded, all of ten unhealthy, none unk
 });
 
 test('35: progress is the mean of the latest of each step', async () => {
-  const { event, get } = client();
+  const { event, get, post } = client();
   const step = (operation_id: string, data: object, more: object = {}) => event({ operation_id, data, ...more });
   const progress = async (id: string) => {
     const { data, code } = (await get(`/operations/${id}/progress`)).body;
@@ -297,6 +297,14 @@ test('35: progress is the mean of the latest of each step', async () => {
   expect(await progress('note')).toEqual(['started', 0]);
   await step('kept', { progress: 0.65 });
   expect(await progress('kept')).toEqual(['in_progress', 0.65]);
+  for (const progress of [0.5, 0.8])
+    await post('/state', {
+      component_type: 'agent',
+      component_id: 'a',
+      operation_id: 'snapshots',
+      state_data: { progress },
+    });
+  expect(await progress('snapshots')).toEqual(['in_progress', 0.8]);
   await step('failed', { step: 'a' }, { level: 'ERROR' });
   expect((await progress('failed'))[0]).toBe('failed');
   await step('retried', { step: 'a' }, { level: 'ERROR', timestamp: ago(5) });

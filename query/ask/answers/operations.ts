@@ -88,7 +88,7 @@ const STATUS_WORDS = {
 } as const;
 
 async function underWay({ facts, tenant, understood }: Asking): Promise<Reply> {
-  const { data, meta } = await facts.activeOperations(tenant, 100);
+  const { data, meta } = await facts.activeOperations(tenant, { limit: 100 });
   const held = await heldTime({ facts, tenant, understood });
   if (data.length === 0) {
     if (held.empty !== null) return nothingOf('anything', held);
