@@ -20,9 +20,10 @@ export interface Analyzer {
 
 /**
  * `events`: of the window; `snapshots`: of the window; `baseline`: spans before the window; `templates`: counts per minute; `minutes`:
- * counts per component and per template of the window and the time before; `metrics`: how full things are, and were in the week before.
+ * counts per component and per template of the window and the time before; `metrics`: how full things are, and were in the week before;
+ * `series`: all metrics of the last hour.
  */
-export type Need = 'events' | 'snapshots' | 'baseline' | 'templates' | 'minutes' | 'metrics';
+export type Need = 'events' | 'snapshots' | 'baseline' | 'templates' | 'minutes' | 'metrics' | 'series';
 
 /** An analyzer's time: JavaScript that does not return cannot be stopped from outside, so it asks. */
 export interface Budget {

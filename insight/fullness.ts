@@ -44,7 +44,7 @@ export function fullnessOf({ metrics, events }: Pick<Window, 'metrics' | 'events
     const isFree = [...states].some((state) => FREE.test(state));
     add(point, name, rest.join(';'), { value: isFree ? 0 : metric.value, lane, isPercent: unit === '%' });
   }
-  for (const event of events) {
+  for (const event of [...events, ...metrics.filter(({ metric }) => metric === undefined)]) {
     for (const key of Object.keys(event.data)) {
       const value = event.data[key];
       if (typeof value === 'number' && value >= 0 && KEY_IN_DATA.test(key))

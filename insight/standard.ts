@@ -9,6 +9,7 @@ import { degradation } from './analyzers/degradation.ts';
 import { errorChain } from './analyzers/error-chain.ts';
 import { failureForecast } from './analyzers/failure-forecast.ts';
 import { flow } from './analyzers/flow.ts';
+import { metricAnomaly } from './analyzers/metric-anomaly.ts';
 import { repeatedError } from './analyzers/repeated-error.ts';
 import { resourceExhaustion } from './analyzers/resource-exhaustion.ts';
 import { resourcePressure } from './analyzers/resource-pressure.ts';
@@ -32,6 +33,7 @@ export const STANDARD_ANALYZERS: readonly Analyzer[] = [
   resourcePressure,
   throughput,
   anomaly,
+  metricAnomaly,
   templateChange,
   resourceExhaustion,
   failureForecast,
@@ -40,5 +42,5 @@ export const STANDARD_ANALYZERS: readonly Analyzer[] = [
 
 /** What `DEBUG_ANOMALY_DETECTION_ENABLED=false` leaves. */
 export const WITHOUT_ANOMALIES: readonly Analyzer[] = STANDARD_ANALYZERS.filter(
-  (analyzer) => analyzer !== anomaly && analyzer !== templateChange,
+  (analyzer) => analyzer !== anomaly && analyzer !== metricAnomaly && analyzer !== templateChange,
 );

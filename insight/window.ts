@@ -28,6 +28,8 @@ export interface WindowInput {
   templateTexts?: ReadonlyMap<string, string>;
   /** Metric points of the window, and samples of the time before. */
   metrics?: readonly DebugEvent[];
+  /** Points of all metrics, of the window and the time before. */
+  metricPoints?: readonly DebugEvent[];
 }
 
 export interface Window {
@@ -48,6 +50,8 @@ export interface Window {
   readonly templateTexts: ReadonlyMap<string, string>;
   /** Points that tell how full something is, of the window and in samples of the week before; by time, then id. */
   readonly metrics: readonly DebugEvent[];
+  /** Points of all metrics of the window and the time before it, of as many components as there was room for; in any order. */
+  readonly metricPoints: readonly DebugEvent[];
   /** Events that carry one, or are in a trace that does, in order of their first event. */
   readonly correlations: readonly Correlation[];
   /** Traces from before the window; those that the window also saw are left out. */
@@ -86,6 +90,7 @@ export function createWindow(input: WindowInput): Window {
     templateHistory: input.templateHistory ?? [],
     templateTexts: input.templateTexts ?? new Map(),
     metrics: [...(input.metrics ?? [])].sort(byTime),
+    metricPoints: input.metricPoints ?? [],
     get correlations() {
       return (correlations ??= correlate(events, input.scope.correlation_id));
     },

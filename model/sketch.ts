@@ -38,10 +38,10 @@ export class Sketch {
     for (const [bucket, times] of other.#buckets) this.#buckets.set(bucket, (this.#buckets.get(bucket) ?? 0) + times);
   }
 
-  /** The value at a rank, within 1%. @param q 0 to 1  @returns null when empty */
+  /** The value at rank `floor(n * q)`, within 1%. @param q 0 to 1  @returns null when empty */
   quantile(q: number): number | null {
     if (this.#count === 0) return null;
-    const rank = q * (this.#count - 1);
+    const rank = Math.min(Math.floor(this.#count * q), this.#count - 1);
     let seen = this.#zeros;
     if (seen > rank) return 0;
     for (const [bucket, times] of [...this.#buckets].sort(([a], [b]) => a - b)) {

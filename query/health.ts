@@ -1,11 +1,12 @@
 /** Health, rates and latency of components and of the whole, from counts per minute. */
 import type { Insight } from '../model/insight.ts';
-import { type Answer, beginReading } from './answer.ts';
+import { Sketch } from '../model/sketch.ts';
+import { type Answer, beginReading, readAll } from './answer.ts';
 import { type ComponentCounts, type Counts, countWindow, totalOf } from './counts.ts';
 import { briefOf, type InsightBrief } from './insights.ts';
 import type { QueryNeeds } from './needs.ts';
 import { activeOperations } from './operations.ts';
-import { minutesOf, parseWindow, type TimeRangeInput, windowView } from './params.ts';
+import { minutesOf, parseWindow, type TimeRangeInput, type Window, windowView } from './params.ts';
 import { shareAtLeast } from './significance.ts';
 
 export interface ComponentInput extends TimeRangeInput {
@@ -68,9 +69,9 @@ export interface Throughput {
 }
 
 export interface Latency {
-  /** Spans in the window. */
+  /** Spans in the window; of a component without any, records that say `duration_ms`, of its newest 1,000. */
   sample_count: number;
-  /** Right within 1%; null without spans. */
+  /** Right within 1%; null without any. */
   p50_ms: number | null;
   p95_ms: number | null;
   p99_ms: number | null;
@@ -159,12 +160,26 @@ export function createHealthAnswers(needs: QueryNeeds): HealthAnswers {
       const { component_type, component_id } = input;
       const insights = await openInsights(tenant, component_type, component_id, 'performance');
       const time_range = windowView(window, reading.now);
+      const counted = totalOf(counts);
+      const said = counted.latency.count > 0 ? null : await durationsSaid(tenant, input, window);
       return reading.answer(
-        { component_type, component_id, ...latencyOf(totalOf(counts)), insights, time_range },
-        { coverage },
+        { component_type, component_id, ...latencyOf(said ?? counted), insights, time_range },
+        { coverage, truncated: said?.truncated ?? false },
       );
     },
   };
+
+  /** Of a component without spans: what its newest records say in `data.duration_ms`. */
+  async function durationsSaid(tenant: string, { component_type, component_id }: ComponentInput, window: Window) {
+    const query = { tenant, ...window, component_type, component_id, event_types: SPEAKING_TYPES };
+    const { events, truncated } = await readAll(needs.events, query, DURATIONS_MAX);
+    const latency = new Sketch();
+    for (const { data } of events) {
+      const { duration_ms } = data;
+      if (typeof duration_ms === 'number' && duration_ms >= 0) latency.add(duration_ms);
+    }
+    return { latency, truncated };
+  }
 
   async function count(tenant: string, input: TimeRangeInput, component: Partial<ComponentInput> = {}, latency = true) {
     const reading = await beginReading(needs);
@@ -208,6 +223,8 @@ export function latencyOf({ latency }: Pick<Counts, 'latency'>): Latency {
   };
 }
 
+const SPEAKING_TYPES = ['log', 'error', 'system'] as const;
+const DURATIONS_MAX = 1000;
 const COMPONENTS_SHOWN_MAX = 100;
 const INSIGHTS_SHOWN_MAX = 10;
 const RATES_SHOWN_MAX = 20;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { DebugEvent } from '../../model/event.ts';
-import { errorLog, log, span, unbounded, windowOf } from '../../test/support/telemetry.ts';
+import { at, errorLog, log, span, unbounded, windowOf } from '../../test/support/telemetry.ts';
 import { deadlock } from './deadlock.ts';
 
 const find = (events: DebugEvent[]) => deadlock.analyze(windowOf(events), unbounded);
@@ -39,6 +39,30 @@ describe('25: operations that wait for each other', () => {
     expect(
       find(['a', 'b', 'c'].map((each, i) => says(i, each, 'blocked', { blocked_by: ['b', 'c', 'a'][i]! }))),
     ).toHaveLength(1);
+  });
+
+  test('of a lock that the words say is held, and of components within one operation', () => {
+    const held = find([
+      says(0, 'op-1', 'waiting for lock L2 held by op-2'),
+      says(1, 'op-2', 'waits on L1, owned by op-1'),
+    ]);
+    expect(held).toHaveLength(1);
+    const one = (ms: number, by: string, waiting_for: string) =>
+      log({ ms, by, correlation: 'checkout', message: 'blocked', data: { waiting_for } });
+    const [found, ...others] = find([one(0, 'orders', 'stock'), one(5, 'stock', 'orders')]);
+    expect(others).toEqual([]);
+    expect(found!.components.map(({ id }) => id).sort()).toEqual(['orders', 'stock']);
+    expect(find([one(0, 'orders', 'stock'), one(5, 'stock', 'pricing'), one(9, 'pricing', 'nobody')])).toEqual([]);
+  });
+
+  test('a circle that is still closed counts at once, one that was open again within a second does not', () => {
+    const circle = [
+      says(0, 'op-1', 'blocked', { waiting_for: 'op-2' }),
+      says(1, 'op-2', 'blocked', { waiting_for: 'op-1' }),
+    ];
+    expect(deadlock.analyze(windowOf(circle, { now: at(2) }), unbounded)).toHaveLength(1);
+    const open = says(500, 'op-1', 'got it');
+    expect(deadlock.analyze(windowOf([...circle, open], { now: at(600) }), unbounded)).toEqual([]);
   });
 
   test('one that gave up had been in it', () => {

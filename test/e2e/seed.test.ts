@@ -253,6 +253,23 @@ test('14: a second snapshot says what it changed, computed by us', async () => {
   expect((await get('/state/agent/a')).body.data.diff_from_previous).toEqual(diff);
 });
 
+test('26, 29: what posted events say of time and of resources counts, metrics among them', async () => {
+  const { events, post } = client();
+  const took = (duration_ms: number) => ({ component_id: 'slow', data: { duration_ms } });
+  await events([...times(9, took(10)), took(20_000)]);
+  const asked = { component_type: 'agent', component_id: 'slow' };
+  expect((await post('/analytics/performance', asked)).body.data).toMatchObject({
+    sample_count: 10,
+    p95_ms: expect.closeTo(20_000, -3),
+  });
+  const usage = (cpu_usage: number) => ({ event_type: 'metric', component_id: 'hot', data: { cpu_usage } });
+  await events([usage(90), usage(85)]);
+  const found = (await post('/insights/generate', {})).body.data as Record<string, unknown>[];
+  expect(found.map(({ title }) => title)).toEqual(
+    expect.arrayContaining([expect.stringContaining('cpu_usage of agent/hot is at 87.5%')]),
+  );
+});
+
 test('33: a resolved insight has its notes and is found as resolved', async () => {
   const { events, post, put, get } = client();
   await events(times(5, { level: 'ERROR', event_type: 'error', message: 'connection to the ledger refused' }));
