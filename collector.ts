@@ -38,6 +38,7 @@ import { createLive, type Live } from './query/live.ts';
 import { createQueryServer } from './query/server.ts';
 import { createQueryService, type QueryService } from './query/service.ts';
 import { createAdmission } from './receiver/admission.ts';
+import { Calls } from './receiver/calls.ts';
 import { createCardinality } from './receiver/cardinality.ts';
 import { createExporter, type Redaction } from './receiver/export.ts';
 import { createGrpcReceiver } from './receiver/grpc.ts';
@@ -128,6 +129,7 @@ export function createCollector(config: Config, shared: Shared): Collector {
     ...createTenantTemplates(),
     recent: new RecentIds(RECENT_IDS),
     cardinality: createCardinality(shared),
+    calls: new Calls(),
     setAside: createQuarantine({ directory: join(config.dataDir, 'quarantine'), ...shared }),
     batchMs: config.batchSizeMs,
     committed(flush) {

@@ -9,6 +9,7 @@
  */
 import type { ComponentRef } from '../model/block.ts';
 import type { DebugEvent } from '../model/event.ts';
+import { PEER_HOST_KEYS, PEER_NAME_KEYS, PEER_PORT_KEYS } from '../model/peer.ts';
 import type { Budget } from './analyzer.ts';
 import { isError, isRecordedException, isSuccess, namedStepOf, patternOf, textAt } from './event-facts.ts';
 import { joinLinked, namedChain } from './failure-links.ts';
@@ -125,11 +126,10 @@ export function remoteChild(node: SpanNode): SpanNode | undefined {
 export function addressCalledBy(node: SpanNode): string | null {
   const { event } = node.span;
   if (event.span?.kind !== 'client' && event.span?.kind !== 'producer') return null;
-  const host =
-    textAt(event, 'server.address') ?? textAt(event, 'net.peer.name') ?? textAt(event, 'network.peer.address');
-  if (host === undefined)
-    return textAt(event, 'peer.service') ?? textAt(event, 'db.system.name') ?? textAt(event, 'db.system') ?? null;
-  const port = event.data['server.port'] ?? event.data['net.peer.port'] ?? event.data['network.peer.port'];
+  const said = (keys: readonly string[]) => keys.map((key) => textAt(event, key)).find((text) => text !== undefined);
+  const host = said(PEER_HOST_KEYS);
+  if (host === undefined) return said(PEER_NAME_KEYS) ?? null;
+  const port = PEER_PORT_KEYS.map((key) => event.data[key]).find((value) => value !== undefined);
   return port === undefined ? host : `${host}:${String(port)}`;
 }
 

@@ -1,8 +1,11 @@
 /**
- * Who calls whom: a span whose parent ran in another component is a call between the two; a client or producer span that nobody we
- * know answered is a call to whatever it names (a database, a queue, somebody else's service), which is told as inferred.
+ * Who calls whom, from the edges of each minute as they were counted when their spans arrived (model/rollup.ts): calls between components, and
+ * calls to whatever a span names that sends nothing itself (a database, a queue, somebody else's service), which is told as inferred. What
+ * of the critical path lies behind a call is told from some of the spans.
  */
+import type { ComponentRef } from '../model/block.ts';
 import type { DebugEvent } from '../model/event.ts';
+import type { EdgeMinute } from '../model/rollup.ts';
 import { Sketch } from '../model/sketch.ts';
 import { addressCalledBy } from './failures.ts';
 import { componentKey, componentOf, joinTraces, type SpanNode } from './window.ts';
@@ -28,8 +31,8 @@ export interface TopologyNode {
 }
 
 export interface TopologyEdge {
-  from: { type: string; id: string };
-  to: { type: string; id: string };
+  from: ComponentRef;
+  to: ComponentRef;
   calls: number;
   calls_per_minute: number;
   errors: number;
@@ -44,64 +47,79 @@ export interface TopologyEdge {
   critical: boolean;
 }
 
-/** @param spans of the range, in any order  @param minutes the length of the range, over 0 */
-export function topologyOf(spans: readonly DebugEvent[], minutes: number): Topology {
+export interface TopologyInput {
+  /** Of the range, in any order. */
+  edges: readonly EdgeMinute[];
+  /** Some of the range, for the critical path: the newest will do, as shares are stable long before all are read. */
+  spans: readonly DebugEvent[];
+  /** The length of the range, over 0. */
+  minutes: number;
+}
+
+export function topologyOf({ edges, spans, minutes }: TopologyInput): Topology {
+  const shares = criticalShares(spans);
   const nodes = new Map<string, Omit<TopologyNode, 'health_score' | 'status'>>();
-  const edges = new Map<string, Edge>();
-  let criticalNanos = 0n;
-  for (const { tree } of joinTraces(spans)) {
-    const behind = criticalBelow(tree.nodes);
-    for (const node of tree.nodes) {
-      criticalNanos += node.criticalNanos;
-      const { event } = node.span;
-      const own = nodeOf(nodes, event.component_type, event.component_id, false);
-      const call = callInto(node);
-      if (node.parent === null || call !== null) count(own, failed(node));
-      if (call !== null) {
-        note(
-          edges,
-          call.caller,
-          componentOf(event),
-          call.waiting,
-          failed(node) || failed(call.waiting),
-          behind.get(node)!,
-        );
-      }
-      const peer = unansweredPeer(node);
-      if (peer === null) continue;
-      count(nodeOf(nodes, 'service', peer, true), failed(node));
-      note(edges, event, { type: 'service', id: peer }, node, failed(node), node.criticalNanos);
-    }
+  const sums = new Map<string, EdgeSum>();
+  for (const edge of edges) {
+    const from = { type: edge.from_type, id: edge.from_id };
+    const to = { type: edge.to_type, id: edge.to_id };
+    const called = nodeOf(nodes, to, edge.kind === 'peer');
+    called.calls += edge.calls;
+    called.errors += edge.errors;
+    if (edge.kind === 'entry' || edge.kind === 'unmatched') continue;
+    nodeOf(nodes, from, false);
+    const key = edgeKey(from, to);
+    let sum = sums.get(key);
+    if (sum === undefined) sums.set(key, (sum = { from, to, calls: 0, errors: 0, latency: new Sketch() }));
+    sum.calls += edge.calls;
+    sum.errors += edge.errors;
+    sum.latency.merge(edge.latency);
   }
   return {
     nodes: [...nodes.values()]
       .map(withHealth)
       .sort((a, b) => compare(a.component_type, b.component_type) || compare(a.component_id, b.component_id)),
-    edges: [...edges.values()]
-      .map((edge) => told(edge, minutes, criticalNanos))
+    edges: [...sums]
+      .map(([key, edge]) => told(edge, minutes, shares.get(key) ?? 0))
       .sort((a, b) => b.calls - a.calls || compare(a.from.id, b.from.id) || compare(a.to.id, b.to.id)),
   };
 }
 
-interface Edge {
-  from: { type: string; id: string };
-  to: { type: string; id: string };
+interface EdgeSum {
+  from: ComponentRef;
+  to: ComponentRef;
   calls: number;
   errors: number;
   latency: Sketch;
-  criticalNanos: bigint;
 }
 
 const CRITICAL_SHARE = 0.1;
 // CONTRACT section 7: unhealthy below 70 points.
 const CRITICAL_ERROR_RATE = 0.3;
 
-/** The call that a span answers: from the nearest span above it in another component. */
-function callInto(node: SpanNode): { caller: DebugEvent; waiting: SpanNode } | null {
-  const { parent } = node;
-  if (parent === null || componentKey(parent.span.event) === componentKey(node.span.event)) return null;
-  const isWaiting = parent.span.event.span?.kind === 'client';
-  return { caller: parent.span.event, waiting: isWaiting ? parent : node };
+/** By edge, the part of the critical path of the traces that lies behind it, 0 to 1. */
+function criticalShares(spans: readonly DebugEvent[]): Map<string, number> {
+  const nanosBehind = new Map<string, bigint>();
+  let all = 0n;
+  for (const { tree } of joinTraces(spans)) {
+    const below = criticalBelow(tree.nodes);
+    const note = (from: DebugEvent, to: ComponentRef, nanos: bigint) => {
+      const key = edgeKey(componentOf(from), to);
+      nanosBehind.set(key, (nanosBehind.get(key) ?? 0n) + nanos);
+    };
+    for (const node of tree.nodes) {
+      all += node.criticalNanos;
+      const { event } = node.span;
+      const caller = node.parent?.span.event;
+      if (caller !== undefined && componentKey(caller) !== componentKey(event))
+        note(caller, componentOf(event), below.get(node)!);
+      const peer = unansweredPeer(node);
+      if (peer !== null) note(event, { type: 'service', id: peer }, node.criticalNanos);
+    }
+  }
+  return new Map(
+    [...nanosBehind].map(([key, nanos]) => [key, all === 0n ? 0 : Math.min(Number(nanos) / Number(all), 1)]),
+  );
 }
 
 /** Whom a call names that nobody we know answered. */
@@ -127,17 +145,12 @@ function criticalBelow(nodes: readonly SpanNode[]): Map<SpanNode, bigint> {
   return below;
 }
 
-function failed(node: SpanNode): boolean {
-  return node.span.event.status === 'error';
-}
-
 function nodeOf(
   nodes: Map<string, Omit<TopologyNode, 'health_score' | 'status'>>,
-  type: string,
-  id: string,
+  { type, id }: ComponentRef,
   inferred: boolean,
 ) {
-  const key = `${type}/${id}`;
+  const key = JSON.stringify([type, id]);
   let node = nodes.get(key);
   if (node === undefined) {
     node = { component_type: type, component_id: id, inferred, calls: 0, errors: 0 };
@@ -148,28 +161,8 @@ function nodeOf(
   return node;
 }
 
-function count(node: { calls: number; errors: number }, isError: boolean): void {
-  node.calls++;
-  if (isError) node.errors++;
-}
-
-function note(
-  edges: Map<string, Edge>,
-  from: DebugEvent,
-  to: { type: string; id: string },
-  waiting: SpanNode,
-  isError: boolean,
-  criticalNanos: bigint,
-): void {
-  const key = `${componentKey(from)}\0${to.type}/${to.id}`;
-  let edge = edges.get(key);
-  if (edge === undefined) {
-    edge = { from: componentOf(from), to, calls: 0, errors: 0, latency: new Sketch(), criticalNanos: 0n };
-    edges.set(key, edge);
-  }
-  count(edge, isError);
-  edge.latency.add(Number(waiting.span.end - waiting.span.start) / 1e6);
-  edge.criticalNanos += criticalNanos;
+function edgeKey(from: ComponentRef, to: ComponentRef): string {
+  return JSON.stringify([from.type, from.id, to.type, to.id]);
 }
 
 function withHealth(node: Omit<TopologyNode, 'health_score' | 'status'>): TopologyNode {
@@ -178,8 +171,7 @@ function withHealth(node: Omit<TopologyNode, 'health_score' | 'status'>): Topolo
   return { ...node, health_score: score, status: score >= 90 ? 'healthy' : score >= 70 ? 'degraded' : 'unhealthy' };
 }
 
-function told({ from, to, calls, errors, latency, criticalNanos }: Edge, minutes: number, all: bigint): TopologyEdge {
-  const share = all === 0n ? 0 : Math.min(Number(criticalNanos) / Number(all), 1);
+function told({ from, to, calls, errors, latency }: EdgeSum, minutes: number, share: number): TopologyEdge {
   const error_rate = errors / calls;
   const quantile = (q: number) => Math.round(1000 * (latency.quantile(q) ?? 0)) / 1000;
   return {

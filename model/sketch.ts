@@ -21,7 +21,15 @@ export class Sketch {
     return this.#count;
   }
 
-  /** @param value 0 or more, not NaN; negative ones (a broken clock) count as 0 */
+  /** Without a value, and without any taken away. */
+  get isEmpty(): boolean {
+    return this.#count === 0 && this.#zeros === 0 && this.#buckets.size === 0;
+  }
+
+  /**
+   * @param value 0 or more, not NaN; negative ones (a broken clock) count as 0
+   * @param times below 0 takes away what this sketch, or another that it will be merged with, was given
+   */
   add(value: number, times = 1): void {
     this.#count += times;
     if (!(value > VALUE_MIN)) {
@@ -29,13 +37,19 @@ export class Sketch {
       return;
     }
     const bucket = Math.min(Math.max(Math.ceil(Math.log(value) / LOG_GAMMA), BUCKET_MIN), BUCKET_MAX);
-    this.#buckets.set(bucket, (this.#buckets.get(bucket) ?? 0) + times);
+    this.#addTo(bucket, times);
   }
 
   merge(other: Sketch): void {
     this.#count += other.#count;
     this.#zeros += other.#zeros;
-    for (const [bucket, times] of other.#buckets) this.#buckets.set(bucket, (this.#buckets.get(bucket) ?? 0) + times);
+    for (const [bucket, times] of other.#buckets) this.#addTo(bucket, times);
+  }
+
+  #addTo(bucket: number, times: number): void {
+    const sum = (this.#buckets.get(bucket) ?? 0) + times;
+    if (sum === 0) this.#buckets.delete(bucket);
+    else this.#buckets.set(bucket, sum);
   }
 
   /** The value at rank `floor(n * q)`, within 1%. @param q 0 to 1  @returns null when empty */

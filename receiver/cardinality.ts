@@ -10,7 +10,7 @@ import type { Meter } from '../base/meter.ts';
 /** What stands in minutes and templates for all names beyond the bound. */
 export const OVERFLOW = 'otel.overflow';
 
-export const NAME_KINDS = ['component', 'template'] as const;
+export const NAME_KINDS = ['component', 'template', 'peer'] as const;
 export type NameKind = (typeof NAME_KINDS)[number];
 
 export interface Cardinality {
@@ -38,7 +38,7 @@ export function createCardinality({ namesMax = 10_000, clock, meter }: Cardinali
     admits(tenant, kind, name) {
       let known = tenants.get(tenant);
       if (known === undefined) {
-        known = { component: new Names(namesMax), template: new Names(namesMax) };
+        known = { component: new Names(namesMax), template: new Names(namesMax), peer: new Names(namesMax) };
         tenants.set(tenant, known);
       }
       if (known[kind].admits(name, clock.monotonicMs())) return true;

@@ -20,10 +20,11 @@ import {
   TIME_HIGH,
   TIME_LOW,
 } from '../model/records.ts';
-import type { ComponentMinute, Template, TemplateMinute, TraceCorrelation } from '../model/rollup.ts';
+import type { ComponentMinute, EdgeMinute, Template, TemplateMinute, TraceCorrelation } from '../model/rollup.ts';
 import { SNAPSHOT_TYPES, type Snapshot, type SnapshotType } from '../model/snapshot.ts';
 import { readBlock } from '../otlp/read.ts';
 import { textOf } from '../otlp/wire.ts';
+import { Calls } from './calls.ts';
 import type { Cardinality } from './cardinality.ts';
 import { type Admits, MinuteCounts, OVERFLOW_TEMPLATE } from './minute-counts.ts';
 import type { RecentIds } from './recent-ids.ts';
@@ -35,6 +36,7 @@ export interface Derived {
   blocks: Block[];
   componentMinutes: ComponentMinute[];
   templateMinutes: TemplateMinute[];
+  edgeMinutes: EdgeMinute[];
   templates: Template[];
   traceCorrelations: TraceCorrelation[];
   snapshots: Snapshot[];
@@ -47,6 +49,8 @@ export interface DeriveSettings {
   templateOf: (message: string, tenant: string) => Template;
   /** Absent: every name is counted by itself, however many there are. */
   cardinality?: Cardinality;
+  /** The spans of flushes before this one, for calls that come in several. Absent: calls are joined within the flush alone. */
+  calls?: Calls;
   /** Templates that have become another text since this was asked. */
   takeMerged?: (tenant: string) => readonly Template[];
 }
@@ -93,7 +97,10 @@ export function withoutKnown<A extends Arrival>(
   return { fresh, duplicates };
 }
 
-/** Changes neither the arrivals nor what `recent` knows: it may be asked again. Gives way to others between blocks. */
+/**
+ * Changes neither the arrivals nor what `recent` knows: it may be asked again, then without `calls`, which know the spans by then. Gives
+ * way to others between blocks.
+ */
 export async function derive(tenant: string, arrivals: readonly Arrival[], settings: DeriveSettings): Promise<Derived> {
   const { cardinality } = settings;
   const admits: Admits = (kind, name) => cardinality?.admits(tenant, kind, name) ?? true;
@@ -129,10 +136,13 @@ export async function derive(tenant: string, arrivals: readonly Arrival[], setti
     }
   }
   const built = await blocks.finish();
+  const tables = arrivals.map(({ records }) => records);
+  const calls = settings.calls ?? new Calls(capacityFor(tables));
   return {
     tenant,
     blocks: built,
     ...minutes.rows(),
+    edgeMinutes: calls.edgesOf(tenant, tables, admits),
     templates: [...templates.values(), ...(settings.takeMerged?.(tenant) ?? [])],
     traceCorrelations: correlations.rows(),
     snapshots: snapshots ? snapshotsIn(built) : [],
@@ -148,6 +158,12 @@ const BLOCK_PAYLOAD_BYTES = 4 << 20;
 const SHARD = 0;
 const METRIC = EVENT_TYPES.indexOf('metric');
 const SNAPSHOT = EVENT_TYPES.indexOf('state_snapshot');
+
+/** A power of two that holds all of these records. */
+function capacityFor(tables: readonly RecordTable[]): number {
+  const records = tables.reduce((sum, { length }) => sum + length, 0);
+  return 2 ** Math.ceil(Math.log2(records + 2));
+}
 
 /** 128 bits, as what collides is lost: two hashes of 64 that begin differently. */
 function requestId({ words, length }: RecordTable): string {

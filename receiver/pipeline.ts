@@ -122,10 +122,11 @@ export function createPipeline(settings: PipelineSettings): Pipeline {
 
   /** One by one, those that can be derived; the others are set aside. All of them, should it be only together that they cannot. */
   async function sound(tenant: string, arrivals: readonly EntryArrival[], reason: unknown): Promise<EntryArrival[]> {
+    const { calls: _, ...alone } = settings;
     const sound: EntryArrival[] = [];
     for (const arrival of arrivals) {
       try {
-        await derive(tenant, [arrival], settings);
+        await derive(tenant, [arrival], alone);
         sound.push(arrival);
       } catch (error) {
         await settings.setAside(arrival.entry, error);
@@ -150,7 +151,9 @@ export function createPipeline(settings: PipelineSettings): Pipeline {
       const others = arrivals.filter(({ request }) => !known.has(request!));
       left = duplicates + recordsIn(arrivals) - recordsIn(others);
       // The templates were merged on the way to the first one, and are not told again.
-      flush = { ...(await derive(flush.tenant, others, settings)), templates: derived.templates };
+      // Its spans have met those of other flushes already: made again, calls are joined within it alone.
+      const { calls: _, ...alone } = settings;
+      flush = { ...(await derive(flush.tenant, others, alone)), templates: derived.templates };
     }
     committed = position;
     for (const waiter of waiters) if (waiter.position <= committed) waiter.resolve();

@@ -11,7 +11,7 @@
 import type { Part } from '../base/lifecycle.ts';
 import type { Block } from '../model/block.ts';
 import type { Insight, InsightState, InsightType, Scope, Severity } from '../model/insight.ts';
-import type { ComponentMinute, Template, TemplateMinute, TraceCorrelation } from '../model/rollup.ts';
+import type { ComponentMinute, EdgeMinute, Template, TemplateMinute, TraceCorrelation } from '../model/rollup.ts';
 import type { Session, Snapshot } from '../model/snapshot.ts';
 
 export type TierName = 'hot' | 'warm' | 'cold';
@@ -68,6 +68,7 @@ export interface Flush {
   blocks: readonly Block[];
   componentMinutes: readonly ComponentMinute[];
   templateMinutes: readonly TemplateMinute[];
+  edgeMinutes: readonly EdgeMinute[];
   templates: readonly Template[];
   traceCorrelations: readonly TraceCorrelation[];
   snapshots: readonly Snapshot[];
@@ -188,7 +189,7 @@ export interface ArchivedDay {
 /** Rows of an hour or less. */
 export type ArchivedRows = Pick<
   Flush,
-  'componentMinutes' | 'templateMinutes' | 'templates' | 'traceCorrelations' | 'snapshots'
+  'componentMinutes' | 'templateMinutes' | 'edgeMinutes' | 'templates' | 'traceCorrelations' | 'snapshots'
 > & { insights: readonly Insight[] };
 
 /** What is small or changes: ordinary rows. */
@@ -198,6 +199,8 @@ export interface RowStore {
   templateMinutes(tenant: string, range: TemplateRange): Promise<TemplateMinute[]>;
   /** All minutes in [start, end] of each component together, but for latency: a day of forty components is 57,600 minutes. Any order. */
   componentSums(tenant: string, range: MinuteRange): Promise<ComponentSum[]>;
+  /** Who called whom in the minutes in [start, end], ascending; what was taken back whole is left out. */
+  edgeMinutes(tenant: string, range: { start: bigint; end: bigint }): Promise<EdgeMinute[]>;
   /** Those of the given ids that exist. */
   templates(tenant: string, ids: readonly string[]): Promise<Template[]>;
   /** What is known of these traces, and of all traces of these correlations. */

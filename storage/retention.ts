@@ -17,6 +17,7 @@ import type { Logger } from '../base/log.ts';
 import type { Meter } from '../base/meter.ts';
 import { decodeIndex, keysOf } from '../model/block.ts';
 import { ContentHash } from '../model/hash.ts';
+import type { EdgeMinute } from '../model/rollup.ts';
 import { dayOf, NANOS_PER_DAY, parseNanos } from '../model/time.ts';
 import type { ArchivedRows, ColdStore, FoundBlock, WarmStore } from './contract.ts';
 import { type Evidence, evidenceOfOpenInsights } from './evidence.ts';
@@ -170,6 +171,7 @@ export function createRetention(options: RetentionOptions): Retention {
       yield {
         componentMinutes: await warm.componentMinutes(tenant, range),
         templateMinutes,
+        edgeMinutes: await warm.edgeMinutes(tenant, range),
         templates: await warm.templates(tenant, [...new Set(templateMinutes.map((minute) => minute.template_id))]),
         traceCorrelations: [],
         snapshots: await warm.snapshots(tenant, { ...range, limit: SNAPSHOTS_MAX }),
@@ -277,7 +279,7 @@ export function createRetention(options: RetentionOptions): Retention {
       });
       for (const insight of rows.insights) await warm.changeInsight(tenant, insight.id, (known) => known ?? insight);
       for (const hour of new Set(
-        [...rows.componentMinutes, ...rows.templateMinutes].map(({ minute }) => hourOf(minute)),
+        [...rows.componentMinutes, ...rows.templateMinutes, ...rows.edgeMinutes].map(({ minute }) => hourOf(minute)),
       )) {
         const ofHour = <R extends { minute: bigint }>(all: readonly R[]) =>
           all.filter((row) => hourOf(row.minute) === hour);
@@ -296,13 +298,14 @@ export function createRetention(options: RetentionOptions): Retention {
             (row) => row.count,
             (row) => `${row.template_id} ${componentMinuteName(row)}`,
           ),
+          edgeMinutes: largest(known.edgeMinutes, ofHour(rows.edgeMinutes), (row) => row.calls, edgeMinuteName),
         });
       }
     }
-    for (const [start, { componentMinutes, templateMinutes }] of hours) {
+    for (const [start, { componentMinutes, templateMinutes, edgeMinutes }] of hours) {
       const range = { start, end: start + HOUR_NANOS - 1n };
       if ((await warm.componentMinutes(tenant, range)).length > 0) continue;
-      await warm.commit({ ...flushOf(tenant), componentMinutes, templateMinutes });
+      await warm.commit({ ...flushOf(tenant), componentMinutes, templateMinutes, edgeMinutes });
     }
   }
 
@@ -354,6 +357,7 @@ const OUTSIDE_HOURS_MAX = 24 * 31;
 const NO_ROWS: ArchivedRows = {
   componentMinutes: [],
   templateMinutes: [],
+  edgeMinutes: [],
   templates: [],
   traceCorrelations: [],
   snapshots: [],
@@ -367,6 +371,10 @@ function flushOf(tenant: string) {
 
 function componentMinuteName(row: { minute: bigint; component_type: string; component_id: string }): string {
   return JSON.stringify([String(row.minute), row.component_type, row.component_id]);
+}
+
+function edgeMinuteName({ minute, kind, from_type, from_id, to_type, to_id }: EdgeMinute): string {
+  return JSON.stringify([String(minute), kind, from_type, from_id, to_type, to_id]);
 }
 
 /** A day that was restored, had late records and left again is in the archive twice: the later count holds the earlier one. */

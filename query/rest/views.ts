@@ -413,6 +413,7 @@ export const topology = z
       }),
     ),
     time_range: window,
+    unmatched_calls: count,
     spans: count,
   })
   .meta({ id: 'Topology' });

@@ -1,5 +1,5 @@
 /**
- * What the rows said of a day (minutes, templates, correlations of traces, snapshots, insights), as JSON lines beside its events: one
+ * What the rows said of a day (minutes, edges, templates, correlations of traces, snapshots, insights), as JSON lines beside its events: one
  * object of `{"<kind>": …}` lines, named by its content, so that putting it twice is putting it once.
  */
 import { randomBytes } from 'node:crypto';
@@ -65,6 +65,7 @@ const PREFIX = 'rows-';
 const KINDS = [
   'componentMinutes',
   'templateMinutes',
+  'edgeMinutes',
   'templates',
   'traceCorrelations',
   'snapshots',
@@ -79,14 +80,12 @@ function encode(_key: string, value: unknown): unknown {
 }
 
 const time = (text: unknown) => BigInt(text as string);
+const sketchOf = (text: unknown) => Sketch.fromBytes(new Uint8Array(Buffer.from(text as string, 'base64')));
 
 /** A row as it came, from its line. */
 const READ: { [Kind in (typeof KINDS)[number]]: (row: Row) => object } = {
-  componentMinutes: (row) => ({
-    ...row,
-    minute: time(row.minute),
-    latency: Sketch.fromBytes(new Uint8Array(Buffer.from(row.latency as string, 'base64'))),
-  }),
+  componentMinutes: (row) => ({ ...row, minute: time(row.minute), latency: sketchOf(row.latency) }),
+  edgeMinutes: (row) => ({ ...row, minute: time(row.minute), latency: sketchOf(row.latency) }),
   templateMinutes: (row) => ({
     ...row,
     minute: time(row.minute),

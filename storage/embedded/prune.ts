@@ -40,8 +40,8 @@ const TIME_MAX = 0x7fff_ffff_ffff_ffffn;
 const SLICE = 500;
 
 const TENANTS = `
-  SELECT tenant FROM component_minute UNION SELECT tenant FROM template_minute UNION SELECT tenant FROM snapshot
-  UNION SELECT tenant FROM trace_correlation UNION SELECT tenant FROM template`;
+  SELECT tenant FROM component_minute UNION SELECT tenant FROM template_minute UNION SELECT tenant FROM edge_minute
+  UNION SELECT tenant FROM snapshot   UNION SELECT tenant FROM trace_correlation UNION SELECT tenant FROM template`;
 
 /** A statement each, of ?1 tenant, ?2 and ?3 the times around the gap, ?4 JSON of what stays. */
 const OF_TIME = [
@@ -50,6 +50,9 @@ const OF_TIME = [
      WHERE tenant = ?1 AND minute > ?2 AND minute < ?3 AND ?4 IS NOT NULL LIMIT ${SLICE})`,
   `DELETE FROM template_minute WHERE (tenant, minute, template_id, component_key) IN (
      SELECT tenant, minute, template_id, component_key FROM template_minute
+     WHERE tenant = ?1 AND minute > ?2 AND minute < ?3 AND ?4 IS NOT NULL LIMIT ${SLICE})`,
+  `DELETE FROM edge_minute WHERE (tenant, minute, edge_key) IN (
+     SELECT tenant, minute, edge_key FROM edge_minute
      WHERE tenant = ?1 AND minute > ?2 AND minute < ?3 AND ?4 IS NOT NULL LIMIT ${SLICE})`,
   `DELETE FROM snapshot WHERE snapshot IN (
      SELECT snapshot FROM snapshot

@@ -2,6 +2,7 @@
 import type { Flush, RowStore } from '../contract.ts';
 import { readComponentMinutes, readComponentSums, writeComponentMinute } from './component-minutes.ts';
 import type { Database } from './database.ts';
+import { readEdgeMinutes, writeEdgeMinute } from './edge-minutes.ts';
 import { readInsight, readInsights, writeInsight } from './insights.ts';
 import { readSession, readSessions, writeSession } from './sessions.ts';
 import { readSnapshots, writeSnapshot } from './snapshots.ts';
@@ -13,6 +14,7 @@ export function writeRows(database: Database, flush: Flush): void {
   const { tenant } = flush;
   for (const minute of flush.componentMinutes) writeComponentMinute(database, tenant, minute);
   for (const minute of flush.templateMinutes) writeTemplateMinute(database, tenant, minute);
+  for (const minute of flush.edgeMinutes) writeEdgeMinute(database, tenant, minute);
   for (const template of flush.templates) writeTemplate(database, tenant, template);
   for (const said of flush.traceCorrelations) writeTraceCorrelation(database, tenant, said);
   for (const snapshot of flush.snapshots) writeSnapshot(database, tenant, snapshot);
@@ -29,6 +31,9 @@ export function createRowStore(database: () => Database): RowStore {
     },
     async templateMinutes(tenant, range) {
       return readTemplateMinutes(database(), tenant, range);
+    },
+    async edgeMinutes(tenant, range) {
+      return readEdgeMinutes(database(), tenant, range);
     },
     async templates(tenant, ids) {
       return readTemplates(database(), tenant, ids);

@@ -1,4 +1,4 @@
--- user_version = 5
+-- user_version = 6
 
 -- journal_mode = wal
 
@@ -61,6 +61,21 @@ CREATE TABLE component_minute (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX component_minute_by_component ON component_minute (tenant, component_key, minute);
+
+CREATE TABLE edge_minute (
+  tenant         TEXT    NOT NULL,
+  minute         INTEGER NOT NULL,
+  edge_key       INTEGER NOT NULL, -- hash of kind and both ends
+  kind           TEXT    NOT NULL,
+  from_type      TEXT    NOT NULL,
+  from_id        TEXT    NOT NULL,
+  to_type        TEXT    NOT NULL,
+  to_id          TEXT    NOT NULL,
+  calls          INTEGER NOT NULL,
+  errors         INTEGER NOT NULL,
+  latency        BLOB    NOT NULL, -- model/sketch.ts
+  PRIMARY KEY (tenant, minute, edge_key)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE insight (
   insight        INTEGER PRIMARY KEY,

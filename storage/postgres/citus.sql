@@ -20,6 +20,7 @@ SELECT create_distributed_table('ai_debug.block', 'shard');
 SELECT create_distributed_table('ai_debug.block_key', 'shard', colocate_with => 'ai_debug.block');
 SELECT create_distributed_table('ai_debug.component_minute', 'shard', colocate_with => 'ai_debug.block');
 SELECT create_distributed_table('ai_debug.template_minute', 'shard', colocate_with => 'ai_debug.block');
+SELECT create_distributed_table('ai_debug.edge_minute', 'shard', colocate_with => 'ai_debug.block');
 SELECT create_distributed_table('ai_debug.template', 'shard', colocate_with => 'ai_debug.block');
 SELECT create_distributed_table('ai_debug.trace_correlation', 'shard', colocate_with => 'ai_debug.block');
 SELECT create_distributed_table('ai_debug.snapshot', 'shard', colocate_with => 'ai_debug.block');

@@ -10,6 +10,7 @@ import { reachOf } from './blocks.ts';
 import { addComponentMinutes } from './component-minutes.ts';
 import type { Connection } from './connection.ts';
 import { CopyBinary } from './copy-binary.ts';
+import { addEdgeMinutes } from './edge-minutes.ts';
 import { recordset, shardOf } from './rows.ts';
 import { putSnapshots } from './snapshots.ts';
 import { addTemplateMinutes, putTemplates } from './template-minutes.ts';
@@ -37,6 +38,7 @@ export async function writeFlush(
   }
   await addComponentMinutes(client, tenant, flush.componentMinutes, retentionDay);
   await addTemplateMinutes(client, tenant, flush.templateMinutes, retentionDay);
+  await addEdgeMinutes(client, tenant, flush.edgeMinutes, retentionDay);
   await putTemplates(client, tenant, flush.templates);
   await putTraceCorrelations(client, tenant, flush.traceCorrelations, retentionDay);
   await putSnapshots(client, tenant, flush.snapshots, retentionDay);

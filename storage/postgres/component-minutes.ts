@@ -6,6 +6,7 @@ import type { ComponentSum, MinuteRange } from '../contract.ts';
 import { rowText, rowTime } from '../text.ts';
 import type { Connection } from './connection.ts';
 import { combine, recordset, rowKey, shardOf } from './rows.ts';
+import { addSketches, sketchOf } from './sketches.ts';
 
 export async function componentMinutes(
   connection: Connection,
@@ -61,18 +62,9 @@ export async function addComponentMinutes(
     into.critical += row.critical;
     into.latency.merge(row.latency);
   });
-  const { rows: stored } = await client.query<Pick<Row, 'component_key' | 'minute'> & { latency: Buffer }>(ADD, [
-    tenant,
-    recordset(added.map(({ latency: _, ...row }) => ({ ...row, day: retentionDay(row.minute) }))),
-  ]);
-  const before = new Map(stored.map((row) => [identity(row), row.latency]));
-  const timed = added.filter(({ latency }) => latency.count > 0);
-  if (timed.length === 0) return;
-  for (const row of timed) row.latency.merge(sketchOf(before.get(identity(row))!));
-  await client.query(PUT_SKETCHES, [
-    tenant,
-    recordset(timed.map((row) => ({ ...row, latency: `\\x${Buffer.from(row.latency.toBytes()).toString('hex')}` }))),
-  ]);
+  const rows = added.map(({ latency: _, ...row }) => ({ ...row, day: retentionDay(row.minute) }));
+  const stored = await client.query(ADD, [tenant, recordset(rows)]);
+  await addSketches(client, tenant, { table: 'component_minute', key: 'component_key' }, added, stored.rows);
 }
 
 /** Of $2 to $5: start, end, component type and id, the last two or null. Also the template minutes' range. */
@@ -109,11 +101,6 @@ function toRow(minute: ComponentMinute): Row {
   return { ...minute, minute: rowTime(minute.minute), component_key, component_type, component_id, shard, latency };
 }
 
-/** A Buffer's `slice` shares memory where fromBytes expects a copy of its own. */
-function sketchOf(stored: Buffer): Sketch {
-  return Sketch.fromBytes(new Uint8Array(stored));
-}
-
 function identity({ component_key, minute }: { component_key: bigint; minute: bigint }): string {
   return `${component_key} ${minute}`;
 }
@@ -127,9 +114,3 @@ const ADD = `
   ON CONFLICT (tenant_id, component_key, minute, shard) DO UPDATE SET total = known.total + excluded.total,
     errors = known.errors + excluded.errors, critical = known.critical + excluded.critical
   RETURNING component_key, minute, latency`;
-
-const PUT_SKETCHES = `
-  UPDATE component_minute AS known SET latency = merged.latency
-  FROM json_to_recordset($2) AS merged (component_key bigint, minute bigint, shard smallint, latency bytea)
-  WHERE known.tenant_id = $1 AND known.component_key = merged.component_key AND known.minute = merged.minute
-    AND known.shard = merged.shard`;

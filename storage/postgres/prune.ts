@@ -9,7 +9,7 @@ export async function pruneRows(
   { before, now, pinnedSnapshots }: { before: bigint; now: bigint; pinnedSnapshots: readonly string[] },
 ): Promise<void> {
   const oldest = dayOf(before > 0n ? before : 0n);
-  for (const table of ['component_minute', 'template_minute', 'trace_correlation']) {
+  for (const table of ['component_minute', 'template_minute', 'edge_minute', 'trace_correlation']) {
     await connection.write(`DELETE FROM ${table} WHERE day < $1`, [oldest]);
   }
   await connection.write('DELETE FROM snapshot WHERE day < $1 AND snapshot_id <> ALL ($2::text[])', [

@@ -58,6 +58,7 @@ async function fill(store: Awaited<ReturnType<typeof storeAt>>): Promise<void> {
       blocks: [logBlock([{ time: NOON, correlation: 'c' }], { tenant })],
       componentMinutes: [],
       templateMinutes: [{ ...minute, first_time: NOON, last_time: NOON, example_event_id: 'b'.repeat(32) }],
+      edgeMinutes: [],
       templates: [{ id: 'a'.repeat(32), text: `of ${tenant}` }],
       traceCorrelations: [{ trace_id: 'd'.repeat(32), correlation_id: 'c', time: NOON }],
       snapshots: [],

@@ -1,10 +1,10 @@
 /** What all ordinary rows share: keys, shards, and many rows as one parameter. */
-import { blockKey, type KeyKind } from '../../model/block.ts';
+import type { KeyKind } from '../../model/block.ts';
 import { hashText } from '../../model/hash.ts';
 
 /** A text's 64-bit key as a signed column holds it: narrow in every index, whatever its length, and the same as in blocks. */
-export function rowKey(kind: KeyKind, ...values: string[]): bigint {
-  return BigInt.asIntN(64, blockKey(kind, ...values));
+export function rowKey(kind: KeyKind | 'edge', ...values: string[]): bigint {
+  return BigInt.asIntN(64, hashText(kind, ...values));
 }
 
 /** 0 to 1023, from the key by which rows that are read together are found. */

@@ -48,6 +48,7 @@ function flushOf(position: bigint, blocks: Block[]): Flush {
     blocks,
     componentMinutes: [{ ...minute, total: 1, errors: 0, critical: 0, latency: new Sketch() }],
     templateMinutes: [],
+    edgeMinutes: [],
     templates: [],
     traceCorrelations: [],
     snapshots: [],

@@ -17,6 +17,7 @@ import { findBlocks, findBlocksOfDay, tenantsWithBlocks } from './blocks.ts';
 import { forgetRequests, writeFlush } from './commit.ts';
 import { componentMinutes, componentSums } from './component-minutes.ts';
 import { type Connection, connectOnce, createConnection } from './connection.ts';
+import { edgeMinutes } from './edge-minutes.ts';
 import { asDebugError, lostRace, missesPartition } from './errors.ts';
 import { changeInsight, insight, insights } from './insights.ts';
 import { endLease, heldLeases, takeLease } from './leases.ts';
@@ -207,6 +208,7 @@ export function createPostgresStore(options: PostgresStoreOptions): WarmStore {
     componentMinutes: async (tenant, range) => componentMinutes(opened(), tenant, range),
     componentSums: async (tenant, range) => componentSums(opened(), tenant, range),
     templateMinutes: async (tenant, range) => templateMinutes(opened(), tenant, range),
+    edgeMinutes: async (tenant, range) => edgeMinutes(opened(), tenant, range),
     templates: async (tenant, ids) => templates(opened(), tenant, ids),
     traceCorrelations: async (tenant, about) => traceCorrelations(opened(), tenant, about),
     snapshots: async (tenant, query) => snapshots(opened(), tenant, query),

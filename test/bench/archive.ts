@@ -211,7 +211,14 @@ function built(builder: BlockBuilder, day = DAY): Block {
 }
 
 function flushOf(blocks: readonly Block[]): Flush {
-  const none = { componentMinutes: [], templateMinutes: [], templates: [], traceCorrelations: [], snapshots: [] };
+  const none = {
+    componentMinutes: [],
+    templateMinutes: [],
+    edgeMinutes: [],
+    templates: [],
+    traceCorrelations: [],
+    snapshots: [],
+  };
   return { tenant: 'default', blocks, ...none, ledger: null } as Flush;
 }
 

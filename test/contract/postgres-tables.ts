@@ -5,7 +5,7 @@ export async function emptyDatabase(url: string): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   const tables = ['block', 'block_key', 'ledger', 'component_minute', 'template_minute', 'template'];
-  tables.push('trace_correlation', 'snapshot', 'insight', 'session', 'lease');
+  tables.push('edge_minute', 'trace_correlation', 'snapshot', 'insight', 'session', 'lease');
   await client.query(tables.map((table) => `DELETE FROM ai_debug.${table}`).join(';'));
   await client.query('UPDATE ai_debug.block_version SET version = 0, forgotten = 0');
   await client.end();

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Insight } from '../../model/insight.ts';
 import type { Json } from '../../model/json.ts';
-import type { ComponentMinute, TemplateMinute } from '../../model/rollup.ts';
+import type { ComponentMinute, EdgeMinute, TemplateMinute } from '../../model/rollup.ts';
 import { Sketch } from '../../model/sketch.ts';
 import type { Session, Snapshot } from '../../model/snapshot.ts';
 import { formatNanos, minuteOf } from '../../model/time.ts';
@@ -31,6 +31,7 @@ export function describeRowStore(make: () => Promise<RowStoreHarness>): void {
       blocks: [],
       componentMinutes: [],
       templateMinutes: [],
+      edgeMinutes: [],
       templates: [],
       traceCorrelations: [],
       snapshots: [],
@@ -119,6 +120,37 @@ export function describeRowStore(make: () => Promise<RowStoreHarness>): void {
       expect(await read({ component_type: 'agent' })).toEqual(['2 agent a']);
       expect(await read({ component_id: 'b', end: 2 })).toEqual(['2 service b']);
       expect(await store.componentMinutes('another', ALL)).toEqual([]);
+    });
+  });
+
+  describe('edge minutes', () => {
+    it('are added up within a flush and between flushes, and what is taken back whole is gone', async () => {
+      const peer = edgeMinute({ kind: 'peer', to_id: 'db', calls: 2, errors: 1, latency: sketchOf([5, 7]) });
+      await commit({
+        edgeMinutes: [edgeMinute({ latency: sketchOf([10]) }), edgeMinute({ latency: sketchOf([20]) }), peer],
+      });
+      const taken = new Sketch();
+      taken.add(7, -1);
+      await commit({ edgeMinutes: [{ ...peer, calls: -1, errors: 0, latency: taken }] });
+      const byKind = async () =>
+        Object.fromEntries((await store.edgeMinutes('default', ALL)).map((row) => [row.kind, row]));
+      const both = await byKind();
+      expect(both.call).toMatchObject({ from_id: 'shop', to_id: 'stock', calls: 2, errors: 0, minute: minuteOf(NOON) });
+      expect(both.call!.latency.toBytes()).toEqual(sketchOf([10, 20]).toBytes());
+      expect(both.peer).toMatchObject({ calls: 1, errors: 1 });
+      expect(both.peer!.latency.toBytes()).toEqual(sketchOf([5]).toBytes());
+      const rest = new Sketch();
+      rest.add(5, -1);
+      await commit({ edgeMinutes: [{ ...peer, calls: -1, errors: -1, latency: rest }] });
+      expect(Object.keys(await byKind())).toEqual(['call']);
+    });
+
+    it('come ascending, of a range with both ends, of one tenant', async () => {
+      const at = (minute: number) => edgeMinute({ minute: NOON + BigInt(minute) * MINUTE });
+      await commit({ edgeMinutes: [at(3), at(1), at(2), at(0)] });
+      const range = { start: NOON + MINUTE, end: NOON + 2n * MINUTE };
+      expect((await store.edgeMinutes('default', range)).map(({ minute }) => minute)).toEqual([range.start, range.end]);
+      expect(await store.edgeMinutes('another', ALL)).toEqual([]);
     });
   });
 
@@ -511,6 +543,21 @@ const STATES: Json[] = [
   [[], {}, [null, false]],
   JSON.parse('{"__proto__": {"constructor": 1}, "a\\u0000b": "\\ud800"}') as Json,
 ];
+
+function edgeMinute(parts: Partial<EdgeMinute> = {}): EdgeMinute {
+  return {
+    ...{
+      minute: minuteOf(NOON),
+      kind: 'call',
+      from_type: 'service',
+      from_id: 'shop',
+      to_type: 'service',
+      to_id: 'stock',
+    },
+    ...{ calls: 1, errors: 0, latency: new Sketch() },
+    ...parts,
+  };
+}
 
 export function componentMinute(fields: Partial<ComponentMinute> = {}): ComponentMinute {
   return {

@@ -272,6 +272,7 @@ export function flush(parts: Partial<Flush>): Flush {
     blocks: [],
     componentMinutes: [],
     templateMinutes: [],
+    edgeMinutes: [],
     templates: [],
     traceCorrelations: [],
     snapshots: [],

@@ -21,6 +21,7 @@ import { createLive, type Live } from '../../query/live.ts';
 import type { QueryNeeds } from '../../query/needs.ts';
 import { createQueryServer } from '../../query/server.ts';
 import { createQueryService, type QueryService } from '../../query/service.ts';
+import { Calls } from '../../receiver/calls.ts';
 import { createJournal } from '../../receiver/journal.ts';
 import { createPipeline } from '../../receiver/pipeline.ts';
 import { RecentIds } from '../../receiver/recent-ids.ts';
@@ -86,6 +87,7 @@ export async function startQuerySystem(options: QuerySystemOptions = {}): Promis
     retentionNanos,
     templateOf: createTemplateMiner().templateOf,
     recent: new RecentIds(1 << 16),
+    calls: new Calls(1 << 12),
     batchMs: 10,
     committed: ({ tenant, blocks, componentMinutes, snapshots }) => {
       cache.arrived(tenant, componentMinutes.map(idOf), snapshots.map(idOf));

@@ -1,0 +1,75 @@
+/** Edge minutes: counts are added by the server, sketches merged by us while the server keeps the rows locked. */
+import type pg from 'pg';
+import type { EdgeMinute } from '../../model/rollup.ts';
+import { Sketch } from '../../model/sketch.ts';
+import { rowText, rowTime } from '../text.ts';
+import type { Connection } from './connection.ts';
+import { combine, recordset, rowKey, shardOf } from './rows.ts';
+import { addSketches, sketchOf } from './sketches.ts';
+
+export async function edgeMinutes(
+  connection: Connection,
+  tenant: string,
+  { start, end }: { start: bigint; end: bigint },
+): Promise<EdgeMinute[]> {
+  const rows = await connection.rows(
+    tenant,
+    `SELECT minute, kind, from_type, from_id, to_type, to_id, calls, errors, latency FROM edge_minute
+     WHERE tenant_id = $1 AND minute BETWEEN $2 AND $3 AND calls > 0 ORDER BY minute, edge_key`,
+    [tenant, rowTime(start), rowTime(end)],
+  );
+  return rows.map(({ minute, kind, from_type, from_id, to_type, to_id, calls, errors, latency }) => ({
+    ...{ minute: BigInt(minute), kind, from_type, from_id, to_type, to_id },
+    ...{ calls: Number(calls), errors: Number(errors), latency: sketchOf(latency) },
+  }));
+}
+
+/** @param retentionDay the day until which retention keeps a row of this time */
+export async function addEdgeMinutes(
+  client: pg.ClientBase,
+  tenant: string,
+  minutes: readonly EdgeMinute[],
+  retentionDay: (time: bigint) => string,
+): Promise<void> {
+  if (minutes.length === 0) return;
+  const added = combine(
+    minutes.map(toRow),
+    ({ edge_key, minute }) => `${edge_key} ${minute}`,
+    (into, row) => {
+      into.calls += row.calls;
+      into.errors += row.errors;
+      into.latency.merge(row.latency);
+    },
+  );
+  const rows = added.map(({ latency: _, ...row }) => ({ ...row, day: retentionDay(row.minute) }));
+  const stored = await client.query(ADD, [tenant, recordset(rows)]);
+  await addSketches(client, tenant, { table: 'edge_minute', key: 'edge_key' }, added, stored.rows);
+}
+
+interface Row extends EdgeMinute {
+  edge_key: bigint;
+  shard: number;
+}
+
+function toRow(edge: EdgeMinute): Row {
+  const [from_type, from_id, to_type, to_id] = [edge.from_type, edge.from_id, edge.to_type, edge.to_id].map(rowText);
+  const edge_key = rowKey('edge', edge.kind, from_type!, from_id!, to_type!, to_id!);
+  // Its own sketch: the flush's must stay as it is for the case that the transaction runs again.
+  const latency = new Sketch();
+  latency.merge(edge.latency);
+  return {
+    ...{ kind: edge.kind, from_type: from_type!, from_id: from_id!, to_type: to_type!, to_id: to_id! },
+    ...{ minute: rowTime(edge.minute), calls: edge.calls, errors: edge.errors, latency },
+    ...{ edge_key, shard: shardOf(edge_key) },
+  };
+}
+
+// A new row has the empty sketch, so that new and known rows go on alike.
+const ADD = `
+  INSERT INTO edge_minute AS known (tenant_id, edge_key, minute, shard, day, kind, from_type, from_id, to_type, to_id,
+    calls, errors, latency)
+  SELECT $1, *, ''::bytea FROM json_to_recordset($2) AS added (edge_key bigint, minute bigint, shard smallint, day date,
+    kind text, from_type text, from_id text, to_type text, to_id text, calls bigint, errors bigint)
+  ON CONFLICT (tenant_id, minute, edge_key, shard) DO UPDATE SET calls = known.calls + excluded.calls,
+    errors = known.errors + excluded.errors
+  RETURNING edge_key, minute, latency`;

@@ -1,0 +1,48 @@
+/** Sketches of minutes, merged by us while the server keeps their rows locked. */
+import type pg from 'pg';
+import { Sketch } from '../../model/sketch.ts';
+import { recordset } from './rows.ts';
+
+interface SketchRow {
+  minute: bigint;
+  shard: number;
+  latency: Sketch;
+}
+
+/**
+ * Adds sketches to those of the rows that the transaction has just written.
+ * @param key column that tells the rows of a minute apart
+ * @param stored what the rows have, as text for 64 bits
+ */
+export async function addSketches<Key extends string>(
+  client: pg.ClientBase,
+  tenant: string,
+  { table, key }: { table: string; key: Key },
+  added: readonly (SketchRow & Record<Key, bigint>)[],
+  stored: readonly ({ minute: string; latency: Buffer } & Record<Key, string>)[],
+): Promise<void> {
+  const timed = added.filter(({ latency }) => !latency.isEmpty);
+  if (timed.length === 0) return;
+  const before = new Map(stored.map((row) => [`${row[key]} ${row.minute}`, row.latency]));
+  for (const row of timed) row.latency.merge(sketchOf(before.get(`${row[key]} ${row.minute}`)!));
+  await client.query(
+    `UPDATE ${table} AS known SET latency = merged.latency
+     FROM json_to_recordset($2) AS merged (key bigint, minute bigint, shard smallint, latency bytea)
+     WHERE known.tenant_id = $1 AND known.${key} = merged.key AND known.minute = merged.minute
+       AND known.shard = merged.shard`,
+    [
+      tenant,
+      recordset(
+        timed.map(({ [key]: own, minute, shard, latency }) => ({
+          ...{ key: own, minute, shard },
+          latency: `\\x${Buffer.from(latency.toBytes()).toString('hex')}`,
+        })),
+      ),
+    ],
+  );
+}
+
+/** A Buffer's `slice` shares memory where fromBytes expects a copy of its own. */
+export function sketchOf(stored: Buffer): Sketch {
+  return Sketch.fromBytes(new Uint8Array(stored));
+}
