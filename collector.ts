@@ -148,6 +148,7 @@ export function createCollector(config: Config, shared: Shared): Collector {
       snapshots: wholeSnapshots(warm.snapshots),
       templateMinutes: warm.templateMinutes,
       componentMinutes: warm.componentMinutes,
+      componentSums: warm.componentSums,
       templates: warm.templates,
     },
     insights: cache === null ? warm : tellingRows(warm, cache),

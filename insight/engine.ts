@@ -12,6 +12,8 @@ import type { ComponentRef } from '../model/block.ts';
 import type { DebugEvent } from '../model/event.ts';
 import type { Insight, InsightState, InsightType } from '../model/insight.ts';
 import { formatNanos } from '../model/time.ts';
+import { alertChange, type InsightChangeKind } from './alerting/alert-change.ts';
+import { watchRules } from './alerting/watch.ts';
 import { type Analyzer, type Budget, BudgetSpent, type Need } from './analyzer.ts';
 import { createAutomaticRuns, type Flushed } from './automatic.ts';
 import { type ConsistencyRequest, checkOperation } from './consistency.ts';
@@ -77,7 +79,7 @@ export interface InsightStore {
 export interface InsightChange {
   kind: 'insight';
   tenant: string;
-  change: 'opened' | 'updated' | 'regressed';
+  change: InsightChangeKind;
   insight: Insight;
 }
 
@@ -90,7 +92,7 @@ export function createInsightEngine(options: InsightEngineOptions): InsightEngin
   const weak = meter.counter('insight_below_threshold_total', 'Findings not stored for want of confidence', [
     'analyzer',
   ]);
-  const changes = meter.counter('insight_changes_total', 'Insights opened, updated and regressed', ['change']);
+  const changes = meter.counter('insight_changes_total', 'Insights by what became of them', ['change']);
   const complained = new Set<string>();
 
   async function generate(scope: Scope): Promise<Insight[]> {
@@ -105,6 +107,20 @@ export function createInsightEngine(options: InsightEngineOptions): InsightEngin
     const stored = await store(scope.tenant, about, now, window);
     await verifyResolved(window);
     return stored;
+  }
+
+  /** Only what is looked at without being asked: who asks about a part of it wants to know what happened, not whether to be woken. */
+  async function watch({ tenant, end }: Scope): Promise<void> {
+    const { componentSums, events } = reader;
+    if (componentSums === undefined) return;
+    const now = clock.nowNanos();
+    try {
+      const ignored = () => insights.insights(tenant, { states: ['ignored'], limit: KNOWN_MAX });
+      await store(tenant, await watchRules({ componentSums, events }, tenant, end ?? now, ignored), now);
+    } catch (error) {
+      unread.inc({ need: 'alerts' });
+      complain('watch', error, 'alerts: the rules could not be looked at');
+    }
   }
 
   /** What ran again since it was resolved and did not fail is fixed. Only where all that happened was looked at. */
@@ -174,7 +190,7 @@ export function createInsightEngine(options: InsightEngineOptions): InsightEngin
     const stored = await insights.changeInsight(tenant, insightId(fingerprint), (current) => {
       const next = current === null ? fresh : mergeInsight(current, fresh, finding.times);
       unchanged = next === null ? current : null;
-      change = next === null ? null : changeFrom(current, next);
+      change = next === null ? null : alertChange(current, next);
       return next;
     });
     if (change !== null && stored !== null) {
@@ -242,7 +258,10 @@ export function createInsightEngine(options: InsightEngineOptions): InsightEngin
 
   const holder = randomUUID();
   const automatic = createAutomaticRuns({
-    generate,
+    async generate(scope) {
+      await watch(scope);
+      await generate(scope);
+    },
     ...(insights.takeLease !== undefined && {
       takeTurn: (name: string, durationMs: number) => insights.takeLease!(name, holder, durationMs),
     }),
@@ -301,11 +320,6 @@ function budgetUntil(clock: Clock, deadlineMs: number): Budget {
 function touches({ components }: Finding, { component_type, component_id }: Scope): boolean {
   const fits = ({ type, id }: ComponentRef) => (component_type ?? type) === type && (component_id ?? id) === id;
   return components.some(fits);
-}
-
-function changeFrom(current: Insight | null, next: Insight): InsightChange['change'] {
-  if (current === null || current.expires_at <= next.generated_at) return 'opened';
-  return next.state === 'regressed' && current.state === 'resolved' ? 'regressed' : 'updated';
 }
 
 const GRAVITY = { critical: 2, warning: 1, info: 0 } as const;

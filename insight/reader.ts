@@ -22,6 +22,11 @@ export interface Reader {
   snapshots(tenant: string, query: SnapshotSelection): Promise<Snapshot[]>;
   templateMinutes(tenant: string, range: MinuteSelection): Promise<TemplateMinute[]>;
   componentMinutes(tenant: string, range: MinuteSelection): Promise<ComponentMinute[]>;
+  /** Whole minutes in the range, of each component together, any order. Absent: no rule of alerting is looked at. */
+  componentSums?(
+    tenant: string,
+    range: MinuteSelection,
+  ): Promise<{ component_type: string; component_id: string; total: number; errors: number }[]>;
   /** Those that are known, any order. Absent: templates are told by their id. */
   templates?(tenant: string, ids: readonly string[]): Promise<Template[]>;
 }

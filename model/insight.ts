@@ -59,3 +59,8 @@ export interface Insight {
   updated_at: string;
   expires_at: string;
 }
+
+/** What was found, without where: the same thing elsewhere has the same. */
+export function familyOfFingerprint(fingerprint: string): string {
+  return fingerprint.split('|', 2).join('|');
+}

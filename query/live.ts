@@ -17,7 +17,7 @@ import { parseEventId } from '../model/ids.ts';
 import type { Insight } from '../model/insight.ts';
 import { formatNanos } from '../model/time.ts';
 import { readBlock } from '../otlp/read.ts';
-import type { Feed, FeedMessage, RowStore } from '../storage/contract.ts';
+import type { Feed, FeedMessage, InsightChanged, RowStore } from '../storage/contract.ts';
 import { type Channel, ChannelIndex } from './live-channels.ts';
 import {
   type BlockTest,
@@ -389,6 +389,8 @@ const END = 0xffff_ffff;
 const INSIGHT = ['debug:insight'] as const;
 const ALERT = ['debug:insight', 'debug:alert'] as const;
 
-function isAlert({ severity }: Insight, change: string): boolean {
-  return severity !== 'info' && (change === 'opened' || change === 'regressed');
+function isAlert({ severity }: Insight, change: InsightChanged): boolean {
+  return severity !== 'info' && ALERTING.has(change);
 }
+
+const ALERTING: ReadonlySet<InsightChanged> = new Set(['opened', 'regressed', 'worsened', 'recurred']);

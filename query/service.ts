@@ -6,6 +6,7 @@
  * see. Failures are DebugErrors: NOT_FOUND with a reason, MALFORMED for what cannot be read as a question.
  */
 
+import { type AlertAnswers, createAlertAnswers } from './alerts.ts';
 import { type AskAnswers, createAskAnswers } from './ask/ask.ts';
 import { type BundleAnswers, createBundleAnswers } from './bundle.ts';
 import { cachedRows } from './cached-rows.ts';
@@ -43,6 +44,7 @@ export interface QueryService
     InsightSummaryAnswers,
     CompareAnswers,
     ChangesAnswers,
+    AlertAnswers,
     RootCauseAnswers,
     TopologyAnswers,
     SessionAnswers,
@@ -66,6 +68,7 @@ export function createQueryService(given: QueryNeeds): QueryService {
     ...createInsightSummaryAnswers(needs),
     ...createCompareAnswers(needs),
     ...createChangesAnswers(needs),
+    ...createAlertAnswers(needs),
     ...createRootCauseAnswers(needs),
     ...createTopologyAnswers(needs),
     ...createSessionAnswers(needs),

@@ -288,4 +288,7 @@ export interface Feed extends Part {
 /** Blocks travel whole, 512 events a message: one message per event costs ten times as much (PERF.md). */
 export type FeedMessage =
   | { kind: 'block'; tenant: string; index: Uint8Array; payload: Uint8Array }
-  | { kind: 'insight'; tenant: string; change: 'opened' | 'updated' | 'resolved' | 'regressed'; insight: Insight };
+  | { kind: 'insight'; tenant: string; change: InsightChanged; insight: Insight };
+
+/** `worsened`: graver than before; `recurred`: begins again after it was quiet for a while; `updated`: nothing of that. */
+export type InsightChanged = 'opened' | 'updated' | 'resolved' | 'regressed' | 'worsened' | 'recurred';

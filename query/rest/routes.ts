@@ -1,5 +1,6 @@
 /** The REST table of CONTRACT section 4, as far as it is true: what is not listed answers 404. */
 import * as ai from './ai.ts';
+import * as alerts from './alerts.ts';
 import * as analytics from './analytics.ts';
 import * as bundle from './bundle.ts';
 import * as events from './events.ts';
@@ -35,6 +36,7 @@ export const ROUTES: readonly Route[] = [
   insights.reopenInsight,
   insights.explainError,
   insights.changes,
+  alerts.listAlerts,
   ai.ask,
   bundle.exportBundle,
   bundle.importBundle,

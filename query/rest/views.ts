@@ -154,6 +154,19 @@ export const changes = z
   })
   .meta({ id: 'Changes' });
 
+export const alert = z
+  .strictObject({
+    insight_type: z.enum(INSIGHT_TYPES),
+    severity: z.enum(SEVERITIES),
+    title: text,
+    summary: text,
+    affected_components: z.array(componentRef),
+    first_seen: time,
+    last_seen: time,
+    insights: z.array(insightBrief).describe('To resolve or ignore them is to acknowledge the alert.'),
+  })
+  .meta({ id: 'Alert' });
+
 const nextCall = z.strictObject({ tool: text, arguments: object }).meta({ id: 'NextCall' });
 
 /** What agents get; the lists of its task stand beside these. */

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import type { Insight } from '../../model/insight.ts';
 import { formatNanos } from '../../model/time.ts';
+import type { InsightChanged } from '../../storage/contract.ts';
 import { type ApiClient, createApiClient } from '../support/api-client.ts';
 import { goodSpan, requestProtobuf, spansProtobuf, TRACE_ID } from '../support/otlp-requests.ts';
 import { type QuerySystem, startQuerySystem } from '../support/query-system.ts';
@@ -183,18 +184,21 @@ describe('messages', () => {
     });
   });
 
-  test('of insights come with an alert when they are new and grave', async () => {
+  test('of insights come with an alert when they are news and grave', async () => {
     const id = fresh('agent');
     const client = await connect(`/${id}`);
     await client.joined();
-    const publish = (change: 'opened' | 'updated' | 'regressed', severity: Insight['severity']) =>
+    const publish = (change: InsightChanged, severity: Insight['severity']) =>
       system.needs.publish({ kind: 'insight', tenant: 'default', change, insight: insight(id, severity) });
     publish('opened', 'info');
     publish('updated', 'critical');
     publish('opened', 'warning');
     publish('regressed', 'critical');
+    publish('worsened', 'critical');
+    publish('recurred', 'warning');
+    publish('resolved', 'critical');
     const got: string[] = [];
-    for (let i = 0; i < 6; i++) {
+    for (let i = 0; i < 11; i++) {
       const { type, data } = await client.next();
       got.push(`${type} ${data.change} ${data.severity}`);
     }
@@ -205,6 +209,11 @@ describe('messages', () => {
       'debug:alert opened warning',
       'debug:insight regressed critical',
       'debug:alert regressed critical',
+      'debug:insight worsened critical',
+      'debug:alert worsened critical',
+      'debug:insight recurred warning',
+      'debug:alert recurred warning',
+      'debug:insight resolved critical',
     ]);
   });
 
