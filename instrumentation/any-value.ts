@@ -11,13 +11,15 @@ const STRING_LENGTH_MAX = 64 * 1024;
  * is `[circular]`, a getter that throws is `[unreadable]`. Functions, symbols and undefined are left out of objects.
  */
 export function anyValue(value: unknown): AnyValue {
-  return convert(value, { path: [], nodes: 0 });
+  return typeof value === 'object' ? convert(value, { path: [], nodes: 0 }) : convert(value, NO_WALK);
 }
 
 interface Walk {
   path: object[];
   nodes: number;
 }
+
+const NO_WALK: Walk = { path: [], nodes: 0 };
 
 function convert(value: unknown, walk: Walk): AnyValue {
   switch (typeof value) {

@@ -1,4 +1,4 @@
-import type { EventEmitter } from 'node:events';
+import { EventEmitter } from 'node:events';
 import { type Context, context } from '@opentelemetry/api';
 
 /**
@@ -14,8 +14,11 @@ export function emitWithin(
   before?: (event: string | symbol, ...args: unknown[]) => void,
 ): void {
   const emit = emitter.emit;
+  const isPlain = emit === EventEmitter.prototype.emit;
   emitter.emit = function (this: EventEmitter, event: string | symbol, ...args: unknown[]): boolean {
     before?.(event, ...args);
+    // Most events of a request are heard by nobody. ('error' is one that Node throws then.)
+    if (isPlain && event !== 'error' && this.listenerCount(event) === 0) return false;
     return context.with(ctx, emit, this, event, ...args) as boolean;
   };
 }

@@ -24,3 +24,9 @@ const SECRET =
 export function withoutSecrets(query: string): string {
   return query.replace(SECRET, '$1REDACTED');
 }
+
+/** The same for a path that may have a query. */
+export function withoutQuerySecrets(path: string): string {
+  const at = path.indexOf('?');
+  return at < 0 ? path : `${path.slice(0, at)}?${withoutSecrets(path.slice(at + 1))}`;
+}

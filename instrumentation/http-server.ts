@@ -6,7 +6,6 @@ import {
   type Context,
   context,
   propagation,
-  ROOT_CONTEXT,
   type Span,
   SpanKind,
   SpanStatusCode,
@@ -27,6 +26,7 @@ import {
   ATTR_USER_AGENT_ORIGINAL,
   METRIC_HTTP_SERVER_REQUEST_DURATION,
 } from '@opentelemetry/semantic-conventions';
+import { EMPTY_CONTEXT } from './context.ts';
 import type { Durations } from './durations.ts';
 import { emitWithin } from './emit-within.ts';
 import { methodOf, splitHost, withoutSecrets } from './http-attributes.ts';
@@ -53,7 +53,7 @@ export function watchHttpServers(durations: Durations): void {
       if (event !== 'request') return emit.call(this, event, ...args);
       const [request, response] = args as [IncomingMessage, ServerResponse];
       const served = new ServedRequest(request, response, scheme, record);
-      const parent = propagation.extract(ROOT_CONTEXT, request.headers);
+      const parent = propagation.extract(EMPTY_CONTEXT, request.headers);
       const { method, attributes } = served;
       const span = tracer.startSpan(method, { kind: SpanKind.SERVER, attributes }, parent);
       const ctx = trace.setSpan(parent, span);

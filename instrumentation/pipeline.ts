@@ -6,9 +6,7 @@ import {
   JsonLogsSerializer,
   JsonMetricsSerializer,
   JsonTraceSerializer,
-  ProtobufLogsSerializer,
   ProtobufMetricsSerializer,
-  ProtobufTraceSerializer,
 } from '@opentelemetry/otlp-transformer';
 import type { Resource } from '@opentelemetry/resources';
 import type { LogRecordProcessor, ReadableLogRecord, ReadWriteLogRecord } from '@opentelemetry/sdk-logs';
@@ -26,6 +24,7 @@ import { Courier } from './courier.ts';
 import { sayDelivery } from './diagnostics.ts';
 import { Durations } from './durations.ts';
 import { DistinctLogTimes } from './log-times.ts';
+import { encodeLogRecords, encodeSpans } from './otlp-protobuf.ts';
 import packageJson from './package.json' with { type: 'json' };
 import { CorrelationLogRecordProcessor, CorrelationSpanProcessor } from './processors.ts';
 import { instanceId } from './resource.ts';
@@ -77,8 +76,14 @@ export function createPipeline(settings: Settings): Pipeline {
   });
   const parcelOf = <T>(signal: Signal, serializers: Serializers<T>, items: T): Parcel | undefined => {
     const { format } = exports[signal];
-    const body = serializers[format].serializeRequest(items);
-    return body && { signal, format, body };
+    try {
+      const body = serializers[format].serializeRequest(items);
+      return body && { signal, format, body };
+    } catch (error) {
+      // Something that an app has said and that cannot be written down must not be the end of the app.
+      sayDelivery(exports[signal].url, { kind: 'dropped', reason: (error as Error).message });
+      return undefined;
+    }
   };
   const send = <T>(signal: Signal, serializers: Serializers<T>, items: T): void => {
     const parcel = parcelOf(signal, serializers, items);
@@ -155,8 +160,11 @@ const SIGNALS: Signal[] = ['traces', 'logs', 'metrics'];
 
 type Serializers<T> = Record<Format, { serializeRequest(items: T): Uint8Array | undefined }>;
 
-const TRACES: Serializers<ReadableSpan[]> = { protobuf: ProtobufTraceSerializer, json: JsonTraceSerializer };
-const LOGS: Serializers<ReadableLogRecord[]> = { protobuf: ProtobufLogsSerializer, json: JsonLogsSerializer };
+const TRACES: Serializers<ReadableSpan[]> = { protobuf: { serializeRequest: encodeSpans }, json: JsonTraceSerializer };
+const LOGS: Serializers<ReadableLogRecord[]> = {
+  protobuf: { serializeRequest: encodeLogRecords },
+  json: JsonLogsSerializer,
+};
 const METRICS: Serializers<ResourceMetrics> = { protobuf: ProtobufMetricsSerializer, json: JsonMetricsSerializer };
 
 /** Detectors that the user chose may still be asking who we are. */

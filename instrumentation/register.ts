@@ -2,11 +2,13 @@
  * What `node --import @ai-debug/instrumentation/register app.js` runs before the app's first line: telemetry on, app
  * untouched. Whatever fails in here is said once on stderr and never reaches the app.
  */
-import { type TextMapPropagator, trace } from '@opentelemetry/api';
+import { context, logs, metrics, propagation, type TextMapPropagator, trace } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } from '@opentelemetry/core';
-import type { Instrumentation } from '@opentelemetry/instrumentation';
+import { type Instrumentation, registerInstrumentations } from '@opentelemetry/instrumentation';
 import { B3InjectEncoding, B3Propagator } from '@opentelemetry/propagator-b3';
 import { detectResources, envDetector } from '@opentelemetry/resources';
+import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { NodeSDK } from '@opentelemetry/sdk-node';
 import { bridgeConsole } from './console-bridge.ts';
 import { CorrelationPropagator } from './correlation.ts';
@@ -16,11 +18,13 @@ import { watchHttpClients } from './http-client.ts';
 import { watchHttpServers } from './http-server.ts';
 import { hookImports } from './import-hooks.ts';
 import { standardInstrumentations } from './instrumentations.ts';
+import { LightLoggerProvider } from './log-records.ts';
 import { createPipeline, type Pipeline } from './pipeline.ts';
 import { processResource } from './resource.ts';
 import { type Settings, settingsFrom } from './settings.ts';
 import { LightTracerProvider } from './spans.ts';
 import { logUncaughtExceptions, ThrowerMemory } from './uncaught-exceptions.ts';
+import { watchUndici } from './undici-client.ts';
 
 register();
 
@@ -37,35 +41,54 @@ function register(): void {
 function start(settings: Settings): void {
   const instrumentations = standardInstrumentations(settings);
   hookImports(instrumentations);
-  const { pipeline, sdk } = withDiagnosticsOnStderr(process.env, () => assemble(settings, instrumentations));
-  sdk.start();
+  const pipeline = createPipeline(settings);
+  const thrower = new ThrowerMemory();
+  logUncaughtExceptions(thrower);
+  const propagator = new CorrelationPropagator(propagatorOf(settings.propagators), settings.isOurs);
+  const parts: Parts = {
+    spanProcessors: [thrower, ...pipeline.spanProcessors],
+    // Without an exporter nobody wants to hear of a record, and `Logger.enabled` says so.
+    logRecordProcessors: settings.exports.logs.enabled ? pipeline.logRecordProcessors : [],
+    metricReaders: pipeline.metricReaders,
+    instrumentations,
+    propagator,
+  };
+  withDiagnosticsOnStderr(process.env, () => (settings.isLight ? startLight(parts) : startSdk(parts, settings)));
   if (settings.isInstrumented('http')) {
     watchHttpServers(pipeline.durations);
     watchHttpClients(pipeline.durations);
   }
+  if (settings.isInstrumented('undici')) watchUndici(pipeline.durations);
   if (settings.isInstrumented('console')) bridgeConsole();
   flushOnExit(pipeline);
   pipeline.start();
 }
 
-function assemble(settings: Settings, instrumentations: Instrumentation[]): { pipeline: Pipeline; sdk: NodeSDK } {
-  const pipeline = createPipeline(settings);
-  const thrower = new ThrowerMemory();
-  logUncaughtExceptions(thrower);
+interface Parts extends Pick<Pipeline, 'spanProcessors' | 'logRecordProcessors' | 'metricReaders'> {
+  instrumentations: Instrumentation[];
+  propagator: TextMapPropagator;
+}
+
+/** Nobody asks for what only the SDK's providers know: see `spans.ts` and `log-records.ts`. */
+function startLight({ spanProcessors, logRecordProcessors, metricReaders, instrumentations, propagator }: Parts): void {
+  const resource = processResource().merge(detectResources({ detectors: [envDetector] }));
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  propagation.setGlobalPropagator(propagator);
+  trace.setGlobalTracerProvider(new LightTracerProvider(resource, spanProcessors));
+  if (logRecordProcessors.length > 0)
+    logs.setGlobalLoggerProvider(new LightLoggerProvider(resource, logRecordProcessors));
+  if (metricReaders.length > 0) metrics.setGlobalMeterProvider(new MeterProvider({ resource, readers: metricReaders }));
+  registerInstrumentations({ instrumentations });
+}
+
+function startSdk({ propagator, ...parts }: Parts, { detectorsChosen }: Settings): void {
   const sdk = new NodeSDK({
-    instrumentations,
+    ...parts,
     resource: processResource(),
-    ...(settings.detectorsChosen ? {} : { resourceDetectors: [envDetector] }),
-    textMapPropagator: new CorrelationPropagator(propagatorOf(settings.propagators), settings.isOurs),
-    spanProcessors: settings.isLight ? [] : [...pipeline.spanProcessors, thrower],
-    logRecordProcessors: pipeline.logRecordProcessors,
-    metricReaders: pipeline.metricReaders,
+    ...(detectorsChosen ? {} : { resourceDetectors: [envDetector] }),
+    textMapPropagator: propagator,
   });
-  if (settings.isLight) {
-    const resource = processResource().merge(detectResources({ detectors: [envDetector] }));
-    trace.setGlobalTracerProvider(new LightTracerProvider(resource, [...pipeline.spanProcessors, thrower]));
-  }
-  return { pipeline, sdk };
+  sdk.start();
 }
 
 /** `--import` twice, `--import` and `--require`, or NODE_OPTIONS and a flag: the first one wins, silently. */

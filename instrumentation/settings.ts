@@ -56,7 +56,7 @@ export interface Settings {
 type Environment = Record<string, string | undefined>;
 
 const NEEDS_SDK =
-  /^OTEL_(TRACES_SAMPLER.*|SPAN_.*_LIMIT|(SPAN_)?ATTRIBUTE_.*_LIMIT|(EVENT|LINK)_.*_LIMIT|NODE_RESOURCE_DETECTORS)$/;
+  /^OTEL_(TRACES_SAMPLER.*|SPAN_.*_LIMIT|((SPAN|LOGRECORD)_)?ATTRIBUTE_.*_LIMIT|(EVENT|LINK)_.*_LIMIT|NODE_RESOURCE_DETECTORS)$/;
 
 const DEFAULT_ENDPOINT = 'http://127.0.0.1:4318';
 const DEFAULT_GRPC_ENDPOINT = 'http://127.0.0.1:4317';

@@ -31,6 +31,8 @@ import {
 } from '@opentelemetry/core';
 import type { Resource } from '@opentelemetry/resources';
 import type { Span as ReadableSpan, SpanProcessor } from '@opentelemetry/sdk-trace';
+import { anyValue } from './any-value.ts';
+import { exceptionAttributes } from './exceptions.ts';
 
 /** What the specification gives where no `OTEL_*_LIMIT` says otherwise, for attributes, events and links each. */
 const COUNT_MAX = 128;
@@ -52,14 +54,20 @@ export class LightTracerProvider implements TracerProvider {
   }
 
   getTracer(name: string, version?: string, options?: TracerOptions): Tracer {
-    const { schemaUrl } = options ?? {};
-    const scope: InstrumentationScope = {
-      name,
-      ...(version === undefined ? {} : { version }),
-      ...(schemaUrl === undefined ? {} : { schemaUrl }),
-    };
-    return new LightTracer(scope, this.#resource, this.#processors);
+    return new LightTracer(scopeOf(name, version, options?.schemaUrl), this.#resource, this.#processors);
   }
+}
+
+export function scopeOf(
+  name: string,
+  version: string | undefined,
+  schemaUrl: string | undefined,
+): InstrumentationScope {
+  return {
+    name,
+    ...(version === undefined ? {} : { version }),
+    ...(schemaUrl === undefined ? {} : { schemaUrl }),
+  };
 }
 
 class LightTracer implements Tracer {
@@ -162,7 +170,7 @@ class LightSpan implements ReadableSpan {
       }
       this.#attributesCount++;
     }
-    this.attributes[key] = Array.isArray(value) ? (value.slice() as AttributeValue) : value;
+    this.attributes[key] = typeof value === 'object' ? (anyValue(value) as AttributeValue) : value;
     return this;
   }
 
@@ -182,23 +190,14 @@ class LightSpan implements ReadableSpan {
     this.events.push({
       name,
       time: at === undefined ? now() : timeInputToHrTime(at),
-      attributes: isTime ? {} : { ...(attributesOrTime as Attributes | undefined) },
+      attributes: isTime ? {} : (anyValue({ ...(attributesOrTime as Attributes | undefined) }) as Attributes),
       droppedAttributesCount: 0,
     });
     return this;
   }
 
   recordException(exception: Exception, time?: TimeInput): void {
-    if (typeof exception === 'string') {
-      this.addEvent('exception', { 'exception.message': exception }, time);
-      return;
-    }
-    const { code, name, message, stack } = exception;
-    const attributes: Attributes = {};
-    if (code !== undefined || name !== undefined) attributes['exception.type'] = String(code ?? name);
-    if (message !== undefined) attributes['exception.message'] = message;
-    if (stack !== undefined) attributes['exception.stacktrace'] = stack;
-    this.addEvent('exception', attributes, time);
+    this.addEvent('exception', exceptionAttributes(exception), time);
   }
 
   addLink(link: Link): this {

@@ -41,8 +41,12 @@ describe('pino', () => {
       ['plain', 9],
       ['from a child', 13],
       ['broken', 17],
+      ['', 21],
     ]);
-    expect(log('plain').attributes).toMatchObject({ user: { id: 5 }, 'debug.operation_id': 'p-1' });
+    expect(log('plain').attributes).toMatchObject({
+      user: { id: 5, password: '[Redacted]' },
+      'debug.operation_id': 'p-1',
+    });
     expect(log('from a child').attributes).toMatchObject({ module: 'billing' });
     expect(log('broken').attributes).toMatchObject({ 'exception.type': 'Error', 'exception.message': 'broken' });
     expect(log('broken').attributes['exception.stacktrace']).toContain('pino-logger.mjs');
@@ -52,6 +56,19 @@ describe('pino', () => {
     await runApp('pino-logger.mjs', farEnd.url, { args: ['own-id'] });
     expect(log('own').attributes.correlationId).toBe('mine');
     expect(log('own').attributes).not.toHaveProperty('debug.correlation_id');
+  });
+
+  it('prints the ids of the span into its lines, and leaves those that the app prints', async () => {
+    const { stderr } = await runApp('pino-logger.mjs', farEnd.url, { args: ['own-id'] });
+    const [own, traced] = stderr
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const { traceId, spanId, attributes } = log('own');
+    expect(own).toMatchObject({ msg: 'own', trace_id: traceId, span_id: spanId, trace_flags: '01' });
+    expect(attributes).not.toHaveProperty('trace_id');
+    expect(traced).toMatchObject({ trace_id: 'of-the-app' });
+    expect(traced).not.toHaveProperty('span_id');
   });
 });
 

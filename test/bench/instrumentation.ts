@@ -198,7 +198,7 @@ async function report(samples: Record<Mode, Sample[]>): Promise<void> {
   const instrumentation = {
     start_ms_over_bare: of('ours', (sample) => sample.startMs) - of('bare', (sample) => sample.startMs),
     stock_start_ms_over_bare: of('stock', (sample) => sample.startMs) - of('bare', (sample) => sample.startMs),
-    cpu_added_vs_stock: median(PATHS.map(ratio)),
+    cpu_added_vs_stock: Math.max(...PATHS.map(ratio)), // the worst kind of request
     cpu_added_vs_stock_by_path: Object.fromEntries(PATHS.map((path) => [path.slice(1), ratio(path)])),
     cpu_added_us: Object.fromEntries(PATHS.map((path) => [path.slice(1), added(path, 'ours')])),
     requests_per_s: Object.fromEntries(
