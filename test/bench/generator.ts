@@ -13,6 +13,8 @@ export interface Load {
   signals: PayloadSignal[];
   /** Records to send in all; at a rate, how long that takes follows. */
   records: number;
+  /** Ends after so long, whatever is left of them. */
+  secondsMax?: number;
   recordsPerRequest: number;
   connections: number;
   /** Requests under way at once, over all connections; at a rate, as many as there are. */
@@ -24,6 +26,8 @@ export interface Load {
   firstSequence: number;
   /** Of those that are refused with a hint: sends them again after it. Absent: counts them and goes on. */
   retry?: boolean;
+  /** Absent: infinite. See `lastSlowMs`. */
+  slowMs?: number;
 }
 
 export interface Sent {
@@ -36,6 +40,8 @@ export interface Sent {
   /** Of refused requests by the name of their status. */
   refusals: Record<string, number>;
   ackMs: { p50: number; p95: number; p99: number; max: number };
+  /** End of the last second in which something was refused or p95 was over `slowMs`; milliseconds since 1970, 0 if there was none. */
+  lastSlowMs: number;
   cpuSeconds: number;
 }
 
@@ -59,6 +65,8 @@ async function run(load: Load): Promise<Sent> {
   let acknowledged = 0;
   let refused = 0;
   let next = 0;
+  /** Milliseconds of each answer by the second in which it came; infinite for a refusal. */
+  const bySecond = new Map<number, number[]>();
 
   async function send(dueMs?: number): Promise<void> {
     const number = next++;
@@ -68,8 +76,12 @@ async function run(load: Load): Promise<Sent> {
     for (;;) {
       const sentMs = dueMs ?? performance.now();
       const error = await call(client, EXPORT[payload.signal], body);
+      const tookMs = performance.now() - sentMs;
+      const second = Math.floor(Date.now() / 1000);
+      if (!bySecond.has(second)) bySecond.set(second, []);
+      bySecond.get(second)!.push(error === null ? tookMs : Number.POSITIVE_INFINITY);
       if (error === null) {
-        latencies.push(performance.now() - sentMs);
+        latencies.push(tookMs);
         acknowledged += payload.records;
         return;
       }
@@ -86,8 +98,9 @@ async function run(load: Load): Promise<Sent> {
   const startMs = Date.now();
   const cpu = process.cpuUsage();
   if (load.rate === undefined) {
+    const untilMs = startMs + (load.secondsMax ?? Number.POSITIVE_INFINITY) * 1000;
     const worker = async () => {
-      while (next < requests) await send();
+      while (next < requests && Date.now() < untilMs) await send();
     };
     await Promise.all(Array.from({ length: load.inFlight }, worker));
   } else {
@@ -105,8 +118,11 @@ async function run(load: Load): Promise<Sent> {
   const { user, system } = process.cpuUsage(cpu);
   const endMs = Date.now();
   for (const client of clients) client.close();
-  latencies.sort((a, b) => a - b);
-  const at = (q: number) => latencies[Math.min(latencies.length - 1, Math.floor(q * latencies.length))] ?? Number.NaN;
+  const at = quantiles(latencies);
+  const slowSeconds = [...bySecond].filter(
+    ([, all]) =>
+      all.includes(Number.POSITIVE_INFINITY) || quantiles(all)(0.95) > (load.slowMs ?? Number.POSITIVE_INFINITY),
+  );
   return {
     startMs,
     endMs,
@@ -114,8 +130,14 @@ async function run(load: Load): Promise<Sent> {
     refused,
     refusals,
     ackMs: { p50: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1) },
+    lastSlowMs: slowSeconds.length === 0 ? 0 : (Math.max(...slowSeconds.map(([second]) => second)) + 1) * 1000,
     cpuSeconds: (user + system) / 1e6,
   };
+}
+
+function quantiles(values: number[]): (q: number) => number {
+  values.sort((a, b) => a - b);
+  return (q) => values[Math.min(values.length - 1, Math.floor(q * values.length))] ?? Number.NaN;
 }
 
 function clientOf({ address, gzip }: Load): Client {

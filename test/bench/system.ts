@@ -78,18 +78,10 @@ export async function ingest(
   system: SystemUnderLoad,
   load: Omit<Load, 'address' | 'firstSequence'>,
 ): Promise<Ingested> {
-  const storedBefore = await system.metric(STORED);
-  const firstSequence = sequence;
-  sequence += Math.ceil(load.records / load.recordsPerRequest);
+  const storedBefore = await storedRecords(system);
   const before = { receiver: await cpuSeconds(system.pid), machine: machineSeconds() };
-  const sent = await generate({ ...load, address: system.grpc, firstSequence });
-  const deadlineMs = Date.now() + COMMIT_MS_MAX;
-  let stored = 0;
-  while (stored < sent.acknowledged) {
-    stored = (await system.metric(STORED)) - storedBefore;
-    if (Date.now() > deadlineMs) throw new Error(`${sent.acknowledged} acknowledged, ${stored} stored a minute later`);
-    if (stored < sent.acknowledged) await sleep(20);
-  }
+  const sent = await send(system, load);
+  const stored = (await committed(system, storedBefore + sent.acknowledged)) - storedBefore;
   // Refused requests may have been kept all the same, where the answer was lost; without refusals both must be equal.
   if (sent.refused === 0 && stored !== sent.acknowledged)
     throw new Error(`${sent.acknowledged} sent, ${stored} stored`);
@@ -103,6 +95,29 @@ export async function ingest(
     eventsPerSecond: sent.acknowledged / seconds,
     cpu: { receiver: micros(receiver), generator: micros(sent.cpuSeconds), others: micros(others) },
   };
+}
+
+/** Sends a load and waits for its answers alone. */
+export function send(system: SystemUnderLoad, load: Omit<Load, 'address' | 'firstSequence'>): Promise<Sent> {
+  const firstSequence = sequence;
+  sequence += Math.ceil(load.records / load.recordsPerRequest);
+  return generate({ ...load, address: system.grpc, firstSequence });
+}
+
+/** How many records the store has taken since the start. */
+export function storedRecords(system: SystemUnderLoad): Promise<number> {
+  return system.metric(STORED);
+}
+
+/** Waits until the store has taken so many. @returns how many it has  @throws Error a minute later */
+export async function committed(system: SystemUnderLoad, records: number): Promise<number> {
+  const deadlineMs = Date.now() + COMMIT_MS_MAX;
+  for (;;) {
+    const stored = await storedRecords(system);
+    if (stored >= records) return stored;
+    if (Date.now() > deadlineMs) throw new Error(`${records} acknowledged, ${stored} stored a minute later`);
+    await sleep(20);
+  }
 }
 
 const STORED = 'records_stored_total';
