@@ -24,7 +24,7 @@ import { findRootCauses } from './insight/root-cause/find.ts';
 import { STANDARD_ANALYZERS, WITHOUT_ANOMALIES } from './insight/standard.ts';
 import { createTenantTemplates } from './insight/templates.ts';
 import { topologyOf } from './insight/topology.ts';
-import { decodeIndex, type Signal } from './model/block.ts';
+import type { Signal } from './model/block.ts';
 import { wholeSnapshots } from './model/state-assembly.ts';
 import { createRedactor } from './otlp/redact.ts';
 import { REDACTION_RULES, type RedactionRule } from './otlp/secrets.ts';
@@ -90,8 +90,6 @@ const SEGMENT_BYTES = 64 << 20;
 const JOURNAL_SEGMENTS_MIN = 16;
 // Two generations of 16 MiB: at 10,000 records a second the last two to four minutes, longer than any exporter retries.
 const RECENT_IDS = 1 << 20;
-// Enough to know what exporters may send again after a restart; it costs the start some 0.3 s where the store has as many.
-const RECALL_RECORDS_MAX = 200_000;
 const BARRIER_MS = 1000;
 // What was merged must have left the hot tier, also where the commit of what came in took a while.
 const SETTLE_MS = 300_000;
@@ -442,17 +440,8 @@ function sinkOf(tiers: { commit: WarmStore['commit'] }, warm: WarmStore): Sink {
   return {
     commit: tiers.commit,
     committedPosition: warm.committedPosition,
-    async recall(known) {
-      const tenants = await warm.tenants();
-      for (const tenant of tenants) {
-        let records = 0;
-        for await (const block of warm.blocks({ tenant })) {
-          const { columns, count } = decodeIndex(block.index);
-          for (let i = 0; i < count; i++) known(tenant, columns.time[i]!, columns.hash[i]!);
-          records += count;
-          if (records >= RECALL_RECORDS_MAX / tenants.length) break;
-        }
-      }
-    },
+    tenants: warm.tenants,
+    commits: warm.commits,
+    blocks: warm.blocks,
   };
 }

@@ -11,22 +11,26 @@ import type { Part } from '../base/lifecycle.ts';
 import type { Logger } from '../base/log.ts';
 import type { Meter } from '../base/meter.ts';
 import type { Indexer } from '../otlp/walk.ts';
-import { type Arrival, type Derived, type DeriveSettings, derive, withoutKnown } from './derive.ts';
+import { type Arrival, type Derived, type DeriveSettings, derive } from './derive.ts';
 import type { Journal, JournalEntry } from './journal.ts';
+import { KnownRecords, type KnownStore, StoredMeanwhile } from './known-records.ts';
 import type { SetAside } from './quarantine.ts';
 import type { RecentIds } from './recent-ids.ts';
 
 /** What the pipeline needs of a store. */
-export interface Sink {
+export interface Sink extends KnownStore {
   /**
    * MUST be durable when it resolves, and change nothing for a ledger position that it has already.
+   * @param others is told, within the commit, what other receivers stored; what it throws undoes the commit and is thrown as it is
    * @returns those of the flush's requests that were committed before by another flush; when there are any, nothing was changed
+   * @throws DebugError CONFLICT where the journal's line is neither at `after` nor at `position`, as another process writes it too
    */
-  commit(flush: Derived & { ledger: { journal: string; position: bigint } }): Promise<readonly string[]>;
+  commit(
+    flush: Derived & { ledger: { journal: string; position: bigint; after: bigint } },
+    others: ReturnType<KnownRecords['others']>,
+  ): Promise<readonly string[]>;
   /** Every entry up to and including this position is committed; 0n for a journal that it does not know. */
   committedPosition(journal: string): Promise<bigint>;
-  /** Names the records that were stored lately, so that they are known when they are sent again. */
-  recall(known: (tenant: string, time: bigint, hash: bigint) => void): Promise<void>;
 }
 
 export interface PipelineSettings extends DeriveSettings {
@@ -62,6 +66,7 @@ const RETRY_MAX_MS = 2000;
 
 export function createPipeline(settings: PipelineSettings): Pipeline {
   const { journal, sink, clock, log, meter } = settings;
+  const known = new KnownRecords({ recent: settings.recent, store: sink, clock, meter });
   const records = meter.counter('records_stored_total', 'Records committed to the store');
   const duplicateRecords = meter.counter(
     'records_duplicate_total',
@@ -106,17 +111,18 @@ export function createPipeline(settings: PipelineSettings): Pipeline {
 
   async function attach(): Promise<void> {
     committed = await journal.seek(await sink.committedPosition(journal.id));
-    await sink.recall((tenant, time, hash) => settings.recent.add(tenant, time, hash));
+    await known.recall();
   }
 
   async function prepare(entries: readonly JournalEntry[], position: bigint): Promise<Prepared> {
     const { tenant } = entries[0]!;
-    const { fresh, duplicates } = withoutKnown(tenant, await arrivalsOf(entries), settings.recent);
+    const all = await arrivalsOf(entries);
+    const fresh = await known.withoutStored(tenant, all, (look) => persist('look for what is stored', look));
     try {
-      return { position, arrivals: fresh, duplicates, derived: await derive(tenant, fresh, settings) };
+      return { ...fresh, position, derived: await derive(tenant, fresh.arrivals, settings) };
     } catch (error) {
-      const arrivals = await sound(tenant, fresh, error);
-      return { position, arrivals, duplicates, derived: await derive(tenant, arrivals, settings) };
+      const arrivals = await sound(tenant, fresh.arrivals, error);
+      return { ...fresh, position, arrivals, derived: await derive(tenant, arrivals, settings) };
     }
   }
 
@@ -137,29 +143,44 @@ export function createPipeline(settings: PipelineSettings): Pipeline {
     return [];
   }
 
-  async function store({ position, arrivals, duplicates, derived }: Prepared): Promise<void> {
-    const ledger = { journal: journal.id, position };
+  async function store(prepared: Prepared): Promise<void> {
+    const { position, derived } = prepared;
+    const { tenant } = derived;
+    const ledger = { journal: journal.id, position, after: committed };
+    let { arrivals, duplicates } = prepared;
     let flush = derived;
-    let left = duplicates;
-    const known = new Set<string>();
+    // The templates were merged on the way to the first one, and are not told again.
+    // Its spans have met those of other flushes already: made again, calls are joined within it alone.
+    const { calls: _, ...alone } = settings;
+    const again = async () => ({ ...(await derive(tenant, arrivals, alone)), templates: derived.templates });
     for (;;) {
-      const repeated = await persist('commit to the store', () => sink.commit({ ...flush, ledger }));
+      const before = recordsIn(arrivals);
+      await persist('look for what is stored', () => known.withoutTaken(tenant, arrivals, prepared));
+      const taken = before - recordsIn(arrivals);
+      if (taken > 0) flush = await again();
+      duplicates += taken;
+      const others = known.others(tenant, arrivals);
+      const repeated = await persist('commit to the store', () =>
+        sink.commit({ ...flush, ledger }, others).catch((error) => {
+          if (error instanceof StoredMeanwhile) return null;
+          throw error;
+        }),
+      );
+      if (repeated === null) continue;
       if (repeated.length === 0) break;
       // Sent to another receiver before, or before a restart: rare, so that the whole flush is made again without it.
       // The other may have committed more of them in between: those of each round are left out in all that follow.
-      for (const request of repeated) known.add(request);
-      const others = arrivals.filter(({ request }) => !known.has(request!));
-      left = duplicates + recordsIn(arrivals) - recordsIn(others);
-      // The templates were merged on the way to the first one, and are not told again.
-      // Its spans have met those of other flushes already: made again, calls are joined within it alone.
-      const { calls: _, ...alone } = settings;
-      flush = { ...(await derive(flush.tenant, others, alone)), templates: derived.templates };
+      const rest = arrivals.filter(({ request }) => !repeated.includes(request!));
+      duplicates += recordsIn(arrivals) - recordsIn(rest);
+      arrivals = rest;
+      flush = await again();
     }
+    known.flushed();
     committed = position;
     for (const waiter of waiters) if (waiter.position <= committed) waiter.resolve();
     void journal.release(position);
     records.inc(flush.blocks.reduce((sum, block) => sum + block.count, 0));
-    duplicateRecords.inc(left);
+    duplicateRecords.inc(duplicates);
     settings.committed(flush);
   }
 
@@ -259,6 +280,8 @@ interface Prepared {
   position: bigint;
   arrivals: readonly EntryArrival[];
   duplicates: number;
+  /** Of {@link KnownRecords}. */
+  epoch: number;
   derived: Derived;
 }
 

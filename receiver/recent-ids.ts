@@ -9,6 +9,7 @@ export class RecentIds {
   readonly #capacity: number;
   #young: Table;
   #old: Table;
+  #covered = -1n;
   #tenant = '';
   #saltHigh = 0;
   #saltLow = 0;
@@ -18,6 +19,21 @@ export class RecentIds {
     this.#capacity = capacity;
     this.#young = new Table(capacity);
     this.#old = new Table(1);
+  }
+
+  /** Whatever is stored of a later time is remembered, as far as `reach` was told the truth. -1n: everything is. */
+  get covered(): bigint {
+    return this.#covered;
+  }
+
+  /** What is being remembered now is not later than this; to be said before and after, as a generation may end in between. */
+  reach(time: bigint): void {
+    if (time > this.#young.reach) this.#young.reach = time;
+  }
+
+  /** Something up to this time is stored that was never told here. */
+  lacks(time: bigint): void {
+    if (time > this.#covered) this.#covered = time;
   }
 
   /** Remembers an id. @returns false when it was known already */
@@ -34,6 +50,7 @@ export class RecentIds {
     if (this.#old.has(a, b)) return false;
     if (!this.#young.add(a, b)) return false;
     if (this.#young.size >= this.#capacity) {
+      this.lacks(this.#old.reach);
       this.#old = this.#young;
       this.#young = new Table(this.#capacity);
     }
@@ -51,6 +68,8 @@ export class RecentIds {
 /** Fingerprints of two words each; two zeros mark an empty place, so that of all zeros is kept as another. */
 class Table {
   size = 0;
+  /** The latest time of what is in it. */
+  reach = -1n;
   readonly #words: Int32Array;
   readonly #mask: number;
   readonly #shift: number;

@@ -60,6 +60,23 @@ export interface LedgerLine {
   journal: string;
   /** Every entry up to and including this position is committed; 0n is before the first. */
   position: bigint;
+  /** The position that the line has before, as far as the sender knows. Absent: any before `position`. */
+  after?: bigint;
+}
+
+/** Told what the other journals brought to a store that several processes write. */
+export interface Others {
+  /** The last commit of this tenant before which it knows of everything. */
+  readonly since: bigint;
+  /**
+   * What others committed after `since` and before `next`, as indexes of blocks; from now on it knows of everything before `next`. Asked
+   * within the commit, while nobody else commits for this tenant. What it throws undoes the commit and is thrown as it is.
+   */
+  heard(indexes: readonly Uint8Array[], next: bigint): Promise<void>;
+  /** The same for what is too much for that, or not known any more: it has to look itself. MUST throw. */
+  missed(next: bigint): never;
+  /** The flush is the store's commit of this number. */
+  committed(commit: bigint): void;
 }
 
 /** What one flush brings: it is committed whole or not at all. */
@@ -82,7 +99,8 @@ export const REQUESTS_REMEMBERED_NANOS = 3_600_000_000_000n;
 
 /**
  * The warm tier. `commit` MUST be durable when it resolves and MUST be idempotent by ledger line: a flush whose ledger
- * position is not past the stored one of its journal changes nothing. Minutes are added to what is there (counts summed,
+ * position is not past the stored one of its journal changes nothing. Where the flush says after which position it comes, and the stored
+ * one is neither that nor its own, another process writes with the same identity: CONFLICT, and nothing is changed. Minutes are added to what is there (counts summed,
  * sketches merged, first/last widened), templates and snapshots are kept by id, a template that is `merged` replaces
  * what is there, a trace's correlation is replaced only by a smaller (time, text).
  */
@@ -91,8 +109,11 @@ export interface WarmStore extends Part, BlockReader, RowStore, Upkeep {
   /**
    * @returns those of the flush's requests that another flush of the last hour brought, from whatever journal. When there are any, nothing
    * was changed, the ledger neither: the flush is to be made again without them.
+   * @param others of who knows which records are stored; a store that only one process writes need not tell it anything
    */
-  commit(flush: Flush): Promise<readonly string[]>;
+  commit(flush: Flush, others?: Others): Promise<readonly string[]>;
+  /** The last commit of each tenant, for {@link Others}; empty where only one process writes. */
+  commits(): Promise<ReadonlyMap<string, bigint>>;
   /** The stored position of a journal, 0n when there is none. */
   committedPosition(journal: string): Promise<bigint>;
   /** Tenants that have blocks, sorted. */

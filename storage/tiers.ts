@@ -2,13 +2,13 @@
 import { LRUCache } from 'lru-cache';
 import type { Logger } from '../base/log.ts';
 import type { Meter } from '../base/meter.ts';
-import type { BlockReader, BlockSelector, ColdStore, Flush, HotStore, TierName, WarmStore } from './contract.ts';
+import type { BlockReader, BlockSelector, ColdStore, HotStore, TierName, WarmStore } from './contract.ts';
 import { type ColumnReader, createEventReader, type EventReader, type RequestReader } from './query.ts';
 import { type BlockWalk, walkTiers } from './walk.ts';
 
 export interface Tiers {
   /** As the warm tier promises; a hot tier that is away changes nothing. */
-  commit(flush: Flush): Promise<readonly string[]>;
+  commit: WarmStore['commit'];
   blocks(selector: BlockSelector): BlockWalk;
   reader: EventReader & ColumnReader & RequestReader;
 }
@@ -82,8 +82,8 @@ export function createTiers({ hot, warm, cold, soleWriter = false, mergedUntil, 
   }
 
   return {
-    async commit(flush) {
-      const repeated = await warm.commit(flush);
+    async commit(flush, others) {
+      const repeated = await warm.commit(flush, others);
       if (repeated.length > 0) return repeated;
       await hot?.put(flush.blocks).catch((error) => failed('hot', error));
       return [];

@@ -6,7 +6,7 @@ import type { Logger } from '../../base/log.ts';
 import type { Meter } from '../../base/meter.ts';
 import { NANOS_PER_MS } from '../../model/time.ts';
 import type { LedgerLine, WarmStore } from '../contract.ts';
-import { RepeatedRequests } from '../repeated.ts';
+import { lineTaken, RepeatedRequests } from '../repeated.ts';
 import {
   blockVersion,
   daysWithBlocks,
@@ -88,6 +88,9 @@ export function createEmbeddedStore(options: EmbeddedOptions): WarmStore {
       return row?.position ?? 0n;
     },
 
+    // The journal beside it has one writer.
+    commits: async () => new Map(),
+
     async *blocks(selector) {
       yield* findBlocks(database(), selector);
     },
@@ -142,12 +145,17 @@ export function createEmbeddedStore(options: EmbeddedOptions): WarmStore {
   };
 }
 
-/** @returns whether the position is past the stored one */
-function advance(database: Database, { journal, position }: LedgerLine): boolean {
-  const { changes } = database.run(
-    `INSERT INTO ledger (journal, position) VALUES (?, ?)
-     ON CONFLICT DO UPDATE SET position = excluded.position WHERE position < excluded.position`,
+/** @returns false where the flush was committed before  @throws DebugError CONFLICT where another process writes this line */
+function advance(database: Database, { journal, position, after }: LedgerLine): boolean {
+  const row = database.get<{ position: bigint }>('SELECT position FROM ledger WHERE journal = ?', [journal]);
+  const known = row?.position ?? 0n;
+  if (after !== undefined && row !== undefined && known !== after && known !== position) {
+    throw lineTaken(journal, known, after);
+  }
+  if (position <= known) return false;
+  database.run(
+    'INSERT INTO ledger (journal, position) VALUES (?, ?) ON CONFLICT DO UPDATE SET position = excluded.position',
     [journal, position],
   );
-  return changes > 0n;
+  return true;
 }

@@ -27,3 +27,5 @@ SELECT create_distributed_table('ai_debug.snapshot', 'shard', colocate_with => '
 SELECT create_distributed_table('ai_debug.insight', 'shard', colocate_with => 'ai_debug.block');
 SELECT create_distributed_table('ai_debug.session', 'shard', colocate_with => 'ai_debug.block');
 SELECT create_distributed_table('ai_debug.received_request', 'shard', colocate_with => 'ai_debug.block');
+SELECT create_distributed_table('ai_debug.tenant_commit', 'shard', colocate_with => 'ai_debug.block');
+SELECT create_distributed_table('ai_debug.committed_block', 'shard', colocate_with => 'ai_debug.block');

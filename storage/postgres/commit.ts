@@ -3,10 +3,11 @@ import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import type { Block } from '../../model/block.ts';
-import type { Flush, LedgerLine } from '../contract.ts';
-import { RepeatedRequests } from '../repeated.ts';
+import type { Flush, LedgerLine, Others } from '../contract.ts';
+import { lineTaken, RepeatedRequests } from '../repeated.ts';
 import { rowTime } from '../text.ts';
 import { reachOf } from './blocks.ts';
+import { recordCommit } from './commits.ts';
 import { addComponentMinutes } from './component-minutes.ts';
 import type { Connection } from './connection.ts';
 import { CopyBinary } from './copy-binary.ts';
@@ -16,41 +17,58 @@ import { putSnapshots } from './snapshots.ts';
 import { addTemplateMinutes, putTemplates } from './template-minutes.ts';
 import { putTraceCorrelations } from './trace-correlations.ts';
 
+export interface CommitMoment {
+  /** Nanoseconds. */
+  now: bigint;
+  /** The day until which retention keeps a row of this time. */
+  retentionDay: (time: bigint) => string;
+  /** Absent: nobody who compares. */
+  others?: Others | undefined;
+}
+
 /**
  * Writes a flush within the caller's transaction, or nothing when its ledger line says that it was written before. Tables and rows
  * always come in the same order, so that two flushes may wait for each other but never in a circle.
- * @param retentionDay the day until which retention keeps a row of this time
- * @throws RepeatedRequests, for the caller to roll back
+ * @returns its number among the commits of its tenant; undefined where it brings no blocks
+ * @throws RepeatedRequests or Vetoed, for the caller to roll back
  */
 export async function writeFlush(
   client: pg.ClientBase,
   flush: Flush,
-  now: bigint,
-  retentionDay: (time: bigint) => string,
-): Promise<void> {
+  { now, retentionDay, others }: CommitMoment,
+): Promise<bigint | undefined> {
   const { tenant } = flush;
-  if (flush.ledger !== null && !(await advanceLedger(client, flush.ledger))) return;
+  if (flush.ledger !== null && !(await advanceLedger(client, flush.ledger))) return undefined;
   await rememberRequests(client, tenant, flush.requests ?? [], now);
   const blocks = await unknownBlocks(client, tenant, flush.blocks);
   if (blocks.length > 0) {
     await copy(client, BLOCK_COPY, blockRows(tenant, blocks));
     await copy(client, BLOCK_KEY_COPY, blockKeyRows(tenant, blocks));
   }
+  // From here on other receivers of this tenant wait: what takes long has been done.
+  const commit = flush.blocks.length > 0 ? await recordCommit(client, flush, now, others) : undefined;
   await addComponentMinutes(client, tenant, flush.componentMinutes, retentionDay);
   await addTemplateMinutes(client, tenant, flush.templateMinutes, retentionDay);
   await addEdgeMinutes(client, tenant, flush.edgeMinutes, retentionDay);
   await putTemplates(client, tenant, flush.templates);
   await putTraceCorrelations(client, tenant, flush.traceCorrelations, retentionDay);
   await putSnapshots(client, tenant, flush.snapshots, retentionDay);
+  return commit;
 }
 
 // The check, the row lock against a second process that replays the same journal, and the new position in one statement.
 const ADVANCE = `
   INSERT INTO ledger AS known (journal, position) VALUES ($1, $2)
-  ON CONFLICT (journal) DO UPDATE SET position = excluded.position WHERE known.position < excluded.position`;
+  ON CONFLICT (journal) DO UPDATE SET position = excluded.position
+  WHERE known.position < excluded.position AND ($3::bigint IS NULL OR known.position = $3)`;
 
-async function advanceLedger(client: pg.ClientBase, { journal, position }: LedgerLine): Promise<boolean> {
-  return (await client.query(ADVANCE, [journal, position])).rowCount === 1;
+/** @returns false where the flush was committed before  @throws DebugError CONFLICT where another process writes this line */
+async function advanceLedger(client: pg.ClientBase, { journal, position, after }: LedgerLine): Promise<boolean> {
+  if ((await client.query(ADVANCE, [journal, position, after ?? null])).rowCount === 1) return true;
+  const { rows } = await client.query('SELECT position FROM ledger WHERE journal = $1', [journal]);
+  const known = BigInt(rows[0].position);
+  if (after !== undefined && known !== position) throw lineTaken(journal, known, after);
+  return false;
 }
 
 // Of two receivers that commit the same request at once the second waits here for the first.

@@ -11,10 +11,11 @@ import type { Logger } from '../../base/log.ts';
 import type { Meter } from '../../base/meter.ts';
 import { partitionDay } from '../../model/block.ts';
 import { dayOf, NANOS_PER_DAY } from '../../model/time.ts';
-import { type Flush, REQUESTS_REMEMBERED_NANOS, type WarmStore } from '../contract.ts';
-import { RepeatedRequests } from '../repeated.ts';
+import { type Flush, type Others, REQUESTS_REMEMBERED_NANOS, type WarmStore } from '../contract.ts';
+import { RepeatedRequests, Vetoed } from '../repeated.ts';
 import { findBlocks, findBlocksOfDay, tenantsWithBlocks } from './blocks.ts';
 import { forgetRequests, writeFlush } from './commit.ts';
+import { forgetCommits, lastCommits } from './commits.ts';
 import { componentMinutes, componentSums } from './component-minutes.ts';
 import { type Connection, connectOnce, createConnection } from './connection.ts';
 import { edgeMinutes } from './edge-minutes.ts';
@@ -89,6 +90,7 @@ export function createPostgresStore(options: PostgresStoreOptions): WarmStore {
       const days = Array.from({ length: DAYS_AHEAD + 1 }, (_, i) => dayOf(now + BigInt(i) * NANOS_PER_DAY));
       await makePartitions(opened(), days, partitionByDay);
       await forgetRequests(opened(), now - REQUESTS_REMEMBERED_NANOS);
+      await forgetCommits(opened(), now - REQUESTS_REMEMBERED_NANOS);
     } catch (error) {
       if (connection !== undefined) log.warn({ reason: (error as Error).message }, 'PostgreSQL upkeep failed');
     }
@@ -101,12 +103,14 @@ export function createPostgresStore(options: PostgresStoreOptions): WarmStore {
     return connection;
   }
 
-  async function commit(flush: Flush): Promise<void> {
+  async function commit(flush: Flush, others: Others | undefined): Promise<void> {
     const now = clock.nowNanos();
     const retentionDay = (time: bigint) => partitionDay(time, now, retentionNanos);
     for (let attempt = 1; ; attempt++) {
       try {
-        await opened().transaction((client) => writeFlush(client, flush, now, retentionDay));
+        const moment = { now, retentionDay, others };
+        const commit = await opened().transaction((client) => writeFlush(client, flush, moment));
+        if (commit !== undefined) others?.committed(commit);
         return;
       } catch (error) {
         const days = flush.blocks.map(({ day }) => day);
@@ -137,16 +141,18 @@ export function createPostgresStore(options: PostgresStoreOptions): WarmStore {
       await closing?.close();
     },
 
-    async commit(flush) {
+    async commit(flush, others) {
       const done = commitSeconds.startTimer();
       try {
-        await commit(flush);
+        await commit(flush, others);
         done();
         if (away) log.info('PostgreSQL is back');
         away = false;
         return [];
       } catch (error) {
         if (error instanceof RepeatedRequests) return error.requests;
+        if (error instanceof Vetoed) throw error.reason;
+        if (error instanceof DebugError && error.code === 'CONFLICT') throw error;
         const failure = asDebugError(error);
         if (!away) log.warn({ code: failure.code, reason: failure.message }, 'PostgreSQL takes no commits');
         away = true;
@@ -160,6 +166,8 @@ export function createPostgresStore(options: PostgresStoreOptions): WarmStore {
       ]);
       return BigInt(line?.position ?? 0);
     },
+
+    commits: async () => lastCommits(opened()),
 
     async *blocks(selector) {
       yield* findBlocks(opened(), selector);

@@ -82,7 +82,7 @@ export async function startQuerySystem(options: QuerySystemOptions = {}): Promis
       throw reason;
     },
     journal,
-    sink: { commit: tiers.commit, committedPosition: warm.committedPosition, recall: async () => {} },
+    sink: { ...warm, commit: tiers.commit },
     index: indexRequest,
     retentionNanos,
     templateOf: createTemplateMiner().templateOf,

@@ -38,6 +38,23 @@ CREATE TABLE block_version (
   forgotten bigint NOT NULL
 );
 
+CREATE TABLE committed_block (
+  commit bigint NOT NULL,
+  committed_at bigint NOT NULL,
+  block_id uuid NOT NULL,
+  day date NOT NULL,
+  shard smallint NOT NULL,
+  reach smallint NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  journal text COLLATE "C" NOT NULL,
+  PRIMARY KEY (tenant_id, commit, block_id, shard)
+);
+
+CREATE INDEX committed_block_by_time ON committed_block USING brin (committed_at);
+
+ALTER TABLE committed_block ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON committed_block FOR SELECT USING (tenant_id = current_setting('ai_debug.tenant'::text, true));
+
 CREATE TABLE component_minute (
   component_key bigint NOT NULL,
   minute bigint NOT NULL,
@@ -59,6 +76,28 @@ CREATE INDEX component_minute_by_minute ON component_minute USING btree (tenant_
 
 ALTER TABLE component_minute ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_tenant ON component_minute FOR SELECT USING (tenant_id = current_setting('ai_debug.tenant'::text, true));
+
+CREATE TABLE edge_minute (
+  edge_key bigint NOT NULL,
+  minute bigint NOT NULL,
+  calls bigint NOT NULL,
+  errors bigint NOT NULL,
+  day date NOT NULL,
+  shard smallint NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  kind text NOT NULL,
+  from_type text NOT NULL,
+  from_id text NOT NULL,
+  to_type text NOT NULL,
+  to_id text NOT NULL,
+  latency bytea NOT NULL,
+  PRIMARY KEY (tenant_id, minute, edge_key, shard)
+) WITH (fillfactor=70);
+
+CREATE INDEX edge_minute_by_day ON edge_minute USING brin (day);
+
+ALTER TABLE edge_minute ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON edge_minute FOR SELECT USING (tenant_id = current_setting('ai_debug.tenant'::text, true));
 
 CREATE TABLE insight (
   last_seen bigint NOT NULL,
@@ -198,6 +237,16 @@ CREATE INDEX template_minute_by_day ON template_minute USING brin (day);
 CREATE INDEX template_minute_by_minute ON template_minute USING btree (tenant_id, minute);
 
 CREATE INDEX template_minute_errors ON template_minute USING btree (tenant_id, minute) WHERE (severity_max >= 17);
+
+CREATE TABLE tenant_commit (
+  commit bigint NOT NULL,
+  shard smallint NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  PRIMARY KEY (tenant_id, shard)
+);
+
+ALTER TABLE tenant_commit ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON tenant_commit FOR SELECT USING (tenant_id = current_setting('ai_debug.tenant'::text, true));
 
 CREATE TABLE trace_correlation (
   trace_key bigint NOT NULL,

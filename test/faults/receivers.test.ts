@@ -1,0 +1,203 @@
+/** Two receivers of one PostgreSQL: FAULTS.md F15, record by record, whatever they are sent in which company, and when they are restarted. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { systemClock } from '../../base/clock.ts';
+import { createLogger } from '../../base/log.ts';
+import { createMeter } from '../../base/meter.ts';
+import { decodeIndex } from '../../model/block.ts';
+import { jsonToProtobuf } from '../../otlp/json.ts';
+import { indexRequest } from '../../otlp/walk.ts';
+import { createJournal } from '../../receiver/journal.ts';
+import { createPipeline } from '../../receiver/pipeline.ts';
+import { RecentIds } from '../../receiver/recent-ids.ts';
+import type { WarmStore } from '../../storage/contract.ts';
+import { createPostgresStore } from '../../storage/postgres/store.ts';
+import { emptyDatabase } from '../contract/postgres-tables.ts';
+import { createDatabase } from '../support/postgres.ts';
+
+const clock = systemClock();
+const SINCE = clock.nowNanos() - 3_600_000_000_000n;
+// Of what a property sends; with records half a second apart, some are far enough apart to be looked for by themselves.
+const KINDS = 200;
+
+let database: Awaited<ReturnType<typeof createDatabase>>;
+let folder: string;
+let receivers: Receiver[] = [];
+
+beforeAll(async () => {
+  database = await createDatabase(inject('pgUrl'));
+  await (await openStore()).stop();
+});
+afterAll(() => database.drop());
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'receivers-'));
+});
+afterEach(async () => {
+  for (const receiver of receivers.splice(0)) await receiver.stop();
+  await rm(folder, { recursive: true });
+  await emptyDatabase(database.url);
+});
+
+describe('F15 the same record at two receivers', () => {
+  const operation = fc.oneof(
+    { weight: 6, arbitrary: fc.record({ send: numbers(24), to: fc.integer({ min: 0, max: 1 }) }) },
+    { weight: 1, arbitrary: fc.record({ sendBoth: numbers(24) }) },
+    { weight: 1, arbitrary: fc.record({ settle: fc.integer({ min: 0, max: 1 }) }) },
+    { weight: 1, arbitrary: fc.record({ restart: fc.integer({ min: 0, max: 1 }) }) },
+  );
+
+  it.each([
+    ['what is in memory and what they tell each other', 1 << 16],
+    // More than is on its way at once, less than comes.
+    ['the blocks of its time, where memory holds little', 64],
+  ])('is one in blocks and counts, known by %s', { timeout: 300_000 }, async (_, capacity) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(operation, { minLength: 4, maxLength: 16 }), async (operations) => {
+        receivers = await Promise.all(['one', 'two'].map((name) => openReceiver(name, capacity)));
+        const sent = new Set<number>();
+        const send = async (to: number, numbers: readonly number[]) => {
+          for (const number of numbers) sent.add(number);
+          await receivers[to]!.append(numbers);
+          if (capacity < KINDS) await receivers[to]!.settle();
+        };
+        for (const step of operations) {
+          if ('send' in step) await send(step.to, step.send);
+          else if ('sendBoth' in step) await Promise.all([0, 1].map((to) => send(to, step.sendBoth)));
+          else if ('settle' in step) await receivers[step.settle]!.settle();
+          else {
+            await receivers[step.restart]!.stop();
+            receivers[step.restart] = await openReceiver(step.restart === 0 ? 'one' : 'two', capacity);
+          }
+        }
+        for (const receiver of receivers) await receiver.settle();
+        const stored = await storedIds(receivers[0]!.store);
+        const counted = await countedRecords(receivers[0]!.store);
+        for (const receiver of receivers.splice(0)) await receiver.stop();
+        await emptyDatabase(database.url);
+        for (const name of ['one', 'two']) await rm(join(folder, name), { recursive: true });
+        expect({ stored: stored.length, distinct: new Set(stored).size, counted }).toEqual({
+          stored: sent.size,
+          distinct: sent.size,
+          counted: sent.size,
+        });
+      }),
+      { numRuns: 8, endOnFailure: true },
+    );
+  });
+
+  it('is one although the other receiver committed more than can be told within a commit', {
+    timeout: 60_000,
+  }, async () => {
+    receivers = [await openReceiver('one', 1 << 16), await openReceiver('two', 1 << 16)];
+    const [one, two] = receivers as [Receiver, Receiver];
+    await two.append([0]);
+    await two.settle();
+    for (let i = 1; i <= 140; i++) {
+      await one.append([i]);
+      await one.settle();
+    }
+    await two.append([139, 140, 141]);
+    await two.settle();
+    expect(await storedIds(one.store)).toHaveLength(142);
+    expect(await countedRecords(one.store)).toBe(142);
+  });
+});
+
+interface Receiver {
+  store: WarmStore;
+  append(numbers: readonly number[]): Promise<void>;
+  settle(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+async function openReceiver(name: string, capacity: number): Promise<Receiver> {
+  const shared = { clock, log: createLogger('silent'), meter: createMeter() };
+  const store = await openStore();
+  const journal = createJournal({
+    directory: join(folder, name),
+    bytesMax: 1 << 20,
+    segmentBytes: 1 << 16,
+    ...shared,
+  });
+  const pipeline = createPipeline({
+    journal,
+    sink: store,
+    index: indexRequest,
+    batchMs: 2,
+    committed: () => {},
+    retentionNanos: 168n * 3_600_000_000_000n,
+    templateOf: (message) => ({ id: message, text: message }),
+    recent: new RecentIds(capacity),
+    setAside: async (_, reason) => {
+      throw reason;
+    },
+    ...shared,
+  });
+  await journal.start();
+  await pipeline.start();
+  return {
+    store,
+    async append(numbers) {
+      await journal.append({
+        signal: 'log',
+        tenant: 'default',
+        receivedAt: clock.nowNanos(),
+        body: request(numbers),
+        index: null,
+      });
+    },
+    async settle() {
+      expect(await pipeline.settled(30_000)).toBe(0);
+    },
+    async stop() {
+      await pipeline.stop();
+      await journal.stop();
+      await store.stop();
+    },
+  };
+}
+
+async function openStore(): Promise<WarmStore> {
+  const store = createPostgresStore({
+    url: database.url,
+    retentionHours: 168,
+    partitionByDay: true,
+    rowSecurity: 'auto',
+    clock,
+    log: createLogger('silent'),
+    meter: createMeter(),
+  });
+  await store.start();
+  return store;
+}
+
+function numbers(most: number): fc.Arbitrary<number[]> {
+  return fc.uniqueArray(fc.integer({ min: 0, max: KINDS - 1 }), { minLength: 1, maxLength: most });
+}
+
+function request(numbers: readonly number[]): Uint8Array {
+  const logRecords = numbers.map((number) => ({
+    timeUnixNano: String(SINCE + BigInt(number) * 500_000_000n),
+    severityNumber: 9,
+    body: { stringValue: `record ${number}` },
+  }));
+  const json = { resourceLogs: [{ scopeLogs: [{ logRecords }] }] };
+  return jsonToProtobuf('log', new TextEncoder().encode(JSON.stringify(json)));
+}
+
+async function storedIds(store: WarmStore): Promise<string[]> {
+  const ids: string[] = [];
+  for await (const { index } of store.blocks({ tenant: 'default' })) {
+    const { columns, count } = decodeIndex(index);
+    for (let row = 0; row < count; row++) ids.push(`${columns.time[row]} ${columns.hash[row]}`);
+  }
+  return ids;
+}
+
+async function countedRecords(store: WarmStore): Promise<number> {
+  const minutes = await store.componentMinutes('default', { start: 0n, end: clock.nowNanos() });
+  return minutes.reduce((sum, { total }) => sum + total, 0);
+}
