@@ -58,6 +58,7 @@ import { createMerger } from './storage/merge.ts';
 import { createPostgresStore } from './storage/postgres/store.ts';
 import { createRedisFeed } from './storage/redis/feed.ts';
 import { createRedisHotStore } from './storage/redis/hot.ts';
+import { createRefiller } from './storage/refill.ts';
 import { createRetention, type Retention } from './storage/retention.ts';
 import { createTiers } from './storage/tiers.ts';
 
@@ -99,7 +100,7 @@ export function createCollector(config: Config, shared: Shared): Collector {
   const keys = { correlationKeys: config.correlationKeys, operationKeys: config.operationKeys };
   const retentionNanos = BigInt(Math.round(config.eventRetentionHours)) * HOUR_NANOS;
 
-  const { warm, hot, feed } = createStores(config, shared);
+  const { warm, hot, refiller, feed } = createStores(config, shared);
   const cache = cacheOf(config, shared);
   const publish = (message: FeedMessage) => {
     cache?.observe(message);
@@ -188,6 +189,7 @@ export function createCollector(config: Config, shared: Shared): Collector {
     merger,
     retention,
   ];
+  if (refiller !== null) parts.push(refiller);
   if (tls !== null) parts.unshift(tls);
   const listening: (() => Partial<Addresses>)[] = [];
   const addresses = (): Addresses =>
@@ -377,22 +379,24 @@ function tlsOf({ tlsCert, tlsKey, tlsClientCa }: Config, { log }: Shared): Tls |
   return createTls({ certificate: tlsCert, key: tlsKey, clientCa: tlsClientCa === '' ? null : tlsClientCa }, { log });
 }
 
-function createStores(config: Config, shared: Shared): { warm: WarmStore; hot: HotStore; feed: Feed } {
+/** The stores, and what fills the hot one again where that is not ours alone. */
+function createStores(
+  config: Config,
+  shared: Shared,
+): { warm: WarmStore; hot: HotStore; refiller: Part | null; feed: Feed } {
   const ttlMs = config.redisHotTtlHours * HOUR_MS;
   const warm = warmOf(config, shared);
   if (!hasRedis(config)) {
     return {
       warm,
       hot: createMemoryHotStore({ bytesMax: config.hotBytesMax, ttlMs, clock: shared.clock }),
+      refiller: null,
       feed: createMemoryFeed(),
     };
   }
   const redis = { url: config.redisUrl, keyPrefix: config.redisKeyPrefix, ...shared };
-  return {
-    warm,
-    hot: createRedisHotStore({ ...redis, ttlMs, bytesMax: config.hotBytesMax }),
-    feed: createRedisFeed(redis),
-  };
+  const hot = createRedisHotStore({ ...redis, ttlMs, bytesMax: config.hotBytesMax });
+  return { warm, hot, refiller: createRefiller({ hot, warm, ttlMs, ...shared }), feed: createRedisFeed(redis) };
 }
 
 const idOf = ({ component_id }: { component_id: string }) => component_id;

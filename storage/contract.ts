@@ -54,6 +54,31 @@ export interface HotStore extends Part, BlockReader {
   completeSince(): Promise<bigint | null>;
 }
 
+/**
+ * A hot tier that others may empty: a Redis that was flushed, restarted or failed over, or was away when a block was put. It knows what
+ * it may lack, so that it can be filled again from the warm tier; readers ask the warm tier beside it all the while.
+ */
+export interface RefillableHotStore extends HotStore {
+  /** @returns those of the tenants of which it may lack blocks  @throws DebugError UNAVAILABLE */
+  lacking(tenants: readonly string[]): Promise<string[]>;
+  /** One at a time for each tenant. */
+  refill(tenant: string): Refill;
+}
+
+/** @throws DebugError UNAVAILABLE, from each: the tenant then goes on to be lacking */
+export interface Refill {
+  /** @returns those that are not there */
+  missing(blocks: readonly FoundBlock[]): Promise<FoundBlock[]>;
+  /**
+   * Adds a block that was put elsewhere before, and drops nothing for it.
+   * @param leftMs how long it has still to stay
+   * @returns false when there is no room
+   */
+  add(block: Block, leftMs: number): Promise<boolean>;
+  /** The tenant is whole now. @returns false when something was lost meanwhile, and it is not */
+  end(): Promise<boolean>;
+}
+
 /** The line of one journal up to which everything is in the store. */
 export interface LedgerLine {
   /** Identity of the journal, made when its directory was. */

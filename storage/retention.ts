@@ -15,12 +15,13 @@ import { DebugError } from '../base/errors.ts';
 import type { Part } from '../base/lifecycle.ts';
 import type { Logger } from '../base/log.ts';
 import type { Meter } from '../base/meter.ts';
-import { decodeIndex, keysOf } from '../model/block.ts';
+import { decodeIndex } from '../model/block.ts';
 import { ContentHash } from '../model/hash.ts';
 import type { EdgeMinute } from '../model/rollup.ts';
 import { dayOf, NANOS_PER_DAY, parseNanos } from '../model/time.ts';
 import type { ArchivedRows, ColdStore, FoundBlock, WarmStore } from './contract.ts';
 import { type Evidence, evidenceOfOpenInsights } from './evidence.ts';
+import { wholeBlock } from './whole-block.ts';
 
 export interface RetentionOptions {
   warm: WarmStore;
@@ -253,7 +254,7 @@ export function createRetention(options: RetentionOptions): Retention {
     for (const tenant of tenants) {
       let some: FoundBlock[] = [];
       const commit = async () => {
-        await warm.commit({ ...flushOf(tenant), blocks: await Promise.all(some.map(whole)) });
+        await warm.commit({ ...flushOf(tenant), blocks: await Promise.all(some.map(wholeBlock)) });
         blocks += some.length;
         some = [];
         progress({ day, blocks });
@@ -390,13 +391,6 @@ function largest<R>(
     if (known === undefined || sizeOf(row) > sizeOf(known)) rows.set(nameOf(row), row);
   }
   return [...rows.values()];
-}
-
-async function whole(found: FoundBlock) {
-  const { header, count } = decodeIndex(found.index);
-  const { id, tenant, shard, day, timeMin, timeMax } = header;
-  const payload = await found.payload();
-  return { id, tenant, shard, day, timeMin, timeMax, count, index: found.index, payload, keys: keysOf(header) };
 }
 
 function startOf(day: string): bigint {

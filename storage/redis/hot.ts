@@ -9,8 +9,9 @@ import type { Logger } from '../../base/log.ts';
 import type { Meter } from '../../base/meter.ts';
 import type { Block } from '../../model/block.ts';
 import { hex64 } from '../../model/ids.ts';
-import type { BlockSelector, FoundBlock, HotStore } from '../contract.ts';
+import type { BlockSelector, FoundBlock, RefillableHotStore } from '../contract.ts';
 import { createRedisConnection, type RedisConnection } from './connection.ts';
+import { createRefilling } from './refill.ts';
 import { FIND, PUT } from './scripts.ts';
 
 export interface RedisHotOptions {
@@ -26,7 +27,7 @@ export interface RedisHotOptions {
   meter: Meter;
 }
 
-export function createRedisHotStore(options: RedisHotOptions): HotStore {
+export function createRedisHotStore(options: RedisHotOptions): RefillableHotStore {
   const { keyPrefix, ttlMs, bytesMax, clock, meter } = options;
   const connection = createRedisConnection('hot tier in Redis', options);
   defineScripts(connection.redis);
@@ -34,14 +35,24 @@ export function createRedisHotStore(options: RedisHotOptions): HotStore {
   const written = new Set<string>();
   let stopped = false;
 
-  const shardsKey = (tenant: string) => `${keyPrefix}:{${encodeURIComponent(tenant.toWellFormed())}}:shards`;
-  const baseOf = (tenant: string, shard: number | string) =>
-    `${keyPrefix}:{${encodeURIComponent(tenant.toWellFormed())}:${shard}}`;
+  const tenantOf = (tenant: string) => encodeURIComponent(tenant.toWellFormed());
+  const shardsKey = (tenant: string) => `${keyPrefix}:{${tenantOf(tenant)}}:shards`;
+  const wholeKey = (tenant: string) => `${keyPrefix}:{${tenantOf(tenant)}}:whole`;
+  const baseOf = (tenant: string, shard: number | string) => `${keyPrefix}:{${tenantOf(tenant)}:${shard}}`;
+  const refilling = createRefilling({
+    ...{ connection, ttlMs, shardsKey, wholeKey, baseOf },
+    add: (block, leftMs) => connection.run((redis) => putAll(redis, [block], { staysMs: leftMs, dropsNothing: true })),
+  });
 
   /** All commands go out at once; Redis takes other clients' turns between them. */
-  async function putAll(redis: Redis, blocks: readonly Block[]): Promise<void> {
+  async function putAll(
+    redis: Redis,
+    blocks: readonly Block[],
+    { staysMs = ttlMs, dropsNothing = false } = {},
+  ): Promise<boolean> {
     const nowMs = clock.nowNanos() / 1_000_000n;
     const replies: Promise<unknown>[] = [];
+    const puts: Promise<number>[] = [];
     for (const [base, { tenant, shard }] of new Map(
       blocks.map((block) => [baseOf(block.tenant, block.shard), block]),
     )) {
@@ -50,16 +61,18 @@ export function createRedisHotStore(options: RedisHotOptions): HotStore {
     }
     const share = Math.floor(bytesMax / written.size);
     for (const block of blocks) {
-      replies.push(
+      puts.push(
         (redis as Scripts).putBlock(
           baseOf(block.tenant, block.shard),
           ...[String(nowMs), ttlMs, share, block.id, hex64(block.timeMin), bytesOf(block)],
           ...[Buffer.from(block.index), Buffer.from(block.payload), reachOf(block)],
+          ...[staysMs, dropsNothing ? 1 : 0],
           ...block.keys.map(keyHex),
         ),
       );
     }
-    await Promise.all(replies);
+    const [there] = await Promise.all([Promise.all(puts), ...replies]);
+    return there.every((one) => one === 1);
   }
 
   async function* find(selector: BlockSelector): AsyncGenerator<FoundBlock> {
@@ -83,6 +96,7 @@ export function createRedisHotStore(options: RedisHotOptions): HotStore {
         await connection.run((redis) => putAll(redis, blocks));
       } catch {
         lost.inc(blocks.length); // the connection has told why
+        refilling.lost(blocks[0]!.tenant);
       }
     },
     blocks: find,
@@ -91,6 +105,8 @@ export function createRedisHotStore(options: RedisHotOptions): HotStore {
      * memory ends. The warm tier is asked beside it.
      */
     completeSince: async () => null,
+    lacking: refilling.lacking,
+    refill: refilling.refill,
   };
 }
 
@@ -171,7 +187,7 @@ function idFrom(time: bigint): string {
 }
 
 type Scripts = Redis & {
-  putBlock(base: string, ...values: (string | number | Buffer)[]): Promise<null>;
+  putBlock(base: string, ...values: (string | number | Buffer)[]): Promise<number>;
   findBlocksBuffer(base: string, ...values: (string | number)[]): Promise<[number, Buffer, ...Buffer[]]>;
 };
 

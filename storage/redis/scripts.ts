@@ -1,7 +1,7 @@
 /**
  * What Redis does at one stroke. All keys of a tenant's shard share the hash tag {tenant:shard} and so a slot of a Cluster:
  *
- *   base:g                    hash: the first and the last generation, bytes and start of each
+ *   base:g                    hash: the first and the last generation, bytes and start of each; whether it is whole (refill.ts)
  *   base:<generation>:time    sorted set of reach and block id, all of score 0: in the order of time
  *   base:<generation>:keys    sorted set of key, reach and block id: the blocks of a key lie together, in the order of time
  *   base:i:<id>, base:p:<id>  a block's timeMin and index, a block's payload
@@ -17,7 +17,10 @@
 
 const GENERATIONS = 8;
 
-/** KEYS base. ARGV now ms, ttl ms, bytes max, block id, timeMin, bytes, index, payload, reach, then its keys. */
+/**
+ * KEYS base. ARGV now ms, ttl ms, bytes max, block id, timeMin, bytes, index, payload, reach, ms that this block stays, 1 to drop nothing for
+ * it, then its keys. Returns 0 when it is not there because there is no room, else 1.
+ */
 export const PUT = `
 local base, now, ttl, bytes_max = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local id, bytes = ARGV[4], tonumber(ARGV[6])
@@ -39,7 +42,9 @@ end
 
 while first > 0 and first <= last and get(first .. ':start') + ttl * ${1 + 1 / GENERATIONS} < now do drop_first() end
 
-if bytes <= bytes_max and redis.call('EXISTS', base .. ':i:' .. id) == 0 then
+local known = redis.call('EXISTS', base .. ':i:' .. id) == 1
+local fits = bytes <= bytes_max and (ARGV[11] == '0' or total + bytes <= bytes_max)
+if fits and not known then
   local own = get(last .. ':bytes')
   if first == 0 or first > last or get(last .. ':start') + ttl / ${GENERATIONS} < now
     or (own > 0 and own + bytes > bytes_max / ${GENERATIONS}) then
@@ -48,10 +53,10 @@ if bytes <= bytes_max and redis.call('EXISTS', base .. ':i:' .. id) == 0 then
     redis.call('HSET', meta, last .. ':start', now)
   end
   local generation = base .. ':' .. last
-  redis.call('SET', base .. ':i:' .. id, ARGV[5] .. ARGV[7], 'PX', ttl)
-  redis.call('SET', base .. ':p:' .. id, ARGV[8], 'PX', ttl)
+  redis.call('SET', base .. ':i:' .. id, ARGV[5] .. ARGV[7], 'PX', ARGV[10])
+  redis.call('SET', base .. ':p:' .. id, ARGV[8], 'PX', ARGV[10])
   redis.call('ZADD', generation .. ':time', 0, ARGV[9] .. id)
-  for from = 10, #ARGV, 1000 do
+  for from = 12, #ARGV, 1000 do
     local members = {}
     for i = from, math.min(from + 999, #ARGV) do
       members[#members + 1] = 0
@@ -66,6 +71,7 @@ if bytes <= bytes_max and redis.call('EXISTS', base .. ':i:' .. id) == 0 then
   for _, key in ipairs({generation .. ':time', generation .. ':keys', meta}) do redis.call('PEXPIRE', key, keep) end
 end
 redis.call('HSET', meta, 'first', first, 'last', last, 'bytes', total)
+return (fits or known) and 1 or 0
 `;
 
 /**
