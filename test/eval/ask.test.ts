@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { QuerySystem } from '../support/query-system.ts';
-import { askAll, type Outcome, questionsOf, shareOf, startIncidents } from './ask.ts';
+import { askAll, type Outcome, questionsOf, shareOf } from './ask.ts';
+import { startIncidents } from './ask-incidents.ts';
 
 let system: QuerySystem;
 

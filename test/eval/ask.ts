@@ -6,16 +6,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JsonObject } from '../../model/json.ts';
-import { formatNanos } from '../../model/time.ts';
-import { jsonToProtobuf } from '../../otlp/json.ts';
 import type { AskAnswer } from '../../query/ask/ask.ts';
-import type { PostedEvent } from '../../query/records.ts';
-import { type QuerySystem, startQuerySystem } from '../support/query-system.ts';
+import type { QuerySystem } from '../support/query-system.ts';
+import { startIncidents } from './ask-incidents.ts';
 import type { EvaluationOptions } from './evaluation.ts';
-import { incidents } from './incidents.ts';
 
 export interface Question {
-  /** The incident, each in a tenant of its own: `shop`, `slow`, `ledger`, `agents`, `empty`. */
+  /** The tenant that has the incident, see ask-incidents.ts. */
   on: string;
   ask: string;
   context?: JsonObject;
@@ -47,9 +44,11 @@ export async function evaluateAsk({ print }: EvaluationOptions): Promise<Record<
   const system = await startIncidents();
   try {
     const known = await askAll(system, questionsOf('ask-questions.jsonl'));
+    const unseen = await askAll(system, questionsOf('ask-unseen.jsonl'));
     const holdout = await askAll(system, questionsOf('ask-holdout.jsonl'));
     for (const [name, outcomes] of [
       ['questions', known],
+      ['unseen', unseen],
       ['hold-out', holdout],
     ] as const) {
       for (const { question, wrong, answer } of outcomes.filter(({ wrong }) => wrong.length > 0))
@@ -78,72 +77,6 @@ export function questionsOf(file: string): Question[] {
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as Question);
-}
-
-/** Three incidents of services, one of agents and workflows, and a tenant of whom nothing is known. */
-export async function startIncidents(): Promise<QuerySystem> {
-  const system = await startQuerySystem();
-  const now = Date.now();
-  const tenants = ['shop', 'slow', 'ledger'];
-  for (const [i, { bodies }] of incidents(now).entries())
-    for (const { signal, body } of bodies)
-      await system.send(signal, jsonToProtobuf(signal, Buffer.from(JSON.stringify(body))), tenants[i]!);
-  await system.service.postEvents('agents', agentEvents(now));
-  await system.needs.settled();
-  for (const tenant of [...tenants, 'agents']) await system.service.generate(tenant, { time_range: '1h' });
-  return system;
-}
-
-/** A planner and its helpers: agent-123 fails always, workflow-789 times out, agent-7 is well, agent-900 went silent two days ago. */
-export function agentEvents(nowMs: number): PostedEvent[] {
-  const events: PostedEvent[] = [];
-  const tell = (
-    minutesAgo: number,
-    type: string,
-    id: string,
-    level: PostedEvent['level'],
-    message: string,
-    more = {},
-  ) =>
-    events.push({
-      event_type: level === 'ERROR' ? 'error' : 'log',
-      component_type: type,
-      component_id: id,
-      correlation_id: `${id}-run-${Math.floor(minutesAgo / 5)}`,
-      level,
-      message,
-      timestamp: formatNanos(BigInt(Math.round(nowMs - minutesAgo * 60_000)) * 1_000_000n),
-      ...more,
-    });
-  for (let i = 0; i < 20; i++) {
-    tell(2 + i, 'agent', 'agent-123', 'ERROR', 'tool call web_search failed: 429 rate limit exceeded');
-    tell(1 + i, 'agent', 'agent-7', 'INFO', `answered question ${i} with 3 tools`);
-    tell(1.5 + i, 'service', 'vector-store', 'INFO', `retrieved ${i + 2} documents`);
-  }
-  for (let i = 0; i < 6; i++) {
-    tell(30 - 4 * i, 'workflow', 'workflow-789', 'INFO', 'step fetch completed', {
-      operation_id: `nightly-${i}`,
-      data: { step: 'fetch', status: 'completed' },
-    });
-    tell(
-      29 - 4 * i,
-      'workflow',
-      'workflow-789',
-      'ERROR',
-      'step summarize: timeout after 30000 ms waiting for the model',
-      { operation_id: `nightly-${i}`, data: { step: 'summarize', status: 'failed' } },
-    );
-  }
-  tell(6, 'workflow', 'workflow-12', 'INFO', 'step load completed', {
-    operation_id: 'import-5',
-    data: { step: 'load', status: 'completed' },
-  });
-  tell(5, 'workflow', 'workflow-12', 'INFO', 'step index half done', {
-    operation_id: 'import-5',
-    data: { step: 'index', progress: 0.3 },
-  });
-  for (let i = 0; i < 5; i++) tell(2880 + i, 'agent', 'agent-900', 'INFO', 'heartbeat of the crawler');
-  return events;
 }
 
 export async function askAll(system: QuerySystem, questions: readonly Question[]): Promise<Outcome[]> {

@@ -99,7 +99,7 @@ interface SpanMore {
 }
 
 /** Collects what happens under operations, by the service that says it. */
-class Telling {
+export class Telling {
   readonly #name: string;
   readonly #spans = new Map<string, object[]>();
   readonly #logs = new Map<string, object[]>();

@@ -1,0 +1,188 @@
+/** What the questions in words are asked of: recorded incidents, each in a tenant of its own, and a tenant of whom nothing is known. */
+import { formatNanos } from '../../model/time.ts';
+import { jsonToProtobuf } from '../../otlp/json.ts';
+import type { PostedEvent } from '../../query/records.ts';
+import { type QuerySystem, startQuerySystem } from '../support/query-system.ts';
+import { type Incident, incidents, Telling } from './incidents.ts';
+
+/** By tenant: `shop`, `slow`, `ledger` and `queue` are services with traces; `agents`, `web` and `etl` are what was posted; `nobody` is empty. */
+export async function startIncidents(): Promise<QuerySystem> {
+  const system = await startQuerySystem();
+  const now = Date.now();
+  const [shop, slow, ledger] = incidents(now) as [Incident, Incident, Incident];
+  const traced = { shop, slow, ledger, queue: queueStalls(now) };
+  for (const [tenant, { bodies }] of Object.entries(traced))
+    for (const { signal, body } of bodies)
+      await system.send(signal, jsonToProtobuf(signal, Buffer.from(JSON.stringify(body))), tenant);
+  const posted = { agents: agentEvents(now), web: certificateExpires(now), etl: diskFills(now) };
+  for (const [tenant, events] of Object.entries(posted)) await system.service.postEvents(tenant, events);
+  await system.needs.settled();
+  for (const tenant of [...Object.keys(traced), ...Object.keys(posted)])
+    await system.service.generate(tenant, { time_range: '1h' });
+  return system;
+}
+
+/** Invoices go through a queue until the ledger's table locks up; a slow mailer that is well; a cache whose nodes part. */
+function queueStalls(nowMs: number): Incident {
+  const told = new Telling('queue stalls', 4);
+  for (let i = 1; i <= 100; i++) {
+    const fails = i > 60;
+    const id = `0b6c2f0e-6b1d-4c7a-9a59-${i.toString(16).padStart(12, '0')}`;
+    const operation = told.operation(id, nowMs - 720_000 + i * 6000);
+    const broker = operation.span('rabbit-broker', 'publish invoices.v2', 0, 900, {});
+    broker.log(1, 9, `queue invoices.v2 holds ${40 + i} messages`, { 'messaging.destination.name': 'invoices.v2' });
+    if (fails) broker.log(3, 13, `queue invoices.v2 above its high watermark: ${900 + 40 * i}`, {});
+    const consumer = broker.span('billing.InvoiceConsumer', 'process invoices.v2', 20, 860, {
+      fails: fails ? 'append failed' : undefined,
+    });
+    const append = consumer.span('billing.LedgerWriter', 'append entry', 30, 60, {
+      fails: fails ? 'deadlock' : undefined,
+    });
+    if (fails)
+      append.log(50, 17, 'deadlock detected while locking table ledger_entries', { 'db.system': 'postgresql' });
+    else append.log(50, 9, `entry ${i} appended`, {});
+    const mail = consumer.span('notify_gateway', 'send mail', 100, 700 + told.random(60), {});
+    mail.log(600, 9, `mail for invoice ${i} handed to smtp`, {});
+    if (fails) consumer.log(850, 17, `message ${i} moved to the dead letter queue invoices.dlq after 3 attempts`, {});
+    for (const node of ['a', 'b'])
+      broker
+        .span('cache-node', 'warm', 5, 4, { node: `cache-node-${node}` })
+        .snapshot(2, { epoch: node === 'b' && i > 50 ? 50 : i, size: 128 });
+  }
+  return told.incident();
+}
+
+/** A planner and its helpers: agent-123 fails always, workflow-789 times out, agent-7 is well, agent-900 went silent two days ago. */
+function agentEvents(nowMs: number): PostedEvent[] {
+  const { events, tell } = telling(nowMs);
+  for (let i = 0; i < 20; i++) {
+    tell(2 + i, 'agent', 'agent-123', 'ERROR', 'tool call web_search failed: 429 rate limit exceeded');
+    tell(1 + i, 'agent', 'agent-7', 'INFO', `answered question ${i} with 3 tools`);
+    tell(1.5 + i, 'service', 'vector-store', 'INFO', `retrieved ${i + 2} documents`);
+  }
+  for (let i = 0; i < 6; i++) {
+    tell(30 - 4 * i, 'workflow', 'workflow-789', 'INFO', 'step fetch completed', {
+      operation_id: `nightly-${i}`,
+      data: { step: 'fetch', status: 'completed' },
+    });
+    tell(
+      29 - 4 * i,
+      'workflow',
+      'workflow-789',
+      'ERROR',
+      'step summarize: timeout after 30000 ms waiting for the model',
+      { operation_id: `nightly-${i}`, data: { step: 'summarize', status: 'failed' } },
+    );
+  }
+  tell(6, 'workflow', 'workflow-12', 'INFO', 'step load completed', {
+    operation_id: 'import-5',
+    data: { step: 'load', status: 'completed' },
+  });
+  tell(5, 'workflow', 'workflow-12', 'INFO', 'step index half done', {
+    operation_id: 'import-5',
+    data: { step: 'index', progress: 0.3 },
+  });
+  for (let i = 0; i < 5; i++) tell(2880 + i, 'agent', 'agent-900', 'INFO', 'heartbeat of the crawler');
+  return events;
+}
+
+/** One of two payment regions refuses every payment, and the page in the browser breaks over what it gets back. */
+function certificateExpires(nowMs: number): PostedEvent[] {
+  const { events, tell } = telling(nowMs);
+  for (let i = 0; i < 18; i++) {
+    const cart = { correlation_id: `cart:5f3a9c${i.toString(16).padStart(2, '0')}` };
+    tell(19.9 - i, 'browser', 'web-checkout', 'INFO', `page /checkout shown in ${300 + i} ms`, cart);
+    tell(19.8 - i, 'service', 'edge-proxy', 'INFO', 'POST /pay 200', cart);
+    tell(19.7 - i, 'service', 'sessionStore', 'INFO', `session ${i} renewed`, cart);
+    tell(19.6 - i, 'service', 'pay-us-east-1', 'INFO', `payment ${i} captured`, cart);
+    if (i < 8) {
+      tell(19.5 - i, 'service', 'pay-eu-west-1', 'INFO', `payment ${i} captured`, cart);
+      continue;
+    }
+    tell(19.5 - i, 'service', 'pay-eu-west-1', 'ERROR', 'x509: certificate has expired or is not yet valid', cart);
+    tell(
+      19.4 - i,
+      'browser',
+      'web-checkout',
+      'ERROR',
+      "TypeError: cannot read properties of undefined (reading 'total')",
+      cart,
+    );
+  }
+  return events;
+}
+
+/** A nightly load runs out of disk, an agent out of context; a reindexing is under way; an index has recovered half an hour ago. */
+function diskFills(nowMs: number): PostedEvent[] {
+  const { events, tell } = telling(nowMs);
+  const step = (operation_id: string, data: Record<string, string | number>) => ({ operation_id, data });
+  tell(
+    20,
+    'workflow',
+    'nightly-etl',
+    'INFO',
+    'extract completed',
+    step('run_2026_07', { step: 'extract', status: 'completed' }),
+  );
+  for (let i = 0; i < 5; i++)
+    tell(
+      15 - i,
+      'workflow',
+      'nightly-etl',
+      'ERROR',
+      'load failed: no space left on device /var/lib/etl',
+      step('run_2026_07', { step: 'load', status: 'failed' }),
+    );
+  tell(
+    9,
+    'workflow',
+    'reindex-search',
+    'INFO',
+    'scan completed',
+    step('reindex#42', { step: 'scan', status: 'completed' }),
+  );
+  tell(
+    4,
+    'workflow',
+    'reindex-search',
+    'INFO',
+    'writing segments',
+    step('reindex#42', { step: 'write', progress: 0.4 }),
+  );
+  for (let i = 0; i < 12; i++) {
+    tell(
+      2 + i,
+      'agent',
+      'research.planner',
+      i % 2 === 0 ? 'ERROR' : 'INFO',
+      i % 2 === 0 ? 'context length exceeded: 131072 tokens' : 'plan drafted',
+    );
+    tell(1 + i, 'agent', 'code-reviewer', 'INFO', `reviewed change ${i}`);
+    tell(50 - i, 'service', 'geo-index', 'ERROR', 'shard 3 unreachable');
+    tell(1.5 + 2 * i, 'service', 'geo-index', 'INFO', `shard ${i % 4} answered ${20 + i} look-ups`);
+  }
+  return events;
+}
+
+function telling(nowMs: number) {
+  const events: PostedEvent[] = [];
+  const tell = (
+    minutesAgo: number,
+    type: string,
+    id: string,
+    level: PostedEvent['level'],
+    message: string,
+    more: Partial<PostedEvent> = {},
+  ) =>
+    events.push({
+      event_type: level === 'ERROR' ? 'error' : 'log',
+      component_type: type,
+      component_id: id,
+      correlation_id: `${id}-run-${Math.floor(minutesAgo / 5)}`,
+      level,
+      message,
+      timestamp: formatNanos(BigInt(Math.round(nowMs - minutesAgo * 60_000)) * 1_000_000n),
+      ...more,
+    });
+  return { events, tell };
+}
