@@ -25,11 +25,12 @@ import type { Intent } from './cues.ts';
 import type { AskFacts } from './known.ts';
 import { ID_WORDS, POINTING_WORDS, WHOLE_WORDS } from './lexicon.ts';
 import { type Answerer, type Asking, draftOf, type Reply, say, unknownNames } from './reply.ts';
-import { CHOICES_MAX, type Parsed, parsedOf, type Unclear, understand } from './understand.ts';
+import { understand } from './understand.ts';
+import { CHOICES_MAX, type Parsed, parsedOf, type Unclear } from './understood.ts';
 
 export type { Intent } from './cues.ts';
 export type { AskFacts } from './known.ts';
-export type { Parsed } from './understand.ts';
+export type { Parsed } from './understood.ts';
 
 export interface AskInput {
   question: string;
@@ -105,7 +106,7 @@ async function replyTo(asking: Asking): Promise<Reply> {
     return askBack(asking, {
       what: 'question',
       question:
-        'That is not a question that telemetry answers. Ask about health, failures, latency, changes, comparisons, progress, consistency, patterns or where something is.',
+        'That is not a question that telemetry answers, or not one in English. Ask about health, failures, latency, changes, comparisons, progress, consistency, patterns or where something is.',
       choices: [
         'Is everything healthy?',
         'What is failing and why?',
@@ -153,10 +154,13 @@ async function whatIsMissing({ facts, tenant, understood }: Asking): Promise<Unc
 function pointsBack(words: readonly string[], at: number): boolean {
   const word = words[at]!;
   if (!POINTING_WORDS.has(word) || words[at + 1] === 'going') return false;
+  // "Is it safe to deploy": what it is comes after.
+  if (word === 'it' && AFTER_EMPTY_IT.has(words[at + 2] ?? '')) return false;
   if (word !== 'this' && word !== 'that') return true;
   return at === words.length - 1 || BEFORE_THAT.has(words[at - 1] ?? '');
 }
 
+const AFTER_EMPTY_IT = new Set(['to', 'that', 'if']);
 const BEFORE_THAT = new Set(['why', 'is', 'was', 'did', 'does', 'explain', 'about', 'fix', 'debug']);
 const POINTING_WORDS_MAX = 8;
 const DEFINITE = new Set(['the', 'this', 'that', 'my', 'our']);

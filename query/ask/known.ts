@@ -38,10 +38,13 @@ export async function whatIs(facts: AskFacts, tenant: string, id: string): Promi
     if (await exists(facts.insight(tenant, hex))) return { kind: 'insight', id: hex };
     if ((await facts.events(tenant, { trace_id: hex, limit: 1 })).data.length > 0) return { kind: 'trace', id: hex };
   }
-  for (const kind of ['operation', 'correlation'] as const) {
-    const { data } = await facts.events(tenant, { [`${kind}_id`]: id, limit: 1 });
-    if (data.length > 0) return { kind, id };
-  }
+  // UUIDs are the same in either case, and most are kept in lower case.
+  const forms = /^[0-9A-F-]{8,}$/i.test(id) ? new Set([id, id.toLowerCase(), id.toUpperCase()]) : [id];
+  for (const form of forms)
+    for (const kind of ['operation', 'correlation'] as const) {
+      const { data } = await facts.events(tenant, { [`${kind}_id`]: form, limit: 1 });
+      if (data.length > 0) return { kind, id: form };
+    }
   return null;
 }
 

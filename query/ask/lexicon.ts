@@ -1,64 +1,29 @@
 /** The language of questions beside its cues: words that mean nothing by themselves, and those that name kinds of things. */
 import { CUES } from './cues.ts';
+import { CONCEPTS, IDIOMS } from './vocabulary.ts';
 
 /** Endings that `*` grants a stem where words are corrected. */
-const ENDINGS = [
-  '',
-  's',
-  'es',
-  'e',
-  'ed',
-  'd',
-  'ing',
-  'y',
-  'ies',
-  'er',
-  'ion',
-  'ions',
-  't',
-  'ts',
-  'nt',
-  'nce',
-  'ncy',
-  'ure',
-  'ures',
-  'ly',
-  'al',
-  'ment',
-  'ce',
-  'cy',
-  'ability',
-  'able',
-  'ates',
-  'ate',
-  'ating',
-  'ation',
-  'ization',
-];
+const ENDINGS =
+  ' s es e ed d ing y ies er ion ions t ts nt nce ncy ure ures ly al ment ce cy ability able ates ate ating ation ization'.split(
+    ' ',
+  );
 
-/** Every word that a cue may hold: what a slip is mended to. */
+/** Every word that a cue, a meaning or an idiom holds: what a slip is mended to. */
 export const CUE_WORDS: ReadonlySet<string> = new Set(
-  Object.values(CUES)
-    .flatMap((byWeight) => Object.values(byWeight).flat())
-    .flatMap((cue) => cue.split(/[ |]/))
-    .filter((word) => !/^[@_]/.test(word))
+  [
+    ...Object.values(CUES)
+      .flatMap((byWeight) => Object.values(byWeight).flat())
+      .flatMap((cue) => cue.split(/[ |]/)),
+    ...Object.values(CONCEPTS).flat(),
+    ...IDIOMS.flatMap(([said]) => said.split(/[ |]/)),
+  ]
+    .filter((word) => !/^[@_<]/.test(word))
     .flatMap((word) => (word.endsWith('*') ? ENDINGS.map((ending) => word.slice(0, -1) + ending) : [word])),
 );
 
-/** What `*` stands behind: anything that begins so is a word of the language. */
-export const CUE_STEMS: readonly string[] = [
-  ...new Set(
-    Object.values(CUES)
-      .flatMap((byWeight) => Object.values(byWeight).flat())
-      .flatMap((cue) => cue.split(/[ |]/))
-      .filter((word) => word.endsWith('*'))
-      .map((word) => word.slice(0, -1)),
-  ),
-];
-
 /** Left out of questions and cues alike: they change nothing. */
 export const EMPTY_WORDS: ReadonlySet<string> = new Set(
-  'the a an please just really actually exactly even ever kindly hey our my currently still'.split(' '),
+  'the a an please just really actually exactly even ever kindly hey our my currently'.split(' '),
 );
 
 /** Words that are no names, though they are no cues either. */
@@ -177,6 +142,10 @@ export const MISSPELLINGS: Readonly<Record<string, string>> = {
   whre: 'where',
   woh: 'who',
   cmp: 'compare',
+  helo: 'hello',
+  hallo: 'hello',
+  pls: 'please',
+  plz: 'please',
 };
 
 /** Words for what a component is, with the type that they mean; null for any. */

@@ -35,10 +35,16 @@ export function findNames(words: readonly Word[], known: readonly ComponentRef[]
       }
     }
   }
-  // "The gateway of payments": what one word leaves open another may have decided.
+  // "The gateway of payments": what one word leaves open another may have decided. "They cannot pay": no name where no name can stand.
   const decided = matches.filter(({ refs }) => refs.length === 1).map(({ refs }) => refs[0]!);
   return matches
-    .filter(({ refs }) => refs.length === 1 || !refs.some((ref) => decided.includes(ref)))
+    .filter(({ refs, from }) => {
+      const isMeant =
+        refs.length === 1 ||
+        (!refs.some((ref) => decided.includes(ref)) && !FOLLOWED_BY_VERBS.has(words[from - 1]?.word ?? ''));
+      if (!isMeant) delete words[from]!.role;
+      return isMeant;
+    })
     .sort((a, b) => a.from - b.from);
 }
 
@@ -57,6 +63,9 @@ export function nearestNames(text: string, known: readonly ComponentRef[], max =
     .map(({ ref }) => ref);
 }
 
+const FOLLOWED_BY_VERBS = new Set(
+  'can could will would should may might must not to cannot they we i you customers users people who'.split(' '),
+);
 const SPAN_MAX = 5;
 /** What many names end in, and few people say. */
 const GENERIC_ENDING = /(?:service|svc|server|api|app|agent|worker|workflow)$/;
@@ -106,7 +115,9 @@ function exactly(forms: Forms): Matcher {
     // An everyday word is a name only where it is the whole one.
     const everyday = span.every(({ word, quoted }) => !quoted && isKnownWord(word));
     const isTyped = span.length > 1 && span.some(({ word }) => TYPE_WORDS[word] !== undefined);
-    const fitting = everyday && !isTyped ? candidates.filter(({ likeness }) => likeness === 1) : candidates;
+    // "Search" is one; "cache nodes" says enough of cache-node.
+    const least = everyday && !isTyped ? (span.length > 1 ? 0.95 : 1) : 0;
+    const fitting = candidates.filter(({ likeness }) => likeness >= least);
     return bestOf(fitting, span);
   };
 }
@@ -117,8 +128,11 @@ function partly(known: readonly ComponentRef[]): Matcher {
   return (span) => {
     if (span.length > 3 || !isNameLike(span)) return null;
     const said = span.filter(({ word }) => TYPE_WORDS[word] === undefined).flatMap(({ word }) => partsOf(word));
-    if (said.length === 0 || said.some((part) => part.length < 3 || isKnownWord(part) || /^\d+$/.test(part)))
+    const tells = (part: string) => part.length >= 3 && !isKnownWord(part) && !/^\d+$/.test(part);
+    // Short and everyday parts say nothing alone, but "eu-west" says which of two.
+    if (said.length === 0 || !said.some(tells) || said.some((part) => JOINING.has(part) || /^\d+$/.test(part)))
       return null;
+    if (span.length > 1 && !said.every(tells) && said.some((part) => part.length >= 3 && !tells(part))) return null;
     const fitting = split.filter(({ parts }) => said.every((part) => parts.some((own) => samePart(own, part))));
     return bestOf(
       fitting.map(({ ref, parts }) => ({ ref, likeness: 0.7 + 0.25 * Math.min(1, said.length / parts.length) })),

@@ -18,7 +18,7 @@ import {
 import type { Claim } from '../needs.ts';
 import type { TimeRangeInput } from '../params.ts';
 import type { AskFacts } from './known.ts';
-import type { Understood } from './understand.ts';
+import type { Understood } from './understood.ts';
 
 export interface Asking {
   facts: AskFacts;

@@ -41,7 +41,7 @@ export function findTimes(words: readonly Word[], now: bigint): SaidTimes {
       i++;
       continue;
     }
-    const moment = untoldAt(words, i);
+    const moment = untoldAt(words, i, now);
     if (moment !== null) {
       untold ??= moment.value;
       take(i, moment.length);
@@ -97,7 +97,18 @@ function rangeAt(words: readonly Word[], from: number, now: bigint): Found<SaidT
 
   const anchor = words[from]?.word ?? '';
   const mode = SINCE.has(anchor) ? 'since' : BEFORE.has(anchor) ? 'before' : 'at';
-  const at = mode === 'at' ? start : from + 1 + countOf(words, from + 1, ARTICLES);
+  let at = mode === 'at' ? start : from + 1 + countOf(words, from + 1, ARTICLES);
+  // "Since the deploy at 14:05" is since 14:05.
+  if (mode !== 'at' && UNTOLD_MOMENTS.has(words[at]?.word ?? '')) at += 1 + countOf(words, at + 1, LEADS);
+  // "Since ten minutes", as it is said in many languages.
+  const amount = anchor === 'since' ? amountAt(words, at) : null;
+  if (amount !== null && !AGO.has(words[at + amount[2]]?.word ?? '')) {
+    const ago = amount[0] * UNIT_NANOS[amount[1]];
+    return {
+      value: { start: floor(now - ago), end: now, isOpen: true, agoNanos: ago },
+      length: length(at + amount[2]),
+    };
+  }
   if (lead === 0 && (said === 'right' ? words[start + 1]?.word === 'now' : NOW.has(said)))
     return { value: { start: now, end: now, isNow: true }, length: said === 'right' ? 2 : 1 };
   // "This" and "last" lead most times; some begin with them.
@@ -309,13 +320,16 @@ function clockNanos(text: string, half: string | undefined): bigint | null {
   return BigInt(hour * 3600 + Number(minutes ?? 0) * 60 + Number(seconds ?? 0)) * SECOND;
 }
 
-function untoldAt(words: readonly Word[], from: number): Found<string> | null {
+/** "Since the deploy", but not "since the deploy at 14:05", which tells when it was. */
+function untoldAt(words: readonly Word[], from: number, now: bigint): Found<string> | null {
   const lead = words[from]?.word ?? '';
   if (!BEFORE.has(lead) && !SINCE.has(lead) && lead !== 'during') return null;
   let at = from + 1;
   while (at < words.length && at < from + 5 && TOUCHING.has(words[at]!.word)) at++;
   const said = words[at]?.word ?? '';
-  return UNTOLD_MOMENTS.has(said) ? { value: said, length: at + 1 - from } : null;
+  if (!UNTOLD_MOMENTS.has(said)) return null;
+  const told = at + 1 + countOf(words, at + 1, LEADS);
+  return momentAt(words, told, now) === null ? { value: said, length: at + 1 - from } : null;
 }
 
 function numberAt(words: readonly Word[], from: number): Found<bigint> | null {

@@ -1,6 +1,6 @@
 /** A question as words: as they were typed, and as they are compared. */
 import { editDistance, slipsAllowed } from './edits.ts';
-import { COMMON_WORDS, CONTRACTIONS, CUE_STEMS, CUE_WORDS, MISSPELLINGS } from './lexicon.ts';
+import { COMMON_WORDS, CONTRACTIONS, CUE_WORDS, MISSPELLINGS } from './lexicon.ts';
 
 export interface Word {
   /** As typed, without the punctuation around it. */
@@ -9,6 +9,8 @@ export interface Word {
   word: string;
   /** Stood between quotation marks: a text to look for, never a cue. */
   quoted: boolean;
+  /** The last of its sentence. */
+  ends?: boolean;
   /** What this word was taken for; nothing else may use it then. */
   role?: 'time' | 'name' | 'id' | 'text';
 }
@@ -16,7 +18,7 @@ export interface Word {
 export function wordsOf(question: string): Word[] {
   const words: Word[] = [];
   const plain = question.normalize('NFKC').replace(/[‘’ʼ]/g, "'").replace(/[–—−]/g, '-');
-  for (const { groups } of plain.matchAll(PIECES)) {
+  for (const { groups, index, 0: all } of plain.matchAll(PIECES)) {
     const { quote, bare } = groups!;
     if (quote !== undefined) {
       const text = quote.slice(1, -1).trim();
@@ -28,18 +30,48 @@ export function wordsOf(question: string): Word[] {
     const written = CONTRACTIONS[text.toLowerCase()];
     if (written === undefined) words.push({ text, word: text.toLowerCase(), quoted: false });
     else for (const word of written.split(' ')) words.push({ text: word, word, quoted: false });
+    if (/[.!?;:]$/.test(bare!) || /^\s*[.!?;]/.test(plain.slice(index + all.length))) words.at(-1)!.ends = true;
   }
   return words;
 }
 
 /** Whether a word belongs to the language of questions: then it is no slip of a name. */
 export function isKnownWord(word: string): boolean {
-  return (
-    CUE_WORDS.has(word) ||
-    COMMON_WORDS.has(word) ||
-    (/^[a-z]+$/.test(word) && CUE_STEMS.some((stem) => stem.length > 4 && word.startsWith(stem)))
-  );
+  return CUE_WORDS.has(word) || COMMON_WORDS.has(word);
 }
+
+/** Mends slips of the words that nothing else was found in. */
+export function mendWords(words: readonly Word[]): void {
+  for (const each of words)
+    if (each.role === undefined && !each.quoted && !isKnownWord(each.word)) each.word = mend(each.word) ?? each.word;
+}
+
+/** Names of functions say what they do: `get_health` is "get health". In place. */
+export function splitIdentifiers(words: Word[]): void {
+  for (let i = words.length - 1; i >= 0; i--) {
+    const { text, role, quoted } = words[i]!;
+    if (role !== undefined || quoted) continue;
+    const parts = text
+      .replace(/([a-z])([A-Z])/g, '$1_$2')
+      .toLowerCase()
+      .split(/[_./:-]+/);
+    if (parts.length < 2 || !parts.every(isKnownWord)) continue;
+    words.splice(i, 1, ...parts.map((word) => ({ text: word, word, quoted: false })));
+  }
+}
+
+/** Whether most of it is in no language that is known here. @param words whose names, ids and times are known, slips not yet mended */
+export function isForeign(words: readonly Word[]): boolean {
+  const bare = words.filter(({ role, quoted }) => role === undefined && !quoted);
+  if (bare.some(({ word }) => /\p{L}/u.test(word) && !/\p{Script=Latin}/u.test(word))) return true;
+  const strange = bare.filter(
+    ({ word }) => /^\p{L}[\p{L}'-]*$/u.test(word) && !isKnownWord(word) && MISSPELLINGS[word] === undefined,
+  );
+  return strange.length >= FOREIGN_WORDS_MIN && strange.length > FOREIGN_SHARE * bare.length;
+}
+
+const FOREIGN_WORDS_MIN = 3;
+const FOREIGN_SHARE = 0.6;
 
 /** What was probably meant by a word that is not known; null where nothing is near. */
 export function mend(word: string): string | null {
@@ -61,4 +93,4 @@ function isContraction(bare: string): boolean {
 }
 
 const PIECES =
-  /(?<quote>"[^"]+"|“[^”]+”|«[^»]+»|`[^`]+`|(?<=^|\s)'[^']+'(?=$|[\s?.!,]))|(?<bare>[\p{L}\p{N}_/%#][\p{L}\p{N}_.:/@#%+'{}-]*)/gu;
+  /(?<quote>"[^"]+"|“[^”]+”|«[^»]+»|`[^`]+`|(?<=^|[\s=:(,])'[^']+'(?=$|[\s?.!,)\]}]))|(?<bare>[\p{L}\p{N}_/%#][\p{L}\p{N}_.:/@#%+'{}-]*)/gu;

@@ -5,7 +5,7 @@ import type { PostedEvent } from '../../query/records.ts';
 import { type QuerySystem, startQuerySystem } from '../support/query-system.ts';
 import { type Incident, incidents, Telling } from './incidents.ts';
 
-/** By tenant: `shop`, `slow`, `ledger` and `queue` are services with traces; `agents`, `web` and `etl` are what was posted; `nobody` is empty. */
+/** By tenant: `shop`, `slow`, `ledger` and `queue` are services with traces; `agents`, `web`, `etl` and `fleet` are what was posted; `nobody` is empty. */
 export async function startIncidents(): Promise<QuerySystem> {
   const system = await startQuerySystem();
   const now = Date.now();
@@ -14,7 +14,12 @@ export async function startIncidents(): Promise<QuerySystem> {
   for (const [tenant, { bodies }] of Object.entries(traced))
     for (const { signal, body } of bodies)
       await system.send(signal, jsonToProtobuf(signal, Buffer.from(JSON.stringify(body))), tenant);
-  const posted = { agents: agentEvents(now), web: certificateExpires(now), etl: diskFills(now) };
+  const posted = {
+    agents: agentEvents(now),
+    web: certificateExpires(now),
+    etl: diskFills(now),
+    fleet: brokerResets(now),
+  };
   for (const [tenant, events] of Object.entries(posted)) await system.service.postEvents(tenant, events);
   await system.needs.settled();
   for (const tenant of [...Object.keys(traced), ...Object.keys(posted)])
@@ -160,6 +165,36 @@ function diskFills(nowMs: number): PostedEvent[] {
     tell(1 + i, 'agent', 'code-reviewer', 'INFO', `reviewed change ${i}`);
     tell(50 - i, 'service', 'geo-index', 'ERROR', 'shard 3 unreachable');
     tell(1.5 + 2 * i, 'service', 'geo-index', 'INFO', `shard ${i % 4} answered ${20 + i} look-ups`);
+  }
+  return events;
+}
+
+/** A bridge that lost its broker has come back; a planner is killed for its memory since; an assistant asks the same again and again. */
+function brokerResets(nowMs: number): PostedEvent[] {
+  const { events, tell } = telling(nowMs);
+  for (let i = 0; i < 24; i++) {
+    tell(24 - i, 'service', 'mqtt.bridge', 'INFO', `forwarded ${100 + i} positions`);
+    tell(
+      23.9 - i,
+      'service',
+      'Fleet.Api',
+      i < 14 ? 'INFO' : 'WARNING',
+      i < 14 ? `served ${i} vehicles` : 'stale positions of 48 vehicles',
+    );
+    tell(23.8 - i, 'service', 'telemetry-ingest', 'INFO', `stored batch ${i}`);
+    tell(23.7 - i, 'browser', 'driver-app', 'INFO', 'map drawn');
+    tell(23.6 - i, 'agent', 'ops_copilot', 'INFO', 'tool call list_vehicles {}');
+    if (i >= 10 && i < 18) tell(24 - i, 'service', 'mqtt.bridge', 'ERROR', 'connection reset by peer broker-3:1883');
+    if (i >= 18)
+      tell(23.5 - i, 'service', 'route_planner', 'ERROR', 'OOMKilled: container exceeded its memory of 512Mi', {
+        operation_id: `Tour/${i}`,
+        data: { step: 'optimise', status: 'failed' },
+      });
+    else
+      tell(23.5 - i, 'service', 'route_planner', 'INFO', `tour ${i} planned`, {
+        operation_id: `Tour/${i}`,
+        data: { step: 'optimise', status: 'completed' },
+      });
   }
   return events;
 }

@@ -25,8 +25,8 @@ export const explain: Answerer = async (asking) => {
   if (id !== undefined) return ofErrors(asking, { [`${id.kind}_id`]: id.id, ...range }, nameOf(id.id), '');
   const ref = components[0];
   const held = await heldTime(asking, ref);
-  const which = ref === undefined ? {} : whichOf(ref);
-  const what = ref === undefined ? 'anything' : refName(ref);
+  const which = ref !== undefined ? whichOf(ref) : understood.type === null ? {} : { component_type: understood.type };
+  const what = ref === undefined ? (understood.type === null ? 'anything' : `any ${understood.type}`) : refName(ref);
   if (held.empty !== null) return nothingOf(what, held);
   const said = text === null ? {} : { q: text };
   const reply = await ofErrors(asking, { ...which, ...said, ...held.range }, what, ` ${held.words}`);
@@ -42,9 +42,7 @@ async function ofErrors(
   when: string,
 ): Promise<Reply> {
   const { facts, tenant } = asking;
-  // A text may be complained of below the level of an error.
-  const level = filter.q === undefined ? ({ min_level: 'ERROR' } as const) : {};
-  const { data: errors, meta } = await facts.events(tenant, { ...filter, ...level, limit: ERRORS_MAX });
+  const { data: errors, meta } = await complaintsOf(asking, filter);
   if (errors.length === 0) return noError(asking, filter, what, when);
   const groups = [...Map.groupBy(errors, complaintOf).values()].sort((a, b) => b.length - a.length);
   const most = groups[0]!;
@@ -55,7 +53,7 @@ async function ofErrors(
   const share = most.length / errors.length;
   const who = componentName(newest.component_type, newest.component_id);
   const many = meta.truncated ? `${most.length} of the newest ${errors.length}` : `${most.length} of ${errors.length}`;
-  const subject = what === 'anything' ? who : what;
+  const subject = what.startsWith('any') ? who : what;
   const sentences = [
     ...(isElsewhere
       ? [
@@ -66,7 +64,7 @@ async function ofErrors(
         ]
       : []),
     say(
-      `${who} ${isElsewhere ? 'itself says' : 'fails with'} ${quote(newest.message, 240)}: ${many} ${errors.length === 1 ? 'error' : 'errors'}${when}.`,
+      `${who} ${isElsewhere ? 'itself says' : 'fails with'} ${quote(newest.message, 240)}: ${many} ${newest.level === 'WARNING' ? 'warning' : 'error'}${errors.length === 1 ? '' : 's'}${when}.`,
       newest.id,
       most.at(-1)!.id,
     ),
@@ -99,6 +97,16 @@ async function ofErrors(
     ],
     metas: [{ ...meta, truncated: false }, foundMeta],
   };
+}
+
+/** Errors that hold the text; else warnings, as a text may be complained of below an error; else, the text being an aside, any errors. */
+async function complaintsOf({ facts, tenant }: Asking, filter: EventFilter & TimeRangeInput) {
+  const { q, ...others } = filter;
+  const errors = await facts.events(tenant, { ...filter, min_level: 'ERROR', limit: ERRORS_MAX });
+  if (errors.data.length > 0 || q === undefined) return errors;
+  const warnings = await facts.events(tenant, { ...filter, min_level: 'WARNING', limit: ERRORS_MAX });
+  if (warnings.data.length > 0) return warnings;
+  return facts.events(tenant, { ...others, min_level: 'ERROR', limit: ERRORS_MAX });
 }
 
 /** Without errors something else may be wrong: what the insights say is told, and nothing beyond. */

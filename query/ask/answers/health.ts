@@ -88,7 +88,12 @@ async function ofEverything(asking: Asking): Promise<Reply> {
     facts.insights(tenant, { resolved: false, limit: 100 }),
     facts.events(tenant, { ...held.range, min_level: 'ERROR', limit: 1 }),
   ]);
-  const { by_component: all, total_events } = health.data;
+  const { type } = asking.understood;
+  const { by_component, total_events } = health.data;
+  const all = type === null ? by_component : by_component.filter(({ component_type }) => component_type === type);
+  const kind = type ?? 'component';
+  if (all.length === 0)
+    return { ...nothingOf(`any ${kind}`, { ...held, empty: { data: [], meta: health.meta } }), metas: [health.meta] };
   const { as_of } = health.meta;
   const ill = all.filter(({ status }) => status !== 'healthy');
   const open = insights.data
@@ -99,8 +104,8 @@ async function ofEverything(asking: Asking): Promise<Reply> {
   const sentences = [
     say(
       ill.length === 0
-        ? `All ${plural(all.length, 'component')} heard of are healthy ${held.words}.`
-        : `${listed(ill.map(words), 3)}; ${ill.length} of ${plural(all.length, 'component')} not healthy ${held.words}.`,
+        ? `${all.length === 1 ? `The only ${kind} heard of is` : `All ${plural(all.length, kind)} heard of are`} healthy ${held.words}.`
+        : `${listed(ill.map(words), 3)}; ${ill.length} of ${plural(all.length, kind)} not healthy ${held.words}.`,
       errors.data[0]?.id,
     ),
     ...(open[0] === undefined

@@ -4,6 +4,7 @@ import type { DebugEvent } from '../../../model/event.ts';
 import { gravestFirst, insightItem, millis, plural, refName } from '../../agent/say.ts';
 import { nameOf, quote } from '../../budget.ts';
 import type { Performance } from '../../health.ts';
+import type { SpanNodeView } from '../../traces.ts';
 import { orNone } from '../known.ts';
 import {
   type Answerer,
@@ -56,6 +57,7 @@ async function ofComponents(
     limit: SPANS_MAX,
   });
   const worst = slowestStep(spans);
+  const inside = worst?.slowest.trace_id == null ? null : await mostOf(asking, worst.slowest.trace_id);
   const insights = slowest.insights.toSorted(gravestFirst);
   const sentences = [
     say(
@@ -68,6 +70,15 @@ async function ofComponents(
           say(
             `Its slowest step is ${quote(worst.name, 80)}, up to ${millis(worst.slowest.duration_ms ?? 0)}.`,
             worst.slowest.id,
+          ),
+        ]),
+    // Whoever waits for another is slow as well, and not the one to look at.
+    ...(inside === null || inside.event_id === worst?.slowest.id
+      ? []
+      : [
+          say(
+            `Most of that, ${millis(inside.critical_path_ms)}, is ${quote(inside.name, 80)} of ${whoseSpan(inside)}.`,
+            inside.event_id,
           ),
         ]),
     ...(insights[0] === undefined ? [] : [say(`Open insight: ${quote(insights[0].title, 200)}.`, insights[0].id)]),
@@ -92,6 +103,15 @@ async function ofComponents(
 function wordsOf({ component_type: type, component_id: id, p50_ms, p95_ms, sample_count }: Performance): string {
   return `${refName({ type, id })}: p50 ${millis(p50_ms!)}, p95 ${millis(p95_ms!)} of ${plural(sample_count, 'span')}`;
 }
+
+/** The span of a trace that most of its time went to, by its critical path; null where the trace says nothing. */
+async function mostOf({ facts, tenant }: Asking, traceId: string): Promise<SpanNodeView | null> {
+  const found = await orNone(facts.trace(tenant, traceId));
+  const most = found?.data.spans.toSorted((a, b) => b.critical_path_ms - a.critical_path_ms)[0];
+  return most === undefined || most.critical_path_ms === 0 ? null : most;
+}
+
+const whoseSpan = ({ component_type: type, component_id: id }: SpanNodeView) => refName({ type, id });
 
 /** By the longest that each name took: means hide what people wait for. */
 function slowestStep(spans: readonly DebugEvent[]): { name: string; slowest: DebugEvent } | null {
@@ -121,11 +141,10 @@ async function ofOperation(asking: Asking, id: string, kind: string): Promise<Re
   const ranked = spans.toSorted((a, b) => b.critical_path_ms - a.critical_path_ms);
   const top = ranked[0]!;
   const share = duration_ms === 0 ? 1 : top.critical_path_ms / duration_ms;
-  const whose = (span: typeof top) => refName({ type: span.component_type, id: span.component_id });
   return {
     sentences: [
       say(
-        `${whose(top)} took most of it: ${quote(top.name, 80)} is ${millis(top.critical_path_ms)} (${Math.round(100 * share)}%) of ${millis(duration_ms)}.`,
+        `${whoseSpan(top)} took most of it: ${quote(top.name, 80)} is ${millis(top.critical_path_ms)} (${Math.round(100 * share)}%) of ${millis(duration_ms)}.`,
         top.event_id,
       ),
     ],
@@ -135,7 +154,7 @@ async function ofOperation(asking: Asking, id: string, kind: string): Promise<Re
         name: 'critical_path',
         items: ranked
           .filter(({ critical_path_ms }) => critical_path_ms > 0)
-          .map((span) => ({ forms: [`${whose(span)} ${quote(span.name, 80)} ${millis(span.critical_path_ms)}`] })),
+          .map((span) => ({ forms: [`${whoseSpan(span)} ${quote(span.name, 80)} ${millis(span.critical_path_ms)}`] })),
       },
     ],
     next: [{ tool: 'trace', arguments: { id: trace_id } }],

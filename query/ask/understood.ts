@@ -1,0 +1,69 @@
+/** What a question was understood to ask: the shape between reading it and answering it. */
+import type { ComponentRef } from '../../model/block.ts';
+import type { Json } from '../../model/json.ts';
+import type { TimeRangeInput } from '../params.ts';
+import type { Intent } from './cues.ts';
+import type { KnownId } from './known.ts';
+
+export interface Understood {
+  /** Null: the question is about something else, or about nothing. */
+  intent: Intent | null;
+  components: ComponentRef[];
+  ids: KnownId[];
+  /** Which kind of component is asked about where none is named: "the agents"; null: any. */
+  type: string | null;
+  /** A text to look for in messages. */
+  text: string | null;
+  /** Empty: the time that the answer takes by itself. */
+  range: TimeRangeInput;
+  /** The time that `range` is held against. */
+  against: { start: string; end: string } | null;
+  /** Names and ids that nothing goes by. */
+  unknown: { text: string; near: ComponentRef[]; isId: boolean }[];
+  /** What must be asked back. */
+  unclear: Unclear | null;
+  /** 0 to 1: how sure it is that this is what was meant. */
+  certainty: number;
+  /** Which parts the question left to its context. */
+  fromContext: string[];
+  known: readonly ComponentRef[];
+  /** Nanoseconds; what "now" meant. */
+  now: bigint;
+  words: readonly string[];
+}
+
+export interface Unclear {
+  what: 'question' | 'component_id' | 'operation_id' | 'time_range';
+  question: string;
+  choices: string[];
+}
+
+/** What an answer says that it understood; also what a follow-up takes as its context. */
+export interface Parsed {
+  intent: Intent | null;
+  components: string[];
+  ids: string[];
+  time_range: string | null;
+  /** Held against it. */
+  against?: string;
+  text?: string;
+  unknown?: string[];
+  from_context?: string[];
+  [more: string]: Json | undefined;
+}
+
+export const CHOICES_MAX = 10;
+
+export function parsedOf(understood: Understood): Parsed {
+  const { intent, components, ids, range, against, text, unknown, fromContext } = understood;
+  return {
+    intent,
+    components: components.map(({ type, id }) => (type === 'service' ? id : `${type}/${id}`)),
+    ids: ids.map(({ id }) => id),
+    time_range: range.time_range ?? (range.start == null ? null : `${range.start}/${range.end ?? ''}`),
+    ...(against !== null && { against: `${against.start}/${against.end}` }),
+    ...(text !== null && { text }),
+    ...(unknown.length > 0 && { unknown: unknown.map((each) => each.text) }),
+    ...(fromContext.length > 0 && { from_context: fromContext }),
+  };
+}
