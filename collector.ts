@@ -48,6 +48,7 @@ import { createJournal, type Journal, type JournalOptions } from './receiver/jou
 import { createPipeline, type Sink } from './receiver/pipeline.ts';
 import { createQuarantine } from './receiver/quarantine.ts';
 import { RecentIds } from './receiver/recent-ids.ts';
+import { createRejected } from './receiver/rejected.ts';
 import { createArchive } from './storage/archive/archive.ts';
 import type { ColdStore, Feed, FeedMessage, HotStore, WarmStore } from './storage/contract.ts';
 import { createEmbeddedStore } from './storage/embedded/store.ts';
@@ -173,6 +174,7 @@ export function createCollector(config: Config, shared: Shared): Collector {
   const urlOf = (address: Listening | null) => (address === null ? null : urlAt(address, tls !== null));
   const eventLoop = watchEventLoop(shared);
   const redact = redactionOf(config, shared);
+  const rejected = createRejected();
   const troubles = async () =>
     [pipeline.trouble(), journalTrouble(journal), eventLoop.trouble()].filter((trouble) => trouble !== null);
 
@@ -207,6 +209,7 @@ export function createCollector(config: Config, shared: Shared): Collector {
       rootCauses: (request) =>
         findRootCauses({ events: cancellable(tiers.reader).events, templates: warm.templates }, request),
       settled,
+      ...(config.role !== 'query' && { rejected: rejected.of }),
       publish,
       ...(cache !== null && { cache }),
       redact: (tenant, body, signal = 'log') => redact(signal, tenant, body),
@@ -280,6 +283,7 @@ export function createCollector(config: Config, shared: Shared): Collector {
       index,
       redact,
       journal,
+      rejected: rejected.add,
       enabled: config.systemEnabled,
       ...shared,
     });

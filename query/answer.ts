@@ -32,6 +32,8 @@ export interface Coverage {
   tiers: TierName[];
   /** Bytes of requests acknowledged but not yet readable: 0 unless the store is slow or away. */
   pending: number;
+  /** Records of the tenant that this process could not read since it started: only where it receives. Absent: none. */
+  rejected?: number;
   /** Why a list is empty: nothing was ever stored, nothing matches, or the time asked for is no longer kept. */
   empty?: 'no_data' | 'no_match' | 'out_of_retention';
 }

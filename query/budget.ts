@@ -54,6 +54,8 @@ export interface NextCall {
 export interface RawCost {
   events: number;
   tokens: number;
+  /** What a sample of them shows of the coverage, in words. */
+  seen?: readonly string[];
 }
 
 /** What agents get, over every face. The lists stand under their own names. */
@@ -191,7 +193,7 @@ function partsOf({ confidence, facts, lists, next, coverage, as_of, raw }: Draft
     ...Object.entries(facts ?? {}).map(([name, value]) => part(name, value, 0, true)),
     ...(confidence === undefined ? [] : [part('confidence', Math.round(confidence * 100) / 100)]),
     ...(items[0]?.slice(0, 1) ?? []),
-    ...coverage.map((words, i) => part('coverage', words, i)),
+    ...[...new Set([...coverage, ...(raw?.seen ?? [])])].map((words, i) => part('coverage', words, i)),
     ...calls.slice(0, 1),
     ...items.slice(1).flatMap((list) => list.slice(0, 1)),
     ...(raw === null ? [] : [part('receipt', { raw_events: raw.events, raw_tokens: raw.tokens })]),

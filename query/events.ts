@@ -75,10 +75,11 @@ export function createEventAnswers(needs: QueryNeeds): EventAnswers {
       const page = await needs.events.events({ ...filter, limit, ...(before !== undefined && { before }) });
       const last = page.events.at(-1);
       const empty = last === undefined ? await whyEmpty(tenant, range, reading.now) : undefined;
+      const rejected = needs.rejected?.(tenant) ?? 0;
       return reading.answer(page.events, {
         truncated: page.next !== null,
         ...(page.next !== null && { next_cursor: encodeCursor(request, range, [page.next]) }),
-        coverage: { tiers: page.tiers, ...(empty !== undefined && { empty }) },
+        coverage: { tiers: page.tiers, ...(rejected > 0 && { rejected }), ...(empty !== undefined && { empty }) },
       });
     },
 

@@ -34,6 +34,8 @@ export interface QueryNeeds {
   /** Which attributes carry correlation and operation: posted events use the first of each. */
   keys: KeySettings;
   clock: Clock;
+  /** Records of a tenant that were sent to this process and could not be read, since its start; absent: it receives none. */
+  rejected?(tenant: string): number;
   /** What was read lately; absent: everything is read anew. Whoever stores tells it. */
   cache?: Cache;
   /** `DEBUG_EVENT_RETENTION_HOURS`, in nanoseconds: an empty answer about older times says so. */

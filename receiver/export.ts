@@ -39,6 +39,8 @@ export interface ExporterOptions {
   /** Makes secrets unreadable, in place; absent: they stay. */
   redact?: Redaction;
   journal: Pick<Journal, 'append'>;
+  /** Told of records that could not be read: senders give them up, so that answers must say that they are missing. */
+  rejected?: (tenant: string, records: number) => void;
   /** `DEBUG_SYSTEM_ENABLED`: false accepts everything and keeps nothing. */
   enabled: boolean;
   clock: Clock;
@@ -54,7 +56,7 @@ export interface Redaction {
 
 /** The trip of one request, the same for both transports. When it resolves, what was accepted is on disk. */
 export function createExporter(options: ExporterOptions): Exporter {
-  const { authenticate, admission, index, redact, journal, enabled, clock } = options;
+  const { authenticate, admission, index, redact, journal, enabled, clock, rejected } = options;
   const observe = createObserver(options);
 
   async function trip(request: ExportRequest): Promise<ExportResult> {
@@ -75,6 +77,7 @@ export function createExporter(options: ExporterOptions): Exporter {
       ticket.count(found.accepted);
       if (found.accepted > 0) await journal.append({ signal, tenant, receivedAt, body, index: found });
       observe.records(signal, found.accepted, found.rejected);
+      if (found.rejected > 0) rejected?.(tenant, found.rejected);
       return { rejected: found.rejected, message: found.rejectedReason };
     } finally {
       ticket.leave();

@@ -6,9 +6,10 @@
 import { DebugError } from '../../base/errors.ts';
 import type { JsonObject } from '../../model/json.ts';
 import { parseNanos } from '../../model/time.ts';
+import { rawCost, rawCostOf } from '../agent/raw.ts';
 import { refName } from '../agent/say.ts';
 import type { Answer } from '../answer.ts';
-import { type AgentAnswer, budgetOf, fitToBudget, nameOf } from '../budget.ts';
+import { type AgentAnswer, budgetOf, fitToBudget, nameOf, type RawCost } from '../budget.ts';
 import type { Wording } from '../needs.ts';
 import { calls } from './answers/calls.ts';
 import { changes, compare } from './answers/compare.ts';
@@ -24,7 +25,7 @@ import { consistency, state } from './answers/state.ts';
 import type { Intent } from './cues.ts';
 import type { AskFacts } from './known.ts';
 import { ID_WORDS, POINTING_WORDS, WHOLE_WORDS } from './lexicon.ts';
-import { type Answerer, type Asking, draftOf, type Reply, say, unknownNames } from './reply.ts';
+import { type Answerer, type Asking, draftOf, isOf, type Reply, say, unknownNames, whichOf } from './reply.ts';
 import { understand } from './understand.ts';
 import { CHOICES_MAX, type Parsed, parsedOf, type Unclear } from './understood.ts';
 
@@ -90,7 +91,13 @@ export function createAskAnswers(facts: AskFacts, { enabled, wording }: AskSetti
       const mayWord = wording !== undefined && reply.clarification === undefined && reply.found !== false;
       const worded = mayWord ? await wording(question, reply.sentences) : null;
       const confidence = reply.confidence * (reply.clarification === undefined ? understood.certainty : 1);
-      const draft = draftOf(reply, worded ?? plain, { parsed: parsedOf(understood) as JsonObject }, confidence);
+      const raw = reply.raw ?? (await rawOfSubject(asking, reply));
+      const draft = draftOf(
+        { ...reply, raw },
+        worded ?? plain,
+        { parsed: parsedOf(understood) as JsonObject },
+        confidence,
+      );
       const data = fitToBudget(draft, budgetOf(budget_tokens), reserved_tokens) as AskAnswer;
       return { data, meta: { ...begun.meta, ...reply.metas[0], count: 1, truncated: false } };
     },
@@ -125,6 +132,28 @@ async function askBack({ facts, tenant }: Asking, { what, question, choices }: U
   return { sentences: [say(`${question}${hint}`)], confidence: 0.5, clarification: { what, choices }, metas: [meta] };
 }
 
+/** What the events that the answer is about would have cost; null where it is about none. */
+async function rawOfSubject({ facts, tenant, understood }: Asking, reply: Reply): Promise<RawCost | null> {
+  if (reply.found === false || reply.clarification !== undefined || reply.confidence === 0) return null;
+  const { components, ids, range, intent, type } = understood;
+  if (intent === 'help' || intent === 'inventory') return null;
+  const [id] = ids;
+  if (id !== undefined) {
+    if (id.kind === 'event' || id.kind === 'insight') return null;
+    return rawCostOf((await facts.events(tenant, { [`${id.kind}_id`]: id.id, limit: 1000 })).data);
+  }
+  const held = range.time_range == null && range.start == null ? { time_range: '1h' } : range;
+  const { by_component } = (await facts.systemHealth(tenant, held)).data;
+  const meant = by_component.filter(
+    (each) =>
+      (type === null || each.component_type === type) &&
+      (components.length === 0 || isOf(components, { type: each.component_type, id: each.component_id })),
+  );
+  const events = meant.reduce((sum, { total_events }) => sum + total_events, 0);
+  const [one] = components;
+  return rawCost(facts, tenant, { ...held, ...(one !== undefined && whichOf(one)) }, events);
+}
+
 /** "Why is it failing?" out of the blue: whom it is about must be said. */
 async function whatIsMissing({ facts, tenant, understood }: Asking): Promise<Unclear | null> {
   const { components, ids, text, words, known, intent } = understood;
@@ -154,12 +183,15 @@ async function whatIsMissing({ facts, tenant, understood }: Asking): Promise<Unc
 function pointsBack(words: readonly string[], at: number): boolean {
   const word = words[at]!;
   if (!POINTING_WORDS.has(word) || words[at + 1] === 'going') return false;
-  // "Is it safe to deploy": what it is comes after.
-  if (word === 'it' && AFTER_EMPTY_IT.has(words[at + 2] ?? '')) return false;
+  // "Is it safe to deploy", "would it be ok to": what it is comes after.
+  const behind = words[at + 1] === 'be' ? at + 2 : at + 1;
+  if (word === 'it' && !OF_IT.has(words[behind] ?? '') && AFTER_EMPTY_IT.has(words[behind + 1] ?? '')) return false;
   if (word !== 'this' && word !== 'that') return true;
   return at === words.length - 1 || BEFORE_THAT.has(words[at - 1] ?? '');
 }
 
+/** What it does is said of something: "is it about to fail". */
+const OF_IT = new Set(['going', 'about', 'likely', 'able', 'supposed', 'failing', 'ready']);
 const AFTER_EMPTY_IT = new Set(['to', 'that', 'if']);
 const BEFORE_THAT = new Set(['why', 'is', 'was', 'did', 'does', 'explain', 'about', 'fix', 'debug']);
 const POINTING_WORDS_MAX = 8;

@@ -29,7 +29,15 @@ export function takeFromContext(
   const take = (part: string) => understood.fromContext.push(part);
 
   if (isBare && (points || !whole)) {
-    const names = textsOf(earlier, ['component', 'components', 'component_id']);
+    const names = textsOf(earlier, [
+      'component',
+      'components',
+      'component_id',
+      'service',
+      'service_name',
+      'agent',
+      'workflow',
+    ]);
     const type = typeof earlier.component_type === 'string' ? earlier.component_type : null;
     for (const name of names) {
       const full = type !== null && !name.includes('/') ? `${type}/${name}` : name;
@@ -89,8 +97,8 @@ export function saidInJson({ question, context }: Asked): { question: string; co
   }
   if (!isObject(said)) return { question, context: given };
   const key = QUESTION_KEYS.find((key) => typeof said[key] === 'string');
-  const { window, ...rest } = said;
-  const more = { ...(window !== undefined && { time_range: window }), ...rest, ...given };
+  const window = said.window ?? said.since ?? said.last;
+  const more = { ...(window !== undefined && { time_range: window }), ...said, ...given };
   if (key !== undefined) return { question: said[key] as string, context: more };
   const words = Object.entries(said).map(
     ([key, value]) => `${key} ${typeof value === 'string' ? value : JSON.stringify(value)}`,

@@ -11,7 +11,7 @@ export const WEAK = 3;
 export interface Scored {
   /** Null where no cue says anything. */
   intent: Intent | null;
-  /** 0 to 1: how far it stands out from the next. */
+  /** 0 to 1: how clear its strongest cue is, and how far it stands out from the next. */
   certainty: number;
   /** Of the strongest cue and what adds to it: below 3 the words hardly say what is asked for. */
   weight: number;
@@ -33,7 +33,7 @@ function scoredOf(tokens: readonly string[], words: number): Scored {
   const [first, second] = scores;
   // One faint word among many is no evidence of what is asked.
   if (first === undefined || first.score < (words > FAINT_WORDS_MAX ? 2 : 1)) return NOTHING;
-  const certainty = Math.min(1, 0.7 + 0.1 * (first.score - (second?.score ?? 0)));
+  const certainty = Math.min(1, 0.6 + 0.05 * first.score + 0.1 * (first.score - (second?.score ?? 0)));
   return { intent: first.intent, certainty, weight: first.score };
 }
 
@@ -106,7 +106,7 @@ const COMPILED = INTENTS.flatMap((intent) =>
 );
 
 const COMPILED_IDIOMS = IDIOMS.map(([said, means]) => ({
-  elements: said.split(' ').map((word) => word.split('|')),
+  elements: said.split(' ').map((word) => word.split('|').flatMap(wordsMeant)),
   means,
 }));
 

@@ -15,7 +15,7 @@ export const CUE_WORDS: ReadonlySet<string> = new Set(
       .flatMap((byWeight) => Object.values(byWeight).flat())
       .flatMap((cue) => cue.split(/[ |]/)),
     ...Object.values(CONCEPTS).flat(),
-    ...IDIOMS.flatMap(([said]) => said.split(/[ |]/)),
+    ...IDIOMS.flatMap((idiom) => idiom.join(' ').split(/[ |]/)),
   ]
     .filter((word) => !/^[@_<]/.test(word))
     .flatMap((word) => (word.endsWith('*') ? ENDINGS.map((ending) => word.slice(0, -1) + ending) : [word])),
@@ -115,6 +115,10 @@ export const CONTRACTIONS: Readonly<Record<string, string>> = {
   "i've": 'i have',
   "we've": 'we have',
   "you're": 'you are',
+  gimme: 'give me',
+  lemme: 'let me',
+  wanna: 'want to',
+  gonna: 'going to',
   y: 'why',
   u: 'you',
   wtf: 'what',

@@ -91,7 +91,8 @@ export async function findRest(
       continue;
     }
     const status = /^[45]\d\d(?:s)?$/.test(each.word);
-    if ((!isStrange && !status) || /^\d{1,2}$/.test(each.word)) continue;
+    const isVersion = /^v?\d+(?:\.\d+)+$/.test(each.word);
+    if ((!isStrange && !status) || isVersion || /^\d{1,2}$/.test(each.word)) continue;
     const wanted = each.text.replace(/(?<=\d)s$/, '');
     const form = await saidForm(facts, tenant, wanted);
     if (form !== null) {

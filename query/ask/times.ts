@@ -99,6 +99,7 @@ function rangeAt(words: readonly Word[], from: number, now: bigint): Found<SaidT
   const mode = SINCE.has(anchor) ? 'since' : BEFORE.has(anchor) ? 'before' : 'at';
   let at = mode === 'at' ? start : from + 1 + countOf(words, from + 1, ARTICLES);
   // "Since the deploy at 14:05" is since 14:05.
+  if (mode !== 'at' && VERSION.test(words[at]?.word ?? '')) at++;
   if (mode !== 'at' && UNTOLD_MOMENTS.has(words[at]?.word ?? '')) at += 1 + countOf(words, at + 1, LEADS);
   // "Since ten minutes", as it is said in many languages.
   const amount = anchor === 'since' ? amountAt(words, at) : null;
@@ -325,9 +326,9 @@ function untoldAt(words: readonly Word[], from: number, now: bigint): Found<stri
   const lead = words[from]?.word ?? '';
   if (!BEFORE.has(lead) && !SINCE.has(lead) && lead !== 'during') return null;
   let at = from + 1;
-  while (at < words.length && at < from + 5 && TOUCHING.has(words[at]!.word)) at++;
+  while (at < words.length && at < from + 5 && (TOUCHING.has(words[at]!.word) || VERSION.test(words[at]!.word))) at++;
   const said = words[at]?.word ?? '';
-  if (!UNTOLD_MOMENTS.has(said)) return null;
+  if (!UNTOLD_MOMENTS.has(said) || (BEFORE.has(lead) && YET_TO_COME.has(said))) return null;
   const told = at + 1 + countOf(words, at + 1, LEADS);
   return momentAt(words, told, now) === null ? { value: said, length: at + 1 - from } : null;
 }
@@ -433,6 +434,9 @@ const TOUCHING = new Set([
   'before',
   "o'clock",
 ]);
+const VERSION = /^v?\d+(?:\.\d+)+$/;
+/** "Before lunch" is no time to look at: it is when the answer is wanted. */
+const YET_TO_COME = new Set(['lunch', 'standup', 'meeting', 'demo', 'launch']);
 const NAMED_HOURS: Readonly<Record<string, bigint>> = { noon: 12n, midday: 12n, midnight: 0n };
 const WEEKDAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const;
 const WEEKDAY = /^(?:sun|mon|tues?|wednes|thurs?|fri|satur)day$/;

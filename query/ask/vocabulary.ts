@@ -44,6 +44,8 @@ const spoken = {
 
   // What happens.
   change: 'chang* differ* new different regress* deteriorat* degrading improv* evolv*',
+  done: 'done finish* complete* ready through succe* worked',
+  most: 'most single biggest worst gravest main greatest severe critical',
   progress: 'progress* percent* eta remain* complet* finish* done steps stalled',
   active: 'running active progress flight stuck stalled ongoing pending open underway',
   same: 'same identical equal* alike consisten* match* agree* agreement sync synced synchron* converge*',
@@ -64,7 +66,7 @@ const spoken = {
   path: 'trace timeline path journey route hops whereabouts',
   attention:
     'look looking start begin beginning focus worry worried care concerned attention check investigate prioriti* first urgent attack tackle',
-  act: 'ship deploy release merge restart reboot rollback promote proceed launch scale upgrade retry continue drain failover',
+  act: 'ship deploy release merge restart reboot rollback promote proceed launch scale upgrade retry continue drain failover go leave sleep relax',
   kinds:
     'component* service services agent agents workflow workflows browser browsers microservice* app apps system systems node',
   runs: 'operation* workflow* job jobs task tasks run runs pipeline* transaction*',
@@ -76,7 +78,7 @@ export const CONCEPTS: Readonly<Record<string, readonly string[]>> = Object.from
   Object.entries(spoken).map(([concept, words]) => [concept, words.split(/\s+/)]),
 );
 
-/** Several words with one meaning, and a word that has it. `|` between alternatives. */
+/** Several words with one meaning, and a word that has it. Written like cues, without gaps. */
 export const IDIOMS: readonly (readonly [said: string, means: string])[] = [
   ['how come', 'why'],
   ['what for', 'why'],
@@ -85,6 +87,8 @@ export const IDIOMS: readonly (readonly [said: string, means: string])[] = [
   ['act|acts|acting up', 'failing'],
   ['fall|falls|fell|go|goes|went|going|goin down', 'failing'],
   ['time|times|timed|timing out', 'timeout'],
+  ['stop|stops|stopped|quit|ceased <fail>', 'recovered'],
+  ['calm*|settle*|cool* down', 'recovered'],
   ['back to normal', 'recovered'],
   ['go|goes|went away', 'gone'],
   ['roll|rolled out', 'deploy'],

@@ -83,9 +83,33 @@ export function mend(word: string): string | null {
     // People mistype the middle of words: the first letter is right, or swapped with the second.
     if (known.length < 4 || (known[0] !== word[0] && known[0] !== word[1])) continue;
     const edits = editDistance(word, known, least - 1);
-    if (edits < least) [best, least] = [known, edits];
+    if (edits < least && isSlip(word, known)) [best, least] = [known, edits];
   }
   return best;
+}
+
+/** Keys that lie beside each other, vowels and like sounds are mistaken for each other; "calmed" is no slip of "called" (noisy channel, Kernighan, Church and Gale, 1990). */
+function isSlip(typed: string, meant: string): boolean {
+  if (typed.length !== meant.length) return true;
+  for (let i = 0; i < typed.length; i++) {
+    const [a, b] = [typed[i]!, meant[i]!];
+    if (a === b) continue;
+    if (a === meant[i + 1] && typed[i + 1] === b) i++;
+    else if (!ALIKE.some((letters) => letters.includes(a) && letters.includes(b)) && !areNeighbours(a, b)) return false;
+  }
+  return true;
+}
+
+const ALIKE = ['aeiouy', 'ckqs', 'szx', 'dt', 'bp', 'fv', 'mn', 'gj'];
+const KEYS = ['qwertyuiop', 'asdfghjkl', 'zxcvbnm'];
+
+function areNeighbours(a: string, b: string): boolean {
+  const at = (letter: string) => {
+    const row = KEYS.findIndex((keys) => keys.includes(letter));
+    return { row, column: (KEYS[row]?.indexOf(letter) ?? -9) + row / 2 };
+  };
+  const [one, other] = [at(a), at(b)];
+  return Math.abs(one.row - other.row) <= 1 && Math.abs(one.column - other.column) <= 1;
 }
 
 function isContraction(bare: string): boolean {

@@ -485,6 +485,7 @@ export const meta = z
     coverage: z.strictObject({
       tiers: z.array(z.enum(['hot', 'warm', 'cold'])),
       pending: count,
+      rejected: count.optional().describe('Records sent here that could not be read, since the start of this process.'),
       empty: z.enum(['no_data', 'no_match', 'out_of_retention']).optional(),
     }),
     tier: z.enum(['hot', 'warm', 'cold']).optional(),

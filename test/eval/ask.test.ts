@@ -14,17 +14,18 @@ afterAll(() => system.stop());
 const wrongOf = (outcomes: readonly Outcome[]) =>
   outcomes.filter(({ wrong }) => wrong.length > 0).map(({ question, wrong }) => `${question.ask}: ${wrong.join('; ')}`);
 
-describe('questions in words', () => {
+// Hundreds of questions each; some 0.1 s a question where the machine is busy.
+describe('questions in words', { timeout: 300_000 }, () => {
   it('are understood and answered, 95 of 100 at least', async () => {
     const outcomes = await askAll(system, questionsOf('ask-questions.jsonl'));
     expect(outcomes.length).toBeGreaterThanOrEqual(150);
     expect(shareOf(outcomes), wrongOf(outcomes).join('\n')).toBeGreaterThanOrEqual(0.95);
   });
 
-  it('are understood too where the parser was not made with them in sight', async () => {
-    const outcomes = await askAll(system, questionsOf('ask-holdout.jsonl'));
+  it.each(['ask-holdout.jsonl', 'ask-unseen.jsonl', 'ask-unseen-2.jsonl'])('of %s too', async (file) => {
+    const outcomes = await askAll(system, questionsOf(file));
     expect(outcomes.length).toBeGreaterThanOrEqual(40);
-    expect(shareOf(outcomes), wrongOf(outcomes).join('\n')).toBeGreaterThanOrEqual(0.8);
+    expect(shareOf(outcomes), wrongOf(outcomes).join('\n')).toBeGreaterThanOrEqual(0.95);
   });
 
   it('a timeout is named, and how sure that is', async () => {
