@@ -1,6 +1,6 @@
 import { type CommandContext, EXIT, numberOption, painter, UsageError } from './command.ts';
 import { ASKING_HELP, parseAsking, serverOf } from './server.ts';
-import { plain } from './terminal.ts';
+import { plain, wrapped } from './terminal.ts';
 
 export const ASK_HELP = `ai-debug ask QUESTION… answers a question in words, as: ai-debug ask why does orders fail
 
@@ -52,15 +52,15 @@ function inWords(context: CommandContext, data: AgentAnswer): string {
     clarification_needed,
     ...rest
   } = data;
-  const lines = [paint('bold', plain(answer))];
+  const lines = [paint('bold', wrapped(answer, paint))];
   if (confidence !== undefined) lines.push(paint('dim', `confidence ${confidence}`));
   for (const [name, list] of Object.entries(rest)) {
     // Ids are for programs.
     if (!Array.isArray(list) || name === 'evidence') continue;
     lines.push('', paint('dim', shown[name] === undefined ? name : `${name} (${shown[name]})`));
-    for (const item of list) lines.push(`  ${plain(itemText(item))}`);
+    for (const item of list) lines.push(`  ${wrapped(itemText(item), paint, 2)}`);
   }
-  for (const words of coverage) lines.push('', paint('yellow', plain(words)));
+  for (const words of coverage) lines.push('', paint('yellow', wrapped(words, paint)));
   if (next.length > 0) lines.push('', paint('dim', 'next'));
   for (const call of next) lines.push(`  ${plain(commandFor(call))}`);
   return `${lines.join('\n')}\n`;

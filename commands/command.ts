@@ -19,6 +19,8 @@ export interface CommandContext {
 
 export interface Output extends Pick<Writable, 'write'> {
   readonly isTTY?: boolean;
+  /** Characters in a line, of a terminal. */
+  readonly columns?: number;
   /** Colours that the terminal shows; Node counts NO_COLOR and FORCE_COLOR in. Absent where it is no terminal. */
   getColorDepth?(): number;
 }
@@ -74,11 +76,16 @@ export function urlOption(name: string, text: string): string {
 }
 
 /** Marks up text for a terminal; the identity where colours are not wanted. */
-export type Paint = (style: 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan', text: string) => string;
+export interface Paint {
+  (style: 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan', text: string): string;
+  /** Characters in a line of the terminal; absent where there is none, and nothing needs to fit. */
+  readonly width?: number | undefined;
+}
 
 export function painter(output: Output): Paint {
   const colours = output.isTTY === true && (output.getColorDepth?.() ?? 1) > 1;
-  return colours ? (style, text) => styleText(style, text, { validateStream: false }) : (_, text) => text;
+  const paint: Paint = colours ? (style, text) => styleText(style, text, { validateStream: false }) : (_, text) => text;
+  return Object.assign(paint, { width: output.isTTY === true ? output.columns : undefined });
 }
 
 function isParseArgsError(error: unknown): boolean {

@@ -1,7 +1,7 @@
 import { type CommandContext, EXIT, type Paint, painter, UsageError } from './command.ts';
 import { componentOf } from './health.ts';
 import { ASKING_HELP, parseAsking, serverOf } from './server.ts';
-import { clipped, duration, painted, plain, table } from './terminal.ts';
+import { clipped, duration, painted, table, wrapped } from './terminal.ts';
 
 export const COMPARE_HELP = `ai-debug compare A B… holds components against each other and ranks what separates them.
 
@@ -72,7 +72,7 @@ function inTables({ sides, remarks, differences }: Comparison, paint: Paint): st
     ...['score', 'errors', 'events', 'p50', 'p95'].map((title) => ({ title, right })),
   ];
   const parts = [table(head, rows, paint)];
-  if (remarks.length > 0) parts.push(remarks.map((remark) => `${plain(remark)}\n`).join(''));
+  if (remarks.length > 0) parts.push(remarks.map((remark) => `${wrapped(remark, paint)}\n`).join(''));
   if (differences.length === 0) parts.push(paint('dim', 'nothing in their telemetry separates them beyond chance\n'));
   else {
     const shown = (kind: string, value: number | null) =>
@@ -84,7 +84,7 @@ function inTables({ sides, remarks, differences }: Comparison, paint: Paint): st
     ]);
     const columns = [
       { title: '' },
-      { title: 'difference' },
+      { title: 'difference', flexible: true },
       ...sides.map(({ label }) => ({ title: clipped(label, 24), right })),
     ];
     parts.push(table(columns, cells, paint));

@@ -10,7 +10,7 @@ import {
   type Exporters,
 } from './diagnosis.ts';
 import { ASKING_HELP, parseAsking, Refused, type Server, serverOf } from './server.ts';
-import { plain } from './terminal.ts';
+import { plain, wrapped } from './terminal.ts';
 
 export const DOCTOR_HELP = `ai-debug doctor finds out why nothing arrives, or why answers are poor, and says what to type.
 
@@ -172,7 +172,7 @@ function inWords(context: CommandContext, checks: readonly Check[]): string {
   const width = Math.max(...checks.map(({ name }) => name.length));
   const lines = checks.flatMap(({ name, status, message, fix }) => {
     const [style, sign] = SIGNS[status];
-    const line = `${paint(style, sign)} ${name.padEnd(width)}  ${message}`;
+    const line = `${paint(style, sign)} ${name.padEnd(width)}  ${wrapped(message, paint, width + 4)}`;
     return fix === undefined ? [line] : [line, `  ${' '.repeat(width)}  ${paint('cyan', fix)}`];
   });
   return `${lines.join('\n')}\n`;

@@ -1,6 +1,6 @@
 import { type CommandContext, EXIT, painter, UsageError } from './command.ts';
 import { ASKING_HELP, parseAsking, serverOf } from './server.ts';
-import { componentName, painted, plain, time } from './terminal.ts';
+import { componentName, painted, plain, time, wrapped } from './terminal.ts';
 
 export const EXPLAIN_HELP = `ai-debug explain ID tells the root cause behind an event or an insight, the chain to it, and what to do.
 
@@ -42,7 +42,7 @@ export async function explain(context: CommandContext, args: string[]): Promise<
 function inWords(context: CommandContext, data: Explanation): string {
   const paint = painter(context.stdout);
   const lines = [
-    paint('bold', plain(data.description)),
+    paint('bold', wrapped(data.description, paint)),
     paint('dim', `confidence ${Math.round(data.confidence * 100) / 100}`),
   ];
   if (data.chain.length > 0) lines.push('', paint('dim', 'from the root cause'));
@@ -57,8 +57,10 @@ function inWords(context: CommandContext, data: Explanation): string {
   if (touched.length > 0) lines.push('', `${paint('dim', 'touched')}  ${touched.join(', ')}`);
   if (data.suggestions.length > 0) lines.push('', paint('dim', 'what to do'));
   for (const { action, why, source } of data.suggestions) {
-    lines.push(`  ${plain(action)}`);
-    lines.push(paint('dim', `    ${source === 'past_resolution' ? 'it helped before: ' : ''}${plain(why)}`));
+    lines.push(`  ${wrapped(action, paint, 2)}`);
+    lines.push(
+      paint('dim', `    ${wrapped(`${source === 'past_resolution' ? 'it helped before: ' : ''}${why}`, paint, 4)}`),
+    );
   }
   return `${lines.join('\n')}\n`;
 }

@@ -140,5 +140,9 @@ export function briefs(insights: readonly Brief[], paint: Paint): string {
     clipped(title, 90),
     paint('dim', id),
   ]);
-  return table([{ title: 'severity' }, { title: 'insight' }, { title: 'id' }], rows, paint);
+  return table(
+    [{ title: 'severity' }, { title: 'insight', flexible: true }, { title: 'id', below: true }],
+    rows,
+    paint,
+  );
 }

@@ -1,7 +1,7 @@
 import { type CommandContext, EXIT, type Paint, painter, UsageError } from './command.ts';
 import { briefs } from './health.ts';
 import { ASKING_HELP, parseAsking, type Query, serverOf } from './server.ts';
-import { clipped, painted, plain, table } from './terminal.ts';
+import { clipped, painted, plain, table, wrapped } from './terminal.ts';
 
 export const INSIGHTS_HELP = `ai-debug insights lists what was found, last seen first; ai-debug insights ID shows one.
 
@@ -98,29 +98,29 @@ function listOf(insights: readonly Insight[], paint: Paint): string {
   const columns = [
     { title: 'severity' },
     { title: '' },
-    { title: 'insight' },
+    { title: 'insight', flexible: true },
     { title: 'seen', right: true },
-    { title: 'last' },
-    { title: 'id' },
+    { title: 'last', below: true },
+    { title: 'id', below: true },
   ];
   return table(columns, rows, paint);
 }
 
 function whole(each: Insight, paint: Paint): string {
   const lines = [
-    `${painted(paint, each.severity)} ${paint('bold', plain(each.title))}`,
+    `${painted(paint, each.severity)} ${paint('bold', wrapped(each.title, paint, each.severity.length + 1))}`,
     paint(
       'dim',
       `${each.insight_type}, ${each.state}, confidence ${each.confidence_score}, ${each.occurrences}x, ${each.first_seen} to ${each.last_seen}`,
     ),
     '',
-    plain(each.description),
+    wrapped(each.description, paint),
     '',
     `${paint('dim', 'touches')}  ${each.affected_components.map(({ type, id }) => plain(`${type}/${id}`)).join(', ')}`,
   ];
   if (each.resolution_notes !== null) lines.push(`${paint('dim', 'notes')}  ${plain(each.resolution_notes)}`);
   for (const { action, why } of each.suggestions)
-    lines.push('', `  ${plain(action)}`, paint('dim', `    ${plain(why)}`));
+    lines.push('', `  ${wrapped(action, paint, 2)}`, paint('dim', `    ${wrapped(why, paint, 4)}`));
   return `${lines.join('\n')}\n`;
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bar, clipped, duration, plain, stretch, table } from './terminal.ts';
+import { bar, clipped, duration, plain, stretch, table, wrapped } from './terminal.ts';
 
 describe('text of telemetry', () => {
   it.each([
@@ -35,4 +35,36 @@ it('bars and stretches keep their width', () => {
 
 it('durations have three figures', () => {
   expect([0.123456, 12.345, 1234, 90_000].map(duration)).toEqual(['0.123 ms', '12.3 ms', '1.23 s', '1.5 min']);
+});
+
+describe('in a narrow terminal', () => {
+  const narrow = Object.assign((_: string, text: string) => text, { width: 60 });
+  const long = 'a title that is longer than there is room for in sixty characters';
+  const columns = [
+    { title: 'n', right: true },
+    { title: 'insight', flexible: true },
+    { title: 'id', below: true },
+  ];
+  const widest = (text: string) => Math.max(...text.split('\n').map((line) => line.length));
+
+  it('one column gives way, and what would leave it too little stands below it', () => {
+    expect(table(columns, [['1', long, 'f'.repeat(32)]], narrow)).toBe(
+      `n  insight\n1  ${long.slice(0, 56)}…\n   ${'f'.repeat(32)}\n`,
+    );
+    expect(table(columns, [['1', long, 'ffff']], narrow)).toBe(
+      `n  insight${' '.repeat(46)}  id\n1  ${long.slice(0, 50)}…  ffff\n`.replace(' '.repeat(46), ' '.repeat(44)),
+    );
+    expect(widest(table(columns, [['1', long, 'ffff']], narrow))).toBe(60);
+  });
+
+  it('what fits, or goes to no terminal, is left as it is', () => {
+    expect(table(columns, [['1', 'short', 'ff']], narrow)).toBe('n  insight  id\n1  short    ff\n');
+    expect(table(columns, [['1', long, 'f'.repeat(32)]], (_, text) => text)).toContain(`1  ${long}  ffff`);
+  });
+
+  it('prose is broken between words', () => {
+    expect(wrapped(long, narrow, 4)).toBe('a title that is longer than there is room for in sixty\n    characters');
+    expect(wrapped(long, (_, text) => text)).toBe(long);
+    expect(wrapped('x'.repeat(100), narrow)).toBe('x'.repeat(100));
+  });
 });

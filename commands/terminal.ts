@@ -14,26 +14,66 @@ export function clipped(text: string, width: number): string {
   return [...line].length <= width ? line : `${[...line].slice(0, Math.max(0, width - 1)).join('')}…`;
 }
 
+/** In lines of whole words that fit the terminal. @param indent of the lines after the first, which stands behind as many characters */
+export function wrapped(text: string, paint: Paint, indent = 0): string {
+  const width = Math.max((paint.width ?? Number.POSITIVE_INFINITY) - indent, WRAPPED_MIN);
+  const lines = [''];
+  for (const word of plain(text).split(' ')) {
+    const line = lines.at(-1)!;
+    if (line === '' || visible(line) + 1 + visible(word) <= width)
+      lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
+    else lines.push(word);
+  }
+  return lines.join(`\n${' '.repeat(indent)}`);
+}
+
 export interface Column {
   title: string;
   /** Figures stand at the right. */
   right?: boolean;
+  /** Gives way where the terminal is narrow; its cells are plain. One at most. */
+  flexible?: boolean;
+  /** Stands on a line of its own below, where the flexible one would become too short beside it. */
+  below?: boolean;
 }
 
 /** @param rows of cells, each plain or painted  @returns lines, columns as wide as their widest cell, two blanks between */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[], paint: Paint): string {
   const widths = columns.map(({ title }, i) => Math.max(title.length, ...rows.map((row) => visible(row[i] ?? ''))));
+  const flexible = columns.findIndex((column) => column.flexible);
+  const beside = [...columns.keys()];
+  const excess = () =>
+    beside.reduce((sum, i) => sum + widths[i]! + GAP.length, -GAP.length) - (paint.width ?? Number.POSITIVE_INFINITY);
+  const below: number[] = [];
+  if (flexible >= 0 && excess() > 0) {
+    for (const i of columns.keys()) {
+      if (!columns[i]!.below || widths[flexible]! - excess() >= FLEXIBLE_MIN) continue;
+      below.push(...beside.splice(beside.indexOf(i), 1));
+    }
+    widths[flexible] = Math.max(Math.min(widths[flexible]!, widths[flexible]! - excess()), FLEXIBLE_MIN);
+  }
   const line = (cells: readonly string[]) =>
-    cells
-      .map((cell, i) => {
+    beside
+      .map((i) => {
+        const cell = i === flexible ? clipped(cells[i]!, widths[i]!) : cells[i]!;
         const gap = ' '.repeat(Math.max(0, widths[i]! - visible(cell)));
-        return columns[i]!.right ? gap + cell : cell + (i === cells.length - 1 ? '' : gap);
+        return columns[i]!.right ? gap + cell : cell + (i === beside.at(-1) ? '' : gap);
       })
-      .join('  ')
+      .join(GAP)
       .trimEnd();
+  const indent = ' '.repeat(
+    beside.slice(0, beside.indexOf(flexible)).reduce((sum, i) => sum + widths[i]! + GAP.length, 0),
+  );
+  const linesOf = (cells: readonly string[]) =>
+    below.length === 0 ? [line(cells)] : [line(cells), indent + below.map((i) => cells[i]!).join(GAP)];
   const head = line(columns.map(({ title }) => title));
-  return [paint('dim', head), ...rows.map(line)].map((each) => `${each}\n`).join('');
+  return [paint('dim', head), ...rows.flatMap(linesOf)].map((each) => `${each}\n`).join('');
 }
+
+const GAP = '  ';
+/** What a title needs to be told from others. */
+const FLEXIBLE_MIN = 40;
+const WRAPPED_MIN = 20;
 
 /** @param share 0 to 1 */
 export function bar(share: number, width: number): string {

@@ -289,9 +289,8 @@ function overGrpc(
     else {
       const stream = client.makeServerStreamRequest(method, bytes, bytes, Buffer.from(body), metadata);
       stream.once('error', (error) => answered(error as ServiceError));
-      // A stream that was let in has something to say, or nothing yet.
+      // A stream that was let in says something at once.
       stream.once('data', () => stream.cancel());
-      setTimeout(() => stream.cancel(), 500).unref();
     }
   });
 }
