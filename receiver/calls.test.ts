@@ -118,8 +118,8 @@ test.each([
   [{ 'db.system': 'redis' }, 'redis'],
   [{ 'messaging.system': 'kafka', 'peer.service': 'bus' }, 'bus'],
 ])('a peer is named as %j say', (attributes, name) => {
-  const [edge] = new Calls(16).edgesOf('t', [table([{ by: 'a', id: 1, kind: 'producer', attributes }])]);
-  expect(edge).toMatchObject({ kind: 'peer', to_type: 'service', to_id: name });
+  const edges = new Calls(16).edgesOf('t', [table([{ by: 'a', id: 1, kind: 'producer', attributes }])]);
+  expect(edges.find(({ kind }) => kind === 'peer')).toMatchObject({ to_type: 'service', to_id: name });
 });
 
 test('fields in an unusual order say the same', () => {

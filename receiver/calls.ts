@@ -1,7 +1,7 @@
 /**
  * Joins spans into calls as they arrive, without waiting for a trace to be complete: a span and its parent meet in whichever order they
- * come, in one request or in several, as long as both are among the newest SPANS. What was counted while one of them was missing is
- * then taken back: the call of an unknown caller, and the call to a peer that nobody was known to answer.
+ * come, in one request or in several, as long as both are among the newest SPANS. What a flush counts while one of them is missing (the
+ * call of an unknown caller, and the call to a peer that nobody is known to answer) is taken back by the one that brings it.
  *
  * The newest spans lie in a ring of columns. A place is found through chains of hashes as zlib's deflate keeps them (RFC 1951, section 4):
  * a head for each hash, each place pointing to the one before of the same hash; what has left the ring ends its chain, so that nothing
@@ -38,6 +38,8 @@ export class Calls {
   readonly #mask: number;
   /** Places are numbered on and on; a number's place in the ring is its low bits. 0 is none. */
   #next = 1;
+  /** The first of which it is not counted what it lacks. */
+  #first = 1;
   readonly #idLow: Uint32Array;
   readonly #idHigh: Uint32Array;
   readonly #parentLow: Uint32Array;
@@ -80,10 +82,12 @@ export class Calls {
     if (this.#ends.length > ENDS_MAX / 2) this.#forget();
     const edges = new Edges();
     const salt = Number(hashText(tenant) & 0xffff_ffffn);
+    this.#first = this.#next;
     for (const table of tables) {
       if (SIGNALS[table.signal] !== 'span') continue;
       this.#take(table, salt, edges, (end) => this.#codeOf(tenant, end, admits));
     }
+    this.#settle(edges);
     return edges.rows(this.#ends);
   }
 
@@ -117,6 +121,17 @@ export class Calls {
         (span.kind === KIND_SERVER || span.kind === KIND_CONSUMER ? ANSWERS : 0);
       this.#join(place, edges);
       this.#next++;
+      if (this.#next - this.#first > this.#mask >> 1) this.#settle(edges);
+    }
+  }
+
+  /** Counts what is missing at the end of a flush: most of what was missing on the way has come by then. */
+  #settle(edges: Edges): void {
+    for (; this.#first < this.#next; this.#first++) {
+      const place = this.#first & this.#mask;
+      const flags = this.#flags[place]!;
+      if ((flags & (WAITS | ANSWERS)) === (WAITS | ANSWERS)) this.#countInto(place, UNKNOWN, place, 1, edges);
+      if (this.#peer[place] !== 0 && (flags & ANSWERED) === 0) this.#countPeer(place, 1, edges);
     }
   }
 
@@ -126,8 +141,6 @@ export class Calls {
     const trace = this.#trace[place]!;
     const idLow = this.#idLow[place]!;
     const idHigh = this.#idHigh[place]!;
-    if (this.#peer[place] !== 0) this.#countPeer(place, 1, edges);
-
     const ownHash = hashOf(idLow, idHigh, trace);
     for (let other = this.#waiting.first(ownHash), before = 0; other >= oldest; other = this.#waiting.after(other)) {
       const child = other & this.#mask;
@@ -136,8 +149,10 @@ export class Calls {
         continue;
       }
       this.#waiting.remove(ownHash, before, other);
-      if ((this.#flags[child]! & ANSWERS) !== 0) this.#countInto(child, UNKNOWN, child, -1, edges);
-      this.#call(child, place, edges);
+      this.#flags[child]! &= ~WAITS;
+      if (other < this.#first && (this.#flags[child]! & ANSWERS) !== 0)
+        this.#countInto(child, UNKNOWN, child, -1, edges);
+      this.#call(child, place, this.#next, edges);
     }
     this.#byId.add(ownHash, this.#next);
 
@@ -148,23 +163,24 @@ export class Calls {
       return;
     }
     const parentHash = hashOf(parentLow, parentHigh, trace);
-    let parent = -1;
+    let parent = 0;
     let steps = 0;
     for (let other = this.#byId.first(parentHash); other >= oldest; other = this.#byId.after(other)) {
       if (++steps > STEPS_MAX) break;
       const known = other & this.#mask;
       if (known === place || this.#idLow[known] !== parentLow || this.#idHigh[known] !== parentHigh) continue;
       if (this.#trace[known] !== trace) continue;
-      parent = known;
+      parent = other;
       // A client and the server that answers it may share an id (Zipkin's habit): what follows is of the same component.
       if (this.#owner[known] === this.#owner[place]) break;
     }
-    if (parent >= 0) return this.#call(place, parent, edges);
+    if (parent !== 0) return this.#call(place, parent & this.#mask, parent, edges);
+    this.#flags[place]! |= WAITS;
     this.#waiting.add(parentHash, this.#next);
-    if ((this.#flags[place]! & ANSWERS) !== 0) this.#countInto(place, UNKNOWN, place, 1, edges);
   }
 
-  #call(child: number, parent: number, edges: Edges): void {
+  /** @param number the parent's, of which `parent` is the place */
+  #call(child: number, parent: number, number: number, edges: Edges): void {
     const owner = this.#owner[parent]!;
     if (owner !== this.#owner[child]) {
       const waited = (this.#flags[parent]! & CLIENT) !== 0 ? parent : child;
@@ -173,7 +189,7 @@ export class Calls {
     } else if (this.#peer[child] === 0) return;
     if (this.#peer[parent] === 0 || (this.#flags[parent]! & ANSWERED) !== 0) return;
     this.#flags[parent]! |= ANSWERED;
-    this.#countPeer(parent, -1, edges);
+    if (number < this.#first) this.#countPeer(parent, -1, edges);
   }
 
   /** A call that a span answers. @param waited the span that tells how long it took */
@@ -237,6 +253,8 @@ const CLIENT = 2;
 /** Somebody has called it, as its kind says. */
 const ANSWERS = 4;
 const ANSWERED = 8;
+/** For its parent. */
+const WAITS = 16;
 // Chains are one or two long, but for a sender that gives one id to all of its spans.
 const STEPS_MAX = 64;
 
