@@ -125,7 +125,12 @@ async function sell(front: string, durationMs: number, signal: AbortSignal): Pro
 
 async function order(front: string, sku: string, quantity: number): Promise<Order> {
   const startedMs = performance.now();
-  const response = await fetch(`${front}/orders`, { method: 'POST', body: JSON.stringify({ sku, quantity }) });
+  const ask = () => fetch(`${front}/orders`, { method: 'POST', body: JSON.stringify({ sku, quantity }) });
+  // A server may close a connection that was idle just as it is used again: then nobody has read the order.
+  const response = await ask().catch((error) => {
+    if (error.cause?.code === 'ECONNRESET') return ask();
+    throw error;
+  });
   const { order } = (await response.json()) as { order: string };
   return { id: order, placed: response.ok, durationMs: performance.now() - startedMs };
 }

@@ -127,11 +127,15 @@ export interface Risk {
   urgency: 'monitor' | 'soon' | 'immediate';
 }
 
-/** How much of a component's work is at risk: the part that some of failing, failing critically and being very slow spoils. */
+/**
+ * How much of a component's work is at risk: the part that fails or is very slow. A critical error weighs as one and a half, a very slow
+ * record as half of one.
+ */
 export function riskOf(counts: { total: number; errors: number; critical: number; slow: number }): Risk {
   const { total, errors, critical, slow } = counts;
   if (total === 0) return { score: 0, level: 'low', urgency: 'monitor' };
-  const spoiled = 1 - (1 - errors / total) * (1 - critical / total) * (1 - slow / total / 2);
+  const failing = Math.min((errors + critical / 2) / total, 1);
+  const spoiled = 1 - (1 - failing) * (1 - slow / total / 2);
   const score = Math.round(spoiled * 1000) / 10;
   if (score >= 70) return { score, level: 'high', urgency: 'immediate' };
   return score >= 40 ? { score, level: 'medium', urgency: 'soon' } : { score, level: 'low', urgency: 'monitor' };

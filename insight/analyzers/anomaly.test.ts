@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { ComponentMinute } from '../../model/rollup.ts';
 import { Sketch } from '../../model/sketch.ts';
-import { at, errorLog, unbounded, windowOf } from '../../test/support/telemetry.ts';
+import { at, errorLog, span, unbounded, windowOf } from '../../test/support/telemetry.ts';
 import { anomaly } from './anomaly.ts';
 
 const MINUTE_MS = 60_000;
@@ -80,4 +80,34 @@ test('only what is odd within the window is told', () => {
   const componentMinutes = totals(10, 10, 10, 90, 10, 10, 10);
   const scope = { tenant: 'test', start: at(5 * MINUTE_MS) };
   expect(anomaly.analyze(windowOf([], { componentMinutes, scope }), unbounded)).toEqual([]);
+});
+
+test('a start, what most others show too, and errors that interrupted nothing are information', () => {
+  const named = (rows: readonly ComponentMinute[], component_id: string) =>
+    rows.map((row) => ({ ...row, component_id }));
+  const steady = Array<number>(20).fill(100);
+  expect(find(totals(1, 1, 1, 10))).toMatchObject([{ severity: 'info' }]);
+  expect(find(totals(...steady, 900))).toMatchObject([{ severity: 'warning' }]);
+  const risen = totals(...steady, 900);
+  const all = find(['a', 'b', 'c'].flatMap((id) => named(risen, id)));
+  expect(all.map(({ severity }) => severity)).toEqual(['info', 'info', 'info']);
+  const alone = find([...named(risen, 'a'), ...['b', 'c'].flatMap((id) => named(totals(...steady, 105), id))]);
+  expect(alone).toMatchObject([{ where: { id: 'a' }, severity: 'warning' }]);
+
+  const slow = (...medians: number[]) =>
+    medians.map((ms, i) => minute(i, { ms: Array.from({ length: 40 }, (_, each) => ms + (each % 5)) }));
+  const busy = find(['a', 'b', 'c'].flatMap((id) => named(slow(20, 20, 20, 60), id)));
+  expect(busy.map(({ severity }) => severity)).toEqual(['info', 'info', 'info']);
+
+  // Every run of it says so, and goes on.
+  const runs = Array.from({ length: 30 }, (_, i) => {
+    const [ms, trace] = [3 * MINUTE_MS + i * 100, `t${i}`];
+    return [
+      span({ ms, by: 'front', trace, id: `a${i}`, name: 'GET /', took: 50 }),
+      span({ ms: ms + 5, by: 'orders', trace, id: `b${i}`, parent: `a${i}`, name: 'list', took: 20 }),
+      errorLog({ ms: ms + 10, by: 'orders', trace, span: `b${i}`, message: 'cache is cold' }),
+    ];
+  }).flat();
+  const [noisy] = find([...[0, 1, 2].map((i) => minute(i, { errors: 0 })), minute(3, { errors: 30 })], runs);
+  expect(noisy).toMatchObject({ what: 'error_rate', severity: 'info' });
 });

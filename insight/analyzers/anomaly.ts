@@ -3,6 +3,10 @@
  * minutes of history are enough for a test of counts; where an hour is known, the {@link AnomalyDetector} must agree, which
  * has learned how the series usually varies. Only minutes in which the component was heard are compared: after an idle gap it goes on
  * where it was.
+ *
+ * Told as information is what is no trouble of the component: more records than usual before it was heard for ten minutes (it starts, and
+ * its load comes later), what most others show at the same time (the load rose, the machine is busy), and more errors that
+ * interrupted nothing (../harm.ts).
  */
 import type { ComponentRef } from '../../model/block.ts';
 import type { DebugEvent } from '../../model/event.ts';
@@ -10,7 +14,7 @@ import type { JsonObject } from '../../model/json.ts';
 import type { ComponentMinute } from '../../model/rollup.ts';
 import { Sketch } from '../../model/sketch.ts';
 import { formatNanos, NANOS_PER_MINUTE } from '../../model/time.ts';
-import type { Analyzer } from '../analyzer.ts';
+import type { Analyzer, Budget } from '../analyzer.ts';
 import { chanceOfCount, chanceOfShare } from '../anomaly/counts.ts';
 import { ALARM_SCORE, AnomalyDetector } from '../anomaly/detector.ts';
 import { isError } from '../event-facts.ts';
@@ -23,6 +27,7 @@ import {
   round,
   sampleSignal,
 } from '../finding.ts';
+import { failureGroups } from '../harm.ts';
 import { componentKey, timeOf, type Window } from '../window.ts';
 
 export const anomaly: Analyzer = {
@@ -38,7 +43,7 @@ export const anomaly: Analyzer = {
       const minutes = rows.toSorted((a, b) => (a.minute < b.minute ? -1 : 1)).slice(-MINUTES_MAX);
       for (const signal of [VOLUME, ERROR_RATE, LATENCY]) {
         const odd = oddMinutes(minutes, signal, window);
-        if (odd.length > 0) findings.push(oddFinding(signal, odd, window));
+        if (odd.length > 0) findings.push(oddFinding(signal, odd, [...series.values()], window, budget));
       }
     }
     return findings;
@@ -58,6 +63,10 @@ const VOLUME_RATIO_MIN = 2;
 const VOLUME_MIN = 8;
 /** From here on more records are more than a busy minute. */
 const SURGE_RATIO = 5;
+/** Before it was heard for so long, a component starts. */
+const STARTED_MINUTES = 10;
+/** How much of its own change, as a factor, others must show for it to be theirs as well. */
+const SHARED_PART = 0.5;
 const LATENCY_RATIO_MIN = 1.5;
 const SPANS_MIN = 10;
 const SPANS_BEFORE_MIN = 20;
@@ -175,7 +184,13 @@ function scoresOf(rows: readonly ComponentMinute[], signal: Signal): Map<bigint,
   return scores;
 }
 
-function oddFinding(signal: Signal, odd: readonly OddMinute[], window: Window): Finding {
+function oddFinding(
+  signal: Signal,
+  odd: readonly OddMinute[],
+  all: readonly (readonly ComponentMinute[])[],
+  window: Window,
+  budget: Budget,
+): Finding {
   const worst = odd.reduce((a, b) => (b.chance < a.chance ? b : a));
   const { row, chance, value, usual, known, score } = worst;
   const where: ComponentRef = { type: row.component_type, id: row.component_id };
@@ -185,16 +200,17 @@ function oddFinding(signal: Signal, odd: readonly OddMinute[], window: Window): 
       componentKey(event) === name && signal.shows(event) && odd.some((each) => isWithin(event, each.row.minute)),
   );
   const at = formatNanos(row.minute);
+  const excuse = excuseFor(signal, worst, events, all, window, budget);
   const [is, was] = [told(signal, value), told(signal, usual)];
   return {
     analyzer: anomaly.name,
     what: signal.name,
     where,
     insight_type: 'anomaly',
-    severity: signal.name === 'volume' && value < usual * SURGE_RATIO ? 'info' : 'warning',
+    severity: excuse !== null || (signal.name === 'volume' && value < usual * SURGE_RATIO) ? 'info' : 'warning',
     title: `${name} ${signal.title}`,
-    summary: `${name} ${signal.title}: ${is} in the minute of ${at}, usually ${was}.`,
-    description: `In the minute of ${at} ${name} had ${is}; over the ${known} minutes before in which it was heard it was ${was}. The chance of that is ${chance.toExponential(1)}${score === null ? '' : `, the detector's score ${round(score, 2)}`}. ${odd.length} minute${odd.length === 1 ? '' : 's'} of the window stand out.`,
+    summary: `${name} ${signal.title}: ${is} in the minute of ${at}, usually ${was}.${excuse ?? ''}`,
+    description: `In the minute of ${at} ${name} had ${is}; over the ${known} minutes before in which it was heard it was ${was}. The chance of that is ${chance.toExponential(1)}${score === null ? '' : `, the detector's score ${round(score, 2)}`}. ${odd.length} minute${odd.length === 1 ? '' : 's'} of the window stand out.${excuse ?? ''}`,
     components: [where],
     correlation_id: latestCorrelation(events),
     operation_id: null,
@@ -203,6 +219,40 @@ function oddFinding(signal: Signal, odd: readonly OddMinute[], window: Window): 
     times: odd.map((each) => formatNanos(each.row.minute)),
     symptoms: signal.name === 'latency' ? ['slow'] : events.slice(0, 3).map(({ message }) => message),
   };
+}
+
+/** Why it is no trouble of the component, as a sentence; null when it may be. */
+function excuseFor(
+  { name }: Signal,
+  { row, known, value, usual }: OddMinute,
+  errors: readonly DebugEvent[],
+  all: readonly (readonly ComponentMinute[])[],
+  window: Window,
+  budget: Budget,
+): string | null {
+  if (name === 'volume' && known < STARTED_MINUTES) return ` It is heard for ${known} minutes only.`;
+  if (name === 'error_rate') {
+    const harmless = new Set(
+      failureGroups(window, budget).flatMap(({ failures, endured }) =>
+        endured === null ? [] : failures.flatMap(({ failure }) => failure.errors),
+      ),
+    );
+    return errors.length > 0 && errors.every((event) => harmless.has(event)) ? ' They interrupted nothing.' : null;
+  }
+  const shared = 1 + (value / usual - 1) * SHARED_PART;
+  const changes = all.flatMap((rows) => changeOf(name, rows, row) ?? []);
+  const alike = changes.filter((change) => change >= shared).length;
+  return changes.length > 0 && alike * 2 > changes.length ? ' Most of the others show the same.' : null;
+}
+
+/** The minute of another component to its minutes before, as a factor; null where that is not known. */
+function changeOf(name: 'volume' | 'latency', rows: readonly ComponentMinute[], odd: ComponentMinute): number | null {
+  if (rows[0]!.component_type === odd.component_type && rows[0]!.component_id === odd.component_id) return null;
+  const value = (row: ComponentMinute) => (name === 'volume' ? row.total : row.latency.quantile(0.5));
+  const now = rows.find(({ minute }) => minute === odd.minute);
+  const before = rows.flatMap((row) => (row.minute < odd.minute ? (value(row) ?? []) : []));
+  const is = now === undefined ? null : value(now);
+  return is === null || before.length < HISTORY_MIN ? null : is / Math.max(mean(before), Number.MIN_VALUE);
 }
 
 function numbersOf(

@@ -1,6 +1,6 @@
 /**
- * An operation that will likely fail again: the Beta-Binomial forecast (prediction.ts) of its runs in the window. Told from an even chance
- * on when enough is known; a lower one only where the newer half got worse beyond chance. All that went well stays low.
+ * An operation that will likely fail again: the Beta-Binomial forecast (prediction.ts) of its runs in the window, told from one in five on:
+ * as a warning from an even chance on, or where the newer half got worse beyond chance. All that went well stays low.
  */
 import type { ComponentRef } from '../../model/block.ts';
 import type { DebugEvent } from '../../model/event.ts';
@@ -31,9 +31,7 @@ export const failureForecast: Analyzer = {
       runs.sort((a, b) => byTime(a.begins, b.begins));
       const origins = runs.map(({ correlation }) => failures.get(correlation));
       const forecast = forecastFailure(origins.map((origin) => origin !== undefined));
-      if (forecast.failed === 0) continue;
-      const isWorse = forecast.worsening > WORSENING_MIN && forecast.probability > WORSE_PROBABILITY_MIN;
-      if (forecast.probability < PROBABILITY_MIN && !isWorse) continue;
+      if (forecast.failed === 0 || forecast.probability < TOLD_PROBABILITY_MIN) continue;
       const { begins } = runs.at(-1)!;
       const failed = origins.filter((origin) => origin !== undefined);
       findings.push(forecastFinding(componentOf(begins), stepOf(begins), forecast, failed, window.coverage));
@@ -44,7 +42,7 @@ export const failureForecast: Analyzer = {
 
 const RUNS_MIN = 10;
 const PROBABILITY_MIN = 0.5;
-const WORSE_PROBABILITY_MIN = 0.2;
+const TOLD_PROBABILITY_MIN = 0.2;
 const WORSENING_MIN = 0.95;
 
 /** What the outside asked for: the root of the trace, else what was said first. */

@@ -76,3 +76,17 @@ test('a surge is found, a burst as large as one before is not', () => {
   expect(find(said('a', surge, 13))).toMatchObject([{ what: 'surging a' }]);
   expect(find(said('a', [...steady(4, 10), 80, ...steady(4, START - 9), 90]))).toEqual([]);
 });
+
+test('of a long window, and of one without a beginning, the last quarter of an hour is held against what came before', () => {
+  const history = [said('a', steady(10, 60)), said('b', [...steady(0, 50), ...steady(4, 10)])].flat();
+  const now = at(60 * MINUTE_MS);
+  const found = (start?: bigint) =>
+    templateChange.analyze(
+      windowOf([], { scope: { tenant: 'test', ...(start !== undefined && { start }) }, templateHistory: history, now }),
+      unbounded,
+    );
+  expect(found()).toMatchObject([{ what: 'new b' }]);
+  expect(found(at(0))).toMatchObject([{ what: 'new b' }]);
+  expect(found(at(40 * MINUTE_MS))).toMatchObject([{ what: 'new b' }]);
+  expect(found(at(56 * MINUTE_MS))).toEqual([]);
+});

@@ -1,12 +1,13 @@
 /**
- * Log templates that appear, vanish or surge against the time before the window. New is what a component that has been listened to for
- * long enough had never said; how much that means depends on how often it says something new anyway (Good, 1953).
+ * Log templates that appear, vanish or surge against the time before the window, and of a long window in its last quarter of an hour against
+ * what came before that. New is what a component that has been listened to for long enough had never said; how much that means
+ * depends on how often it says something new anyway (Good, 1953).
  */
 import type { ComponentRef } from '../../model/block.ts';
 import { SEVERITY_ERROR } from '../../model/event.ts';
 import type { Severity } from '../../model/insight.ts';
 import type { TemplateMinute } from '../../model/rollup.ts';
-import { formatNanos } from '../../model/time.ts';
+import { formatNanos, NANOS_PER_MINUTE } from '../../model/time.ts';
 import type { Analyzer } from '../analyzer.ts';
 import { chanceOfCount } from '../anomaly/counts.ts';
 import { confidenceOf, type Finding, round, sampleSignal } from '../finding.ts';
@@ -16,21 +17,33 @@ export const templateChange: Analyzer = {
   name: 'template-change',
   needs: ['minutes'],
   analyze(window, budget) {
-    const { start } = window.scope;
-    if (start === undefined) return [];
     const rows = window.templateHistory.filter(({ minute }) => minute <= window.asOf);
-    const findings: Finding[] = [];
-    for (const own of Map.groupBy(rows, componentOfRow).values()) {
-      budget.check();
-      const said = saidBy(own, start);
-      if (said === null) continue;
-      const changes = [...said.templates].flatMap(([id, template]) => changeOf(id, template, said) ?? []);
-      changes.sort((a, b) => b.weight - a.weight);
-      findings.push(...changes.slice(0, CHANGES_MAX).map((change) => changeFinding(change, said, window)));
+    const findings = new Map<string, Finding>();
+    for (const start of startsOf(window)) {
+      for (const own of Map.groupBy(rows, componentOfRow).values()) {
+        budget.check();
+        const said = saidBy(own, start);
+        if (said === null) continue;
+        const changes = [...said.templates].flatMap(([id, template]) => changeOf(id, template, said) ?? []);
+        changes.sort((a, b) => b.weight - a.weight);
+        for (const change of changes.slice(0, CHANGES_MAX)) {
+          const finding = changeFinding(change, said, window);
+          const key = `${finding.what} ${componentKey(finding.where)}`;
+          if (!findings.has(key)) findings.set(key, finding);
+        }
+      }
     }
-    return findings;
+    return [...findings.values()];
   },
 };
+
+/** From when on it is now. */
+function startsOf({ scope: { start }, asOf }: Window): bigint[] {
+  const recent = asOf - RECENT_NANOS;
+  return start === undefined ? [recent] : start < recent ? [start, recent] : [start];
+}
+
+const RECENT_NANOS = 15n * NANOS_PER_MINUTE;
 
 /** So long a component must have been heard, and so many records, before silence about something means anything. */
 const MINUTES_BEFORE_MIN = 10;

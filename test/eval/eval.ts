@@ -25,9 +25,6 @@ const EVALUATIONS: Record<string, Evaluation> = {
   ask: evaluateAsk,
 };
 
-/** They make their own. */
-const WITHOUT_DATA = new Set(['tokens', 'ask']);
-
 const { values: args, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -44,6 +41,8 @@ if (!(demoMinutes >= 0)) {
   process.exit(2);
 }
 const unknown = names.filter((name) => EVALUATIONS[name] === undefined);
+/** They make their own data. */
+const WITHOUT_DATA = new Set(['tokens', 'ask', ...(demoMinutes > 0 ? ['quiet'] : [])]);
 if (unknown.length > 0 || (args.data === undefined && names.some((name) => !WITHOUT_DATA.has(name)))) {
   const reason = unknown.length > 0 ? `no evaluation is called ${unknown.join(', ')}` : '--data FOLDER is missing';
   console.error(`${reason}; usage: eval [${Object.keys(EVALUATIONS).join('|')}…] --data FOLDER`);

@@ -1,7 +1,7 @@
 /**
  * False alarms: what the engine tells, on its own, of minutes in which nothing was wrong. Each fault-free capture gets a collector of its own
  * with the automatic engine on; everything above `info` that it has stored half a minute later is a false alarm. With `--demo-minutes N`
- * the same is counted of the demo's real services, in which for N minutes everybody orders and nothing is broken.
+ * the same is counted of the demo's real services, in which for N minutes everybody orders and nothing is broken; without `--data` only that.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -21,6 +21,7 @@ const LOOKED_MS = 30_000;
 const LOOKED_WITHOUT_ERRORS_MS = 90_000;
 
 export async function evaluateQuiet({ data, demoMinutes, print }: EvaluationOptions) {
+  if (data === '' && demoMinutes > 0) return { demo: await watchHealthyDemo(demoMinutes, print) };
   const folder = join(data, 'trainticket-faults', 'normal');
   demandFolder(folder);
   const byDay = Map.groupBy(filesOf(folder), (path) => path.slice(folder.length + 1).split('.')[0]!);
@@ -36,12 +37,15 @@ export async function evaluateQuiet({ data, demoMinutes, print }: EvaluationOpti
     captures.add(day, await insightsAbout(lines.map((line) => shiftTimes(line, byNanos))));
   }
   const figures = captures.figures('fault-free', minutes);
-  if (demoMinutes === 0) return figures;
+  return demoMinutes === 0 ? figures : { ...figures, demo: await watchHealthyDemo(demoMinutes, print) };
+}
+
+async function watchHealthyDemo(minutes: number, print: EvaluationOptions['print']) {
   const demo = tally(print);
-  const { insights, placed, failed } = await insightsOfHealthyDemo(demoMinutes);
+  const { insights, placed, failed } = await insightsOfHealthyDemo(minutes);
   demo.add('demo', insights);
   print(`demo: ${placed} orders placed, ${failed} failed`);
-  return { ...figures, demo: { ...demo.figures('healthy demo', demoMinutes), placed, failed } };
+  return { ...demo.figures('healthy demo', minutes), placed, failed };
 }
 
 async function insightsAbout(lines: readonly string[]): Promise<Insight[]> {
