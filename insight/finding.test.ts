@@ -53,3 +53,16 @@ test('merging is the same in any order of two looks that overlap', () => {
   expect(mergeInsight(early.insight, late.insight, late.finding.times)).toMatchObject({ occurrences: 5 });
   expect(mergeInsight(early.insight, early.insight, early.finding.times)).toBeNull();
 });
+
+test('a later look at all that an earlier one saw corrects how grave it is, one at a part of it does not', () => {
+  const [finding] = flow.analyze(
+    windowOf([1, 2, 3].map((ms) => errorLog({ ms, by: 'a', correlation: `c${ms}`, message: 'x' }))),
+    unbounded,
+  );
+  const insight = toInsight(finding!, fingerprintOf(finding!), [], 10n, 10n ** 18n * 2n);
+  const mild = { ...insight, severity: 'info' as const, confidence_score: 0.8 };
+  expect(mergeInsight(insight, mild, finding!.times)).toMatchObject({ severity: 'info', confidence_score: 0.8 });
+  const part = { ...mild, first_seen: insight.last_seen, occurrences: 1 };
+  expect(mergeInsight(insight, part, [insight.last_seen])).toBeNull();
+  expect(mergeInsight(mild, insight, finding!.times)).toMatchObject({ severity: 'critical' });
+});

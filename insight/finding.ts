@@ -133,7 +133,8 @@ export function toInsight(
 
 /**
  * What becomes of a known insight when its finding comes again. An ignored one stays ignored. A resolved one that is seen after it was
- * resolved has regressed; the old evidence seen again is nothing new. Null: nothing to change.
+ * resolved has regressed; the old evidence seen again is nothing new. A later look at all that an earlier one saw knows better how grave it
+ * is, as records of a trace arrive over seconds; one at a part of it can only add. Null: nothing to change.
  */
 export function mergeInsight(known: Insight, fresh: Insight, times: readonly string[]): Insight | null {
   if (known.expires_at <= fresh.generated_at) return fresh;
@@ -141,7 +142,9 @@ export function mergeInsight(known: Insight, fresh: Insight, times: readonly str
   // A second look at the same time counts what it missed; a later one adds what came since.
   const later = times.filter((time) => time > known.last_seen).length;
   const occurrences = Math.max(known.occurrences + later, fresh.occurrences);
-  const severity = SEVERITIES[Math.max(SEVERITIES.indexOf(known.severity), SEVERITIES.indexOf(fresh.severity))]!;
+  const sawAll = fresh.first_seen <= known.first_seen && fresh.occurrences >= known.occurrences;
+  const graver = SEVERITIES[Math.max(SEVERITIES.indexOf(known.severity), SEVERITIES.indexOf(fresh.severity))]!;
+  const severity = sawAll ? fresh.severity : graver;
   const isNews = later > 0 || occurrences > known.occurrences || severity !== known.severity;
   if (!isNews && known.first_seen <= fresh.first_seen) return null;
   return {
@@ -149,7 +152,7 @@ export function mergeInsight(known: Insight, fresh: Insight, times: readonly str
     id: known.id,
     fingerprint: known.fingerprint,
     severity,
-    confidence_score: Math.max(known.confidence_score, fresh.confidence_score),
+    confidence_score: sawAll ? fresh.confidence_score : Math.max(known.confidence_score, fresh.confidence_score),
     affected_components: union(fresh.affected_components, known.affected_components),
     scope: fresh.scope === 'component' ? known.scope : fresh.scope,
     first_seen: [known.first_seen, fresh.first_seen].sort()[0]!,

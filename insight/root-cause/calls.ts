@@ -49,8 +49,16 @@ export interface Calls {
 export function joinCalls(events: readonly DebugEvent[], window: { start: bigint; end: bigint }): Calls {
   const origin = Number(window.start / 1_000_000n);
   const lengthMs = Number(window.end / 1_000_000n) - origin;
-  const timeOf = ({ timestamp }: DebugEvent) =>
-    Date.parse(`${timestamp.slice(0, 23)}Z`) - origin + Number(timestamp.slice(23, 29)) / 1e6;
+  // Reading a date costs most of joining; within a minute only the seconds differ.
+  let minute = '';
+  let minuteMs = 0;
+  const timeOf = ({ timestamp }: DebugEvent) => {
+    if (!timestamp.startsWith(minute) || minute === '') {
+      minute = timestamp.slice(0, 17);
+      minuteMs = Date.parse(`${minute}00Z`) - origin;
+    }
+    return minuteMs + Number(timestamp.slice(17, 29)) * 1000;
+  };
   const components = new Map<string, Component>();
   const byId = new Map<string, Call>();
   const traces = new Map<string, Call[]>();

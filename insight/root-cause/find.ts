@@ -102,11 +102,15 @@ async function readSide(reader: RootCauseReader, tenant: string, range: TimeRang
   return { events, range: oldest === null ? range : { start: oldest, end: range.end }, truncated };
 }
 
-async function readUtilization(reader: RootCauseReader, tenant: string, { start, end }: TimeRange) {
+/** When metric points tell of the window, and of what was usual before it. */
+export function utilizationRange({ start, end }: TimeRange): TimeRange {
+  return { start: start > METRICS_BEFORE_NANOS ? start - METRICS_BEFORE_NANOS : 0n, end: end + METRICS_AFTER_NANOS };
+}
+
+async function readUtilization(reader: RootCauseReader, tenant: string, window: TimeRange) {
   return readNewest(reader, {
     tenant,
-    start: start > METRICS_BEFORE_NANOS ? start - METRICS_BEFORE_NANOS : 0n,
-    end: end + METRICS_AFTER_NANOS,
+    ...utilizationRange(window),
     event_types: ['metric'],
     q: 'utilization',
     limit: POINTS_MAX,
@@ -129,7 +133,11 @@ async function readNewest(
 }
 
 /** A template grows more general while its records are written: both sides must call it by one name. */
-async function renameTemplates(reader: RootCauseReader, tenant: string, events: readonly DebugEvent[]): Promise<void> {
+export async function renameTemplates(
+  reader: Pick<RootCauseReader, 'templates'>,
+  tenant: string,
+  events: readonly DebugEvent[],
+): Promise<void> {
   const ids = new Set<string>();
   for (const { template_id } of events) if (template_id !== null) ids.add(template_id);
   const current = await currentTemplates([...ids], (some) => reader.templates(tenant, some));

@@ -1,7 +1,7 @@
 /**
  * Measures the insight engine on labelled data that is no part of the project:
  *
- *   npm run eval -- [NAME…] --data FOLDER [--predictions FOLDER] [--json FILE] [--demo-minutes N]
+ *   npm run eval -- [NAME…] --data FOLDER [--predictions FOLDER] [--json FILE] [--demo-minutes N] [--stress]
  *
  * Without a name every evaluation runs. Exit code 2 when the data is absent or the arguments make no sense.
  */
@@ -32,6 +32,7 @@ const { values: args, positionals } = parseArgs({
     predictions: { type: 'string' },
     json: { type: 'string' },
     'demo-minutes': { type: 'string', default: '0' },
+    stress: { type: 'boolean', default: false },
   },
 });
 const names = positionals.length === 0 ? Object.keys(EVALUATIONS) : positionals;
@@ -57,6 +58,7 @@ for (const name of names) {
       data: args.data ?? '',
       predictions: args.predictions === undefined ? null : join(args.predictions, name),
       demoMinutes,
+      stress: args.stress,
       print: (line) => console.log(line),
     });
   } catch (error) {

@@ -7,6 +7,8 @@ export interface EvaluationOptions {
   predictions: string | null;
   /** How long to watch the healthy demo as well; 0: not at all. */
   demoMinutes: number;
+  /** Whether root causes are looked for once more, in less than is there. */
+  stress: boolean;
   /** Prints one line. */
   print(line: string): void;
 }

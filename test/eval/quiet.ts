@@ -28,7 +28,7 @@ export async function evaluateQuiet({ data, demoMinutes, print }: EvaluationOpti
   const captures = tally(print);
   let minutes = 0;
   for (const [day, paths] of byDay) {
-    const lines = paths.flatMap(readLines);
+    const lines = inOrderOfTime(paths.flatMap(readLines));
     const newest = new NewestTime(BigInt(Date.now()) * 1_000_000n);
     for (const line of lines) for (const time of timesOf(line)) newest.add(time);
     const byNanos = BigInt(Date.now()) * 1_000_000n - newest.get()!;
@@ -46,6 +46,15 @@ async function watchHealthyDemo(minutes: number, print: EvaluationOptions['print
   demo.add('demo', insights);
   print(`demo: ${placed} orders placed, ${failed} failed`);
   return { ...demo.figures('healthy demo', minutes), placed, failed };
+}
+
+/** As they came: what services say at one time does not arrive a file after the other. */
+function inOrderOfTime(lines: readonly string[]): string[] {
+  const latest = (line: string) => timesOf(line).reduce((a, b) => (a > b ? a : b), 0n);
+  return lines
+    .map((line) => ({ line, at: latest(line) }))
+    .sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0))
+    .map(({ line }) => line);
 }
 
 async function insightsAbout(lines: readonly string[]): Promise<Insight[]> {

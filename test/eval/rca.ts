@@ -14,6 +14,7 @@ import { formatNanos } from '../../model/time.ts';
 import { startCollector } from '../support/collector.ts';
 import { demandFolder, readLines } from './data.ts';
 import type { EvaluationOptions } from './evaluation.ts';
+import { stressRca } from './rca-stress.ts';
 
 export interface LabelledFault {
   case: string;
@@ -23,7 +24,7 @@ export interface LabelledFault {
   inner: string;
 }
 
-export async function evaluateRca({ data, predictions, print }: EvaluationOptions) {
+export async function evaluateRca({ data, predictions, stress, print }: EvaluationOptions) {
   const folder = join(data, 'trainticket-faults');
   demandFolder(folder);
   const labels = JSON.parse(readFileSync(join(folder, 'labels.json'), 'utf8')) as LabelledFault[];
@@ -68,7 +69,7 @@ export async function evaluateRca({ data, predictions, print }: EvaluationOption
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, JSON.stringify(predicted));
   }
-  return figures;
+  return stress ? { ...figures, stress: await stressRca(folder, labels, print) } : figures;
 }
 
 interface RootCause {
@@ -139,7 +140,7 @@ export function spanOf(lines: readonly string[], byNanos: bigint): { start: stri
   return { start: formatNanos(start! + byNanos), end: formatNanos(end! + byNanos) };
 }
 
-export function matchesRegion({ region, reasons }: Ranked, inner: string): boolean {
+export function matchesRegion({ region, reasons }: Pick<Ranked, 'region' | 'reasons'>, inner: string): boolean {
   const told = `${region.name}\n${reasons[0] ?? ''}`;
   const statements = inner.split('_');
   if (statements.length === 2) return statements.some((statement) => hasStatement(told, statement));
