@@ -1,9 +1,10 @@
 /**
  * The directory of a journal: `<base>.segment` (segment.ts), named by where in the log each begins, in hex; `identity`, made once;
- * `checkpoint`, how far the store has everything; and what was set aside, `.damaged` or `.foreign`.
+ * `line`, where its line in the ledger is not called so any more; `checkpoint`, how far the store has everything; and what was set
+ * aside, `.damaged` or `.foreign`.
  */
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, link, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { Logger } from '../base/log.ts';
@@ -45,6 +46,8 @@ export type JournalPoint =
 
 export interface JournalFiles {
   id: string;
+  /** What its line in the ledger is called. */
+  line: string;
   /** In order of the log. */
   segments: Segment[];
   /** Behind everything that any file may hold. */
@@ -80,7 +83,8 @@ export async function recoverFiles(directory: string, openFile: OpenFile, log: L
   const last = segments.at(-1);
   if (last !== undefined) await cutTornTail(last, openFile, log);
   const checkpoint = await readCheckpoint(directory);
-  return { id, segments, end, checkpoint, quarantinedBytes: await quarantinedBytes(directory) };
+  const line = (await readName(directory, 'line')) ?? id;
+  return { id, line, segments, end, checkpoint, quarantinedBytes: await quarantinedBytes(directory) };
 }
 
 /** What lies aside for whoever wants to look. */
@@ -113,12 +117,25 @@ export async function createSegment(
   return { segment, file };
 }
 
-/** Lets a segment go that the store has. One that was damaged is kept for whoever wants to look, as long as it is among the last. */
-export async function dropSegment(directory: string, segment: Segment): Promise<void> {
-  if (!segment.damaged) return unlink(segment.path);
-  await rename(segment.path, `${segment.path}.damaged`);
+/**
+ * Gives a segment that was found to be damaged a second name, so that it outlives being dropped, by whichever process. Kept for whoever
+ * wants to look, as long as it is among the last.
+ * @throws where the file system knows no second names
+ */
+export async function keepDamaged(directory: string, segment: Segment): Promise<void> {
+  await link(segment.path, `${segment.path}.damaged`).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error; // by the process before this one
+  });
+  await syncDirectory(directory);
   const kept = (await readdir(directory)).filter((name) => name.endsWith('.damaged')).sort();
   for (const name of kept.slice(0, -DAMAGED_FILES_MAX)) await rm(join(directory, name));
+}
+
+/** A name for the line in the ledger that no other journal has, on disk when this resolves. */
+export async function renameLine(directory: string): Promise<string> {
+  const line = randomBytes(16).toString('hex');
+  await writeName(directory, 'line', line);
+  return line;
 }
 
 /** Not synced: an old one, or none, only makes the journal offer again what the store then knows it has. */
@@ -208,25 +225,36 @@ async function cutTornTail(segment: Segment, openFile: OpenFile, log: Logger): P
 
 /** Of the directory, else of the segments in it, else a new one. The store's ledger goes by it, so it must not change. */
 async function identityOf(directory: string, ofSegments: string | undefined): Promise<string> {
-  const path = join(directory, 'identity');
-  const known = await readFile(path, 'utf8').catch(() => '');
-  if (known === identityText(known.slice(0, 32))) return known.slice(0, 32);
+  const known = await readName(directory, 'identity');
+  if (known !== null) return known;
   const id = ofSegments ?? randomBytes(16).toString('hex');
+  await writeName(directory, 'identity', id);
+  return id;
+}
+
+/** @returns null where there is none, or no whole one */
+async function readName(directory: string, file: string): Promise<string | null> {
+  const text = await readFile(join(directory, file), 'utf8').catch(() => '');
+  const name = text.slice(0, 32);
+  return text === nameText(name) ? name : null;
+}
+
+async function writeName(directory: string, name: string, value: string): Promise<void> {
+  const path = join(directory, name);
   const file = await open(`${path}.new`, 'w');
   try {
-    await file.writeFile(identityText(id));
+    await file.writeFile(nameText(value));
     await file.sync();
   } finally {
     await file.close();
   }
   await rename(`${path}.new`, path);
   await syncDirectory(directory);
-  return id;
 }
 
-/** With a checksum: under another id nothing in the directory would be ours. */
-function identityText(id: string): string {
-  return `${id} ${crc32(id).toString(16)}\n`;
+/** With a checksum: under another name nothing in the directory would be ours. */
+function nameText(name: string): string {
+  return `${name} ${crc32(name).toString(16)}\n`;
 }
 
 async function readCheckpoint(directory: string): Promise<bigint> {

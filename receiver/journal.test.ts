@@ -241,6 +241,16 @@ describe('restart', () => {
     expect(textsOf(await drain(await openJournal()))).toEqual([]);
   });
 
+  it('keeps the name of its line in the ledger, also where it had to take another', async () => {
+    const first = await openJournal();
+    expect(first.line).toBe(first.id);
+    await first.takeAnotherLine();
+    const { id, line } = first;
+    expect(line).not.toBe(id);
+    await first.stop();
+    expect(await openJournal()).toMatchObject({ id, line });
+  });
+
   it('offers all again rather than too little when a bit of the checkpoint flipped', async () => {
     const first = await openJournal();
     const [a] = await Promise.all(['a', 'b', 'c'].map((text) => first.append(entry(text))));
@@ -512,6 +522,23 @@ describe('F9 damage', () => {
     expect(journal.stats().damagedBytes).toBeGreaterThan(600);
     await journal.release(entries.at(-1)!.position);
     expect((await readdir(directory)).filter((name) => name.endsWith('.damaged'))).toHaveLength(1);
+  });
+
+  it('keeps the file aside also when the process ends before it lets go of it, and the next never reads it', async () => {
+    const path = await written();
+    await flip(path, 36 + 50 + 100);
+    const killed = await openJournal();
+    const entries = await drain(killed);
+    expect(killed.stats().quarantinedBytes).toBeGreaterThan(0);
+    await killed.stop(); // the store has them, and nobody was told
+
+    const next = await openJournal();
+    await next.seek(entries.at(-1)!.position);
+    await next.append(entry('new'));
+    await next.release((await drain(next)).at(-1)!.position);
+    expect(await segmentsOf()).not.toContain(path);
+    expect((await readdir(directory)).filter((name) => name.endsWith('.damaged'))).toHaveLength(1);
+    expect(next.stats().quarantinedBytes).toBeGreaterThan(600);
   });
 
   it('never hands out anything but what was appended, wherever bits flip or zeros stand', async () => {

@@ -11,7 +11,8 @@
  *   two that were damaged. When full, appends are refused.
  * - Damage costs the damaged records only: reading goes on at the next whole one, and the file is kept aside.
  */
-import { mkdir, open } from 'node:fs/promises';
+import { randomInt } from 'node:crypto';
+import { mkdir, open, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
@@ -24,12 +25,13 @@ import { lockFile } from './directory-lock.ts';
 import { Backlog } from './journal-backlog.ts';
 import {
   createSegment,
-  dropSegment,
   endOf,
   type JournalPoint,
+  keepDamaged,
   type OpenFile,
   quarantinedBytes,
   recoverFiles,
+  renameLine,
   type Segment,
   type SegmentFile,
   syncDirectory,
@@ -48,6 +50,10 @@ export interface JournalEntry extends PlacedEntry {
 export interface Journal extends Part {
   /** 32 hex digits, made when the directory was. Known once started. */
   readonly id: string;
+  /** What its line in the store's ledger is called: its id, until {@link takeAnotherLine}. */
+  readonly line: string;
+  /** Goes on under a line of its own: another process, on a copy of this directory, was found to write the one it had. */
+  takeAnotherLine(): Promise<void>;
   /**
    * Resolves with the entry's position once it is on disk. The body MUST NOT change afterwards.
    * @throws DebugError UNAVAILABLE when full, when the disk refuses, or when stopping; TOO_LARGE for what could never fit
@@ -102,6 +108,8 @@ const READ_AGAIN_MS = 500;
 // A byte a nanosecond, and more than any disk syncs for long: positions by the clock grow faster than those by bytes.
 const POSITIONS_PER_MS = 1n << 20n;
 const MOVE_BYTES_MAX = 8 << 20;
+// Four seconds of positions by the clock.
+const GAP_MAX = 2 ** 32;
 
 interface Waiting {
   entry: Omit<JournalEntry, 'position'>;
@@ -128,6 +136,7 @@ class SegmentedJournal implements Journal {
   #stopping: Promise<void> | undefined;
   #unlock: (() => void) | null = null;
   #id = '';
+  #line = '';
 
   #segments: Segment[] = [];
   #end = 0n;
@@ -174,6 +183,14 @@ class SegmentedJournal implements Journal {
 
   get id(): string {
     return this.#id;
+  }
+
+  get line(): string {
+    return this.#line;
+  }
+
+  async takeAnotherLine(): Promise<void> {
+    this.#line = await renameLine(this.#options.directory);
   }
 
   stats(): JournalStats {
@@ -407,19 +424,25 @@ class SegmentedJournal implements Journal {
   /** The next entry of a segment behind `read`; null, and `read` at its end, when it has no more. */
   async #readFrom(segment: Segment): Promise<PlacedEntry | null> {
     const { entry, damagedBytes } = await this.#reader.next(segment, this.#read);
-    if (damagedBytes > 0) this.#reportDamage(segment, damagedBytes);
+    if (damagedBytes > 0) await this.#reportDamage(segment, damagedBytes);
     if (entry === null) this.#read = endOf(segment);
     return entry;
   }
 
-  #reportDamage(segment: Segment, bytes: number): void {
-    if (!segment.damaged) {
-      const message = 'a file of the journal is damaged: what is whole in it is read on';
-      this.#options.log.error({ file: segment.path, bytes }, message);
-    }
-    segment.damaged = true;
+  /** Before anything behind the damage is handed out: once that is stored the file may go at any moment. */
+  async #reportDamage(segment: Segment, bytes: number): Promise<void> {
     this.#damagedBytes += bytes;
     this.#metrics.damagedBytes.inc(bytes);
+    if (segment.damaged) return;
+    segment.damaged = true;
+    const { directory, log } = this.#options;
+    log.error({ file: segment.path, bytes }, 'a file of the journal is damaged: what is whole in it is read on');
+    try {
+      await keepDamaged(directory, segment);
+      this.#quarantinedBytes = await quarantinedBytes(directory);
+    } catch (error) {
+      log.error({ err: error, file: segment.path }, 'a damaged file of the journal could not be kept aside');
+    }
   }
 
   /** Until something was committed, the journal stops, or the signal or the time says so. */
@@ -440,7 +463,7 @@ class SegmentedJournal implements Journal {
   async seek(position: bigint): Promise<bigint> {
     assert(!this.#taking, 'seek comes before the first take');
     const stranded = this.#segments.filter(({ base }) => base >= this.#found && base < position);
-    this.#floor = position;
+    this.#floor = position + gap();
     if (stranded.length > 0) await this.#move(stranded);
     this.#found = max(this.#found, position);
     this.#read = position;
@@ -497,9 +520,8 @@ class SegmentedJournal implements Journal {
       while (this.#segments.length > 1 && endOf(this.#segments[0]!) <= this.#released) {
         at('unlink');
         const dropped = this.#segments.shift()!;
-        await dropSegment(directory, dropped);
+        await unlink(dropped.path);
         at('unlinked');
-        if (dropped.damaged) this.#quarantinedBytes = await quarantinedBytes(directory);
       }
       this.#tidyTrouble = false;
     } catch (error) {
@@ -550,8 +572,9 @@ class SegmentedJournal implements Journal {
 
   async #recover(): Promise<void> {
     const { directory, openFile, clock, log } = this.#options;
-    const { id, segments, end, checkpoint, quarantinedBytes } = await recoverFiles(directory, openFile, log);
+    const { id, line, segments, end, checkpoint, quarantinedBytes } = await recoverFiles(directory, openFile, log);
     this.#id = id;
+    this.#line = line;
     this.#segments = segments;
     this.#quarantinedBytes = quarantinedBytes;
     this.#end = max(end, checkpoint);
@@ -592,6 +615,11 @@ class SegmentedJournal implements Journal {
 
 function memoryBytesOf(entry: JournalEntry): number {
   return entry.body.length + (entry.index === null ? 0 : entry.index.records.length * INDEX_RECORD_BYTES);
+}
+
+/** Behind what it found a process begins somewhere, so that two of them on copies of one directory never mean different entries by the same position. */
+function gap(): bigint {
+  return BigInt(randomInt(GAP_MAX));
 }
 
 function max(a: bigint, b: bigint): bigint {

@@ -110,7 +110,7 @@ export function createPipeline(settings: PipelineSettings): Pipeline {
   }
 
   async function attach(): Promise<void> {
-    committed = await journal.seek(await sink.committedPosition(journal.id));
+    committed = await journal.seek(await sink.committedPosition(journal.line));
     await known.recall();
   }
 
@@ -146,7 +146,6 @@ export function createPipeline(settings: PipelineSettings): Pipeline {
   async function store(prepared: Prepared): Promise<void> {
     const { position, derived } = prepared;
     const { tenant } = derived;
-    const ledger = { journal: journal.id, position, after: committed };
     let { arrivals, duplicates } = prepared;
     let flush = derived;
     // The templates were merged on the way to the first one, and are not told again.
@@ -159,13 +158,7 @@ export function createPipeline(settings: PipelineSettings): Pipeline {
       const taken = before - recordsIn(arrivals);
       if (taken > 0) flush = await again();
       duplicates += taken;
-      const others = known.others(tenant, arrivals);
-      const repeated = await persist('commit to the store', () =>
-        sink.commit({ ...flush, ledger }, others).catch((error) => {
-          if (error instanceof StoredMeanwhile) return null;
-          throw error;
-        }),
-      );
+      const repeated = await persist('commit to the store', () => commit({ tenant, arrivals, flush, position }));
       if (repeated === null) continue;
       if (repeated.length === 0) break;
       // Sent to another receiver before, or before a restart: rare, so that the whole flush is made again without it.
@@ -182,6 +175,23 @@ export function createPipeline(settings: PipelineSettings): Pipeline {
     records.inc(flush.blocks.reduce((sum, block) => sum + block.count, 0));
     duplicateRecords.inc(duplicates);
     settings.committed(flush);
+  }
+
+  /** @returns requests that the store has, as it says; null where the flush is to be looked at again */
+  async function commit({ tenant, arrivals, flush, position }: Attempt): Promise<readonly string[] | null> {
+    const ledger = { journal: journal.line, position, after: committed };
+    try {
+      return await sink.commit({ ...flush, ledger }, known.others(tenant, arrivals));
+    } catch (error) {
+      if (error instanceof StoredMeanwhile) return null;
+      if (!(error instanceof DebugError) || error.code !== 'CONFLICT') throw error;
+      log.error(
+        { err: error },
+        'the data folder was copied, and both are written: this one goes on under another name',
+      );
+      await journal.takeAnotherLine();
+      return null;
+    }
   }
 
   /** Tries until it succeeds: everything behind waits in the journal. Throws only when stopping. */
@@ -236,7 +246,7 @@ export function createPipeline(settings: PipelineSettings): Pipeline {
 
     async start() {
       // A store that is away keeps nobody from starting: the journal goes by its own checkpoint until the store is back.
-      await sink.committedPosition(journal.id).then(journal.seek.bind(journal), (error) => {
+      await sink.committedPosition(journal.line).then(journal.seek.bind(journal), (error) => {
         log.warn({ err: error }, 'the store is away; the journal keeps what comes');
       });
       running = run().catch((error) => {
@@ -283,6 +293,13 @@ interface Prepared {
   /** Of {@link KnownRecords}. */
   epoch: number;
   derived: Derived;
+}
+
+interface Attempt {
+  tenant: string;
+  arrivals: readonly EntryArrival[];
+  flush: Derived;
+  position: bigint;
 }
 
 function recordsIn(arrivals: readonly Arrival[]): number {

@@ -1,5 +1,5 @@
 /** Two receivers of one PostgreSQL: FAULTS.md F15, record by record, whatever they are sent in which company, and when they are restarted. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -104,6 +104,28 @@ describe('F15 the same record at two receivers', () => {
     expect(await storedIds(one.store)).toHaveLength(142);
     expect(await countedRecords(one.store)).toBe(142);
   });
+});
+
+it('F12 F15 a data folder that was copied, and both written: neither loses what it acknowledged, and nothing is doubled', {
+  timeout: 120_000,
+}, async () => {
+  const one = await openReceiver('one', 1 << 16);
+  receivers.push(one);
+  await one.append([0, 1]);
+  await one.settle();
+  await cp(join(folder, 'one'), join(folder, 'two'), { recursive: true });
+  const two = await openReceiver('two', 1 << 16);
+  receivers.push(two);
+  // Entries of the same size, in turns and at once: by their bytes alone the two journals are at the same place.
+  for (let number = 2; number < 20; number += 2) {
+    await Promise.all([one.append([number]), two.append([number + 1])]);
+    if (number % 3 === 0) await Promise.all([one.settle(), two.settle()]);
+  }
+  await one.stop();
+  receivers[0] = await openReceiver('one', 1 << 16);
+  for (const receiver of receivers) await receiver.settle();
+  expect(new Set(await storedIds(two.store)).size).toBe(20);
+  expect(await countedRecords(two.store)).toBe(20);
 });
 
 interface Receiver {
