@@ -52,23 +52,8 @@ export class ContentHash {
 
   /** A field of a message: its number, its length and its bytes, as number, number and range would feed them one after the other. */
   field(number: number, view: DataView, start: number, end: number): this {
-    let a = this.#a;
-    let b = this.#b;
-    for (let i = start - 8; i < end; i += 4) {
-      let value: number;
-      if (i >= start) value = end - i >= 4 ? view.getInt32(i, true) : tailOf(view, i, end);
-      else value = i === start - 8 ? number : end - start;
-      const k = Math.imul(value, 0xcc9e2d51);
-      a ^= Math.imul((k << 15) | (k >>> 17), 0x1b873593);
-      a = (Math.imul((a << 13) | (a >>> 19), 5) + 0xe6546b64) | 0;
-      const l = Math.imul(value, 0x239b961b);
-      b ^= Math.imul((l << 16) | (l >>> 16), 0xab0e9789);
-      b = (Math.imul((b << 17) | (b >>> 15), 5) + 0x561ccd1b) | 0;
-    }
-    this.#a = a;
-    this.#b = b;
-    this.#length += end - start;
-    return this;
+    this.number(number).number(end - start);
+    return this.range(view, start, end);
   }
 
   /** Feeds 32 bits. */
@@ -122,14 +107,6 @@ export function hashText(...texts: string[]): bigint {
 const encoder = new TextEncoder();
 const SCRATCH = new Uint8Array(1024);
 const SCRATCH_VIEW = new DataView(SCRATCH.buffer);
-
-/** One to three bytes as a number. */
-function tailOf(view: DataView, start: number, end: number): number {
-  let tail = view.getUint8(start);
-  if (end - start > 1) tail |= view.getUint8(start + 1) << 8;
-  if (end - start > 2) tail |= view.getUint8(start + 2) << 16;
-  return tail;
-}
 
 function finish(value: number): number {
   let h = value ^ (value >>> 16);

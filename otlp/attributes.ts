@@ -58,6 +58,12 @@ export class Said {
 }
 
 const RANK_NONE = 0x7fff_ffff;
+const VARINT_BYTES_MAX = 10;
+// Field numbers and wire types, as one byte.
+const TAG_1 = 0x0a;
+const TAG_2 = 0x12;
+const TAG_2_VARINT = 0x10;
+const TAG_3_VARINT = 0x18;
 
 /** Reads attributes, one KeyValue at a time, of one request. */
 export class AttributeReader {
@@ -101,6 +107,38 @@ export class AttributeReader {
 
   /** One KeyValue. Its value is checked whole, so that whatever passes the walk can be decoded later. */
   attribute(start: number, end: number, said: Said): void {
+    // As every exporter writes it, a short key and then a short value of one field: most of a request consists of them, and read at once they
+    // take a third of the time that two cursors do.
+    const bytes = this.#bytes;
+    const keyEnd = start + 2 + bytes[start + 1]!;
+    const valueStart = keyEnd + 4;
+    const usual =
+      valueStart <= end &&
+      end - keyEnd < 0x82 &&
+      bytes[start] === TAG_1 &&
+      bytes[start + 1]! < 0x80 &&
+      bytes[keyEnd] === TAG_2 &&
+      bytes[keyEnd + 1] === end - keyEnd - 2;
+    if (!usual) return this.#attributeInAnyOrder(start, end, said);
+    const tag = bytes[keyEnd + 2]!;
+    if (tag === TAG_1 && bytes[keyEnd + 3] === end - valueStart) {
+      const key = this.#keys.find(bytes, start + 2, keyEnd);
+      if (key !== undefined) this.#say(key, said, valueStart, end, -1);
+    } else if ((tag === TAG_2_VARINT || tag === TAG_3_VARINT) && this.#isVarint(keyEnd + 3, end)) {
+      const key = this.#keys.find(bytes, start + 2, keyEnd);
+      if (key !== undefined) this.#say(key, said, 0, -1, tag === TAG_3_VARINT ? keyEnd + 3 : -1);
+    } else this.#attributeInAnyOrder(start, end, said);
+  }
+
+  /** Whether the range is one varint, of ten bytes at most. */
+  #isVarint(start: number, end: number): boolean {
+    if (end - start > VARINT_BYTES_MAX) return false;
+    let at = start;
+    while (at < end && this.#bytes[at]! >= 0x80) at++;
+    return at === end - 1;
+  }
+
+  #attributeInAnyOrder(start: number, end: number, said: Said): void {
     const reader = this.#attribute.over(start, end);
     let keyStart = 0;
     let keyEnd = 0;

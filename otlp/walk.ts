@@ -115,6 +115,9 @@ class RequestWalk {
   #resourceLow = 0;
   #scopeHigh = 0;
   #scopeLow = 0;
+  /** Where the events of the span lie that is being walked: start and end in turn. */
+  readonly #events: number[] = [];
+  #eventWords = 0;
   #pauseAt = STEP_BYTES;
 
   constructor(keys: KeyTable, signal: Signal, body: Uint8Array) {
@@ -341,7 +344,7 @@ class RequestWalk {
     let startHigh = 0;
     let endLow = 0;
     let endHigh = 0;
-    let events = 0;
+    this.#eventWords = 0;
     let failed = false;
     while (reader.next()) {
       switch (reader.field) {
@@ -374,8 +377,8 @@ class RequestWalk {
           this.#attributes.attribute(reader.range(), reader.position, said);
           break;
         case 11:
-          events++;
-          reader.range();
+          this.#events[this.#eventWords++] = reader.range();
+          this.#events[this.#eventWords++] = reader.position;
           break;
         case 15:
           failed = this.#statusFailed(reader.range(), reader.position);
@@ -404,22 +407,17 @@ class RequestWalk {
     const nanos = (endHigh - startHigh) * 2 ** 32 + (endLow - startLow);
     floats[at + DURATION] = nanos > 0 ? nanos / 1e6 : 0;
     this.index.accepted++;
-    if (events > 0) this.#exceptionEvents(start, end, trace, high, low);
+    if (this.#eventWords > 0) this.#exceptionEvents(start, end, trace, high, low);
   }
 
   /** Span events that tell of an exception are events of their own; the others stay with their span. */
   #exceptionEvents(spanStart: number, spanEnd: number, trace: number, spanHigh: number, spanLow: number): void {
     const said = this.#part;
-    const reader = this.#items.over(spanStart, spanEnd);
-    let ordinal = 0;
-    while (reader.next()) {
-      if (reader.field !== 11) {
-        reader.skip();
-        continue;
-      }
-      ordinal++;
-      const start = reader.range();
-      const end = reader.position;
+    const events = this.#events;
+    for (let i = 0; i < this.#eventWords; i += 2) {
+      const start = events[i]!;
+      const end = events[i + 1]!;
+      const ordinal = i / 2 + 1;
       const fields = this.#fields.over(start, end);
       said.clear();
       let timeLow = 0;
