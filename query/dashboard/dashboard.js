@@ -10,6 +10,8 @@ start();
 async function start() {
   $('range').addEventListener('change', refresh);
   $('sign-in').addEventListener('submit', signIn);
+  $('ask-form').addEventListener('submit', askQuestion);
+  for (const example of $('examples').children) example.addEventListener('click', () => put(example.textContent));
   $('detail-close').addEventListener('click', () => {
     $('detail').hidden = true;
   });
@@ -31,6 +33,7 @@ const ROWS_MAX = 500;
 const FILL_ROWS = 100;
 const RECONNECT_MS = 2000;
 const STATUS_CLASS = { healthy: 'good', degraded: 'fair', unhealthy: 'bad', unknown: 'quiet' };
+const GRAVITY = ['critical', 'warning', 'info'];
 const SEVERITY_CLASS = { info: 'quiet', warning: 'fair', critical: 'bad' };
 const LEVEL_CLASS = { WARNING: 'fair', ERROR: 'bad', CRITICAL: 'bad' };
 
@@ -87,12 +90,36 @@ async function refresh() {
   }
 }
 
+function put(question) {
+  $('question').value = question;
+  $('ask-form').requestSubmit();
+}
+
+async function askQuestion(submit) {
+  submit.preventDefault();
+  const question = $('question').value.trim();
+  if (question === '') return;
+  try {
+    const { data } = await ask('/ai/query', { method: 'POST', body: JSON.stringify({ question }) });
+    const { suggestions = [], evidence = [], confidence } = data;
+    const sure = confidence === undefined ? '' : `${Math.round(confidence * 100)}% sure`;
+    const ids = evidence.slice(0, 5).flatMap((id) => [' ', action(String(id).slice(-8), () => explain(id))]);
+    $('answer').replaceChildren(
+      make('p', { className: 'said', textContent: data.answer }),
+      ...suggestions.map((what) => make('p', { textContent: what })),
+      make('p', { className: 'quiet' }, [sure, ...(ids.length > 0 ? [sure && ' · ', 'evidence', ...ids] : [])]),
+    );
+  } catch (error) {
+    $('answer').replaceChildren(make('p', { className: 'bad', textContent: error.message }));
+  }
+}
+
 /* ---- health and insights ---- */
 
 function showHealth({ data, meta }) {
   const score = data.overall_health_score;
   $('numbers').replaceChildren(
-    figure(score === null ? '–' : score, 'health', STATUS_CLASS[data.status]),
+    figure(score === null ? '–' : score, 'health of 100', STATUS_CLASS[data.status]),
     figure(count(data.total_events), 'events'),
     figure(count(data.error_events), 'errors', data.error_events > 0 ? 'bad' : ''),
     figure(count(data.active_operations), 'operations under way'),
@@ -126,7 +153,10 @@ function figure(value, label, className = '') {
 }
 
 function showInsights({ data }) {
-  const open = data.filter((insight) => insight.state !== 'ignored');
+  // They come last seen first; what is gravest is to be read first.
+  const open = data
+    .filter((insight) => insight.state !== 'ignored')
+    .sort((a, b) => GRAVITY.indexOf(a.severity) - GRAVITY.indexOf(b.severity));
   $('insights-note').textContent =
     open.length === 0 ? 'None. Either all is well, or nothing has been looked into yet.' : '';
   const unfolded = new Set([...$('insights').children].filter((shown) => shown.open).map((shown) => shown.dataset.id));
@@ -178,7 +208,7 @@ function show(title, ...children) {
 
 async function explain(id) {
   try {
-    const [{ data: why }, { data: event }] = await Promise.all([ask(`/errors/${id}/explain`), ask(`/events/${id}`)]);
+    const { data: why } = await ask(`/errors/${id}/explain`);
     const chain = why.chain.map((link) => `${link.component_id}: ${link.message}`).join('\n  ⇐ ');
     show(
       'Why',
@@ -186,7 +216,8 @@ async function explain(id) {
       make('pre', { textContent: chain }),
       make('p', { className: 'quiet', textContent: `${Math.round(why.confidence * 100)}% sure` }),
     );
-    await addEvent(event);
+    // What is explained may be an insight, whose event is no longer kept.
+    if (why.event_id !== null) await addEvent((await ask(`/events/${why.event_id}`)).data);
   } catch (error) {
     show('Why', make('p', { textContent: error.message }));
   }
