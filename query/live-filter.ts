@@ -37,16 +37,18 @@ export interface LiveFilter {
 export interface CompiledFilter {
   /** Which records of a block may match, from the columns alone; null when none can. */
   block(index: BlockIndex): BlockTest | null;
-  /** Whether anything is asked for that {@link CompiledFilter.event} alone can tell. */
-  readonly asksContent: boolean;
-  /** Whether an event whose record passed matches. @param text its message in lower case */
-  event(event: DebugEvent, text: string): boolean;
+  /** In lower case: what the message of an event must hold. The hub looks for those of all filters at once. */
+  readonly text: string | undefined;
+  /** Whether an event whose record passed, and whose message holds the text, matches; null: nothing else is asked for. */
+  readonly event: ((event: DebugEvent) => boolean) | null;
   insight(insight: Insight, type: MessageType): boolean;
 }
 
 export interface BlockTest {
   /** By component, severity and type: the same for every record that agrees in these. */
   kind(position: number): boolean;
+  /** Whether the component makes no difference within the block. */
+  everyComponent: boolean;
   /** The rest; null: nothing else is asked for. */
   record: RecordTest | null;
 }
@@ -81,6 +83,7 @@ export function compileFilter(filter: LiveFilter): CompiledFilter {
           (levels & LEVEL_BITS[columns.severity[i]!]!) !== 0 &&
           (types & (1 << columns.type[i]!)) !== 0 &&
           wanted[columns.component[i]!]!,
+        everyComponent: !wanted.includes(false),
         record: narrow
           ? (i, correlations) =>
               (operation === ANY || operation === columns.operation[i]) &&
@@ -91,13 +94,12 @@ export function compileFilter(filter: LiveFilter): CompiledFilter {
       };
     },
 
-    asksContent: q !== undefined || attributes.length > 0,
+    text: q === '' ? undefined : q,
 
-    event(event, text) {
-      return (
-        (q === undefined || text.includes(q)) && attributes.every(([key, value]) => attributeText(event, key) === value)
-      );
-    },
+    event:
+      attributes.length === 0
+        ? null
+        : (event) => attributes.every(([key, value]) => attributeText(event, key) === value),
 
     insight(insight, type) {
       if (eventsOnly || (messages !== null && !messages.has(type))) return false;

@@ -11,15 +11,12 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import { create, toBinary } from '@bufbuild/protobuf';
 import { WebSocket } from 'ws';
 import { ExportLogsServiceRequestSchema } from '../../proto/gen/opentelemetry/proto/collector/logs/v1/logs_service_pb.js';
+import { COMPONENTS, ERROR_EVERY, NEEDLES, wishOf } from './live-wishes.ts';
 import { cpuSeconds, type SystemUnderLoad, startSystem } from './system.ts';
 import { printTable } from './table.ts';
 
-const COMPONENTS = 250;
 const RECORDS_PER_REQUEST = 50;
 const GOAL_P95_MS = 100;
-/** Every so many events. */
-const ERROR_EVERY = 500;
-const NEEDLES = 1000;
 
 interface Load {
   requests: number;
@@ -276,18 +273,6 @@ async function watch(url: string, subscribers: number): Promise<void> {
       });
     });
   }
-}
-
-/** Six of ten watch a component, two the errors of all with something of their own, two look for words; the first takes all and reads nothing. */
-function wishOf(i: number): { channel: string; filter: object } {
-  if (i === 0) return { channel: 'debug:all', filter: {} };
-  if (i % 10 < 6) {
-    const level = [{}, { min_level: 'INFO' }, { level: ['INFO', 'ERROR'] }][i % 3]!;
-    return { channel: `debug:shop-${(i * 7) % COMPONENTS}`, filter: level };
-  }
-  if (i % 10 < 8)
-    return { channel: 'debug:all', filter: { min_level: 'ERROR', component_type: ['service', `other-${i}`] } };
-  return { channel: 'debug:all', filter: { q: `needle-${i % NEEDLES} ` } };
 }
 
 if (isMainThread) await main();
