@@ -96,7 +96,7 @@ export interface HealthAnswers {
 export function createHealthAnswers(needs: QueryNeeds): HealthAnswers {
   return {
     async componentHealth(tenant, input) {
-      const { window, counts, coverage, reading } = await count(tenant, input, input);
+      const { window, counts, coverage, reading } = await count(tenant, input, input, false);
       const { component_type, component_id } = input;
       const insights = await openInsights(tenant, component_type, component_id);
       const time_range = windowView(window, reading.now);
