@@ -1,3 +1,5 @@
+import type { RequestIndex } from '../otlp/walk.ts';
+
 /**
  * How much waits for the store and for how long, told in steps: one a group commit, joined two by two when there are too many,
  * so that a backlog of millions of entries costs no more to know than one of a thousand. A step counts whole until the store has
@@ -47,3 +49,11 @@ function joined(steps: readonly Step[]): Step[] {
   }
   return half;
 }
+
+/** What an entry that waits takes of the heap. */
+export function memoryBytesOf({ body, index }: { body: Uint8Array; index: RequestIndex | null }): number {
+  return body.length + (index === null ? 0 : index.records.length * INDEX_RECORD_BYTES);
+}
+
+// What the index of one record weighs, beside the body that it points into.
+const INDEX_RECORD_BYTES = 400;

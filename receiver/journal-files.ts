@@ -3,7 +3,7 @@
  * `line`, where its line in the ledger is not called so any more; `checkpoint`, how far the store has everything; and what was set
  * aside, `.damaged` or `.foreign`.
  */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { type FileHandle, link, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
@@ -168,6 +168,11 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
+/** So far behind what it found a process begins, so that two on copies of one directory never mean different entries by one position. */
+export function startingGap(): bigint {
+  return BigInt(randomInt(GAP_MAX));
+}
+
 export function endOf(segment: Segment): bigint {
   return segment.base + BigInt(segment.size);
 }
@@ -181,6 +186,8 @@ export function isLost(error: unknown): boolean {
 const QUARANTINED = /\.(damaged|foreign)$/;
 const SEGMENT_NAME = /^[0-9a-f]{16}\.segment$/;
 const DAMAGED_FILES_MAX = 2;
+// Four seconds of positions by the clock.
+const GAP_MAX = 2 ** 32;
 
 async function inspect(path: string, openFile: OpenFile) {
   const file = await openFile(path, 'r');

@@ -11,7 +11,6 @@
  *   two that were damaged. When full, appends are refused.
  * - Damage costs the damaged records only: reading goes on at the next whole one, and the file is kept aside.
  */
-import { randomInt } from 'node:crypto';
 import { mkdir, open, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { assert } from '../base/assert.ts';
@@ -22,7 +21,7 @@ import type { Logger } from '../base/log.ts';
 import type { Meter } from '../base/meter.ts';
 import type { RequestIndex } from '../otlp/walk.ts';
 import { lockFile } from './directory-lock.ts';
-import { Backlog } from './journal-backlog.ts';
+import { Backlog, memoryBytesOf } from './journal-backlog.ts';
 import {
   createSegment,
   endOf,
@@ -34,12 +33,14 @@ import {
   renameLine,
   type Segment,
   type SegmentFile,
+  startingGap,
   syncDirectory,
   writeAll,
   writeCheckpoint,
 } from './journal-files.ts';
 import { createJournalMetrics, type JournalMetrics, type JournalStats } from './journal-metrics.ts';
 import { JournalReader } from './journal-reader.ts';
+import { type Refusal, refusal } from './journal-refusal.ts';
 import { encodeRecordHead, type PlacedEntry, recordBytes, SEGMENT_HEADER_BYTES } from './segment.ts';
 
 export interface JournalEntry extends PlacedEntry {
@@ -99,17 +100,10 @@ export function createJournal(options: JournalOptions): Journal {
   return new SegmentedJournal(options);
 }
 
-// What the index of one record weighs in memory, beside the body that it points into.
-const INDEX_RECORD_BYTES = 400;
-const RETRY_FULL_SECONDS = 3;
-const RETRY_DISK_SECONDS = 2;
-const RETRY_STOPPING_SECONDS = 1;
 const READ_AGAIN_MS = 500;
 // A byte a nanosecond, and more than any disk syncs for long: positions by the clock grow faster than those by bytes.
 const POSITIONS_PER_MS = 1n << 20n;
 const MOVE_BYTES_MAX = 8 << 20;
-// Four seconds of positions by the clock.
-const GAP_MAX = 2 ** 32;
 
 interface Waiting {
   entry: Omit<JournalEntry, 'position'>;
@@ -213,12 +207,13 @@ class SegmentedJournal implements Journal {
 
   append(entry: Omit<JournalEntry, 'position'>): Promise<bigint> {
     const bytes = recordBytes(entry);
-    const { bytesMax } = this.#options;
     if (this.#state !== 'running') return Promise.reject(this.#refuse('stopping', 1));
+    const { bytesMax } = this.#options;
     if (bytes > bytesMax) {
       this.#metrics.refused.inc({ reason: 'too_large' });
-      const message = `${bytes} bytes exceed the whole journal of ${bytesMax} bytes`;
-      return Promise.reject(new DebugError('TOO_LARGE', message));
+      return Promise.reject(
+        new DebugError('TOO_LARGE', `${bytes} bytes exceed the whole journal of ${bytesMax} bytes`),
+      );
     }
     if (this.#heldBytes + this.#waitingBytes + bytes > bytesMax) return Promise.reject(this.#refuse('full', 1));
     return new Promise((resolve, reject) => {
@@ -332,21 +327,9 @@ class SegmentedJournal implements Journal {
     await file?.close().catch(() => {});
   }
 
-  #refuse(reason: 'full' | 'disk' | 'stopping', count: number, cause?: unknown): DebugError {
+  #refuse(reason: Refusal, count: number, cause?: unknown): DebugError {
     this.#metrics.refused.inc({ reason }, count);
-    switch (reason) {
-      case 'full':
-        return new DebugError('UNAVAILABLE', 'the journal is full: the store does not keep up', {
-          retryAfterSeconds: RETRY_FULL_SECONDS,
-        });
-      case 'disk':
-        return new DebugError('UNAVAILABLE', 'the journal cannot write to its disk', {
-          retryAfterSeconds: RETRY_DISK_SECONDS,
-          cause,
-        });
-      case 'stopping':
-        return new DebugError('UNAVAILABLE', 'the receiver is stopping', { retryAfterSeconds: RETRY_STOPPING_SECONDS });
-    }
+    return refusal(reason, cause);
   }
 
   // ── take and release ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -463,7 +446,7 @@ class SegmentedJournal implements Journal {
   async seek(position: bigint): Promise<bigint> {
     assert(!this.#taking, 'seek comes before the first take');
     const stranded = this.#segments.filter(({ base }) => base >= this.#found && base < position);
-    this.#floor = position + gap();
+    this.#floor = position + startingGap();
     if (stranded.length > 0) await this.#move(stranded);
     this.#found = max(this.#found, position);
     this.#read = position;
@@ -611,15 +594,6 @@ class SegmentedJournal implements Journal {
       this.#unlock?.();
     }
   }
-}
-
-function memoryBytesOf(entry: JournalEntry): number {
-  return entry.body.length + (entry.index === null ? 0 : entry.index.records.length * INDEX_RECORD_BYTES);
-}
-
-/** Behind what it found a process begins somewhere, so that two of them on copies of one directory never mean different entries by the same position. */
-function gap(): bigint {
-  return BigInt(randomInt(GAP_MAX));
 }
 
 function max(a: bigint, b: bigint): bigint {

@@ -1,9 +1,11 @@
 /**
- * `npm run faults -- [--kills 1000] [--seed N] [--store embedded|postgres|both] [--json FILE] [--log-level warn]`: the model test
- * for as long as one likes. Prints where processes were killed and what was broken, and ends with 1 when the promise was.
+ * `npm run faults -- [--kills 1000] [--seed N] [--store embedded|postgres|both] [--worlds 4] [--json FILE] [--log-level warn]`: the model
+ * test for as long as one likes, in several worlds of each store at once, since a world mostly waits. Prints where processes were
+ * killed and what was broken, and ends with 1 when the promise was.
  */
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { buildServer } from '../../build.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { startRedis } from '../support/redis.ts';
 import { type ModelReport, runModel } from './model.ts';
@@ -14,34 +16,71 @@ async function main(): Promise<void> {
       kills: { type: 'string', default: '1000' },
       seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
       store: { type: 'string', default: 'both' },
+      worlds: { type: 'string', default: '4' },
       json: { type: 'string' },
       'log-level': { type: 'string', default: 'silent' },
     },
   });
   const stores = values.store === 'both' ? ['embedded', 'postgres'] : [values.store];
-  const kills = Math.ceil(Number(values.kills) / stores.length);
+  const worlds = Number(values.worlds);
+  const kills = Math.ceil(Number(values.kills) / stores.length / worlds);
   const seed = Number(values.seed);
-  console.log(`seed ${seed}: again with --kills ${values.kills} --seed ${seed} --store ${values.store}`);
+  console.log(
+    `seed ${seed}: again with --kills ${values.kills} --seed ${seed} --store ${values.store} --worlds ${worlds}`,
+  );
 
+  await buildServer();
   const reports: Record<string, ModelReport> = {};
-  for (const store of stores) reports[store] = await run(store, kills, seed, values['log-level']);
+  for (const store of stores) reports[store] = await run(store, { worlds, kills, seed, logLevel: values['log-level'] });
   print(reports);
   if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(reports, null, 2)}\n`);
   process.exitCode = Object.values(reports).some(({ violations }) => violations.length > 0) ? 1 : 0;
 }
 
-async function run(store: string, kills: number, seed: number, logLevel: string): Promise<ModelReport> {
+interface Run {
+  worlds: number;
+  /** In each world. */
+  kills: number;
+  seed: number;
+  logLevel: string;
+}
+
+async function run(store: string, { worlds, kills, seed, logLevel }: Run): Promise<ModelReport> {
   const [postgres, redis] = store === 'embedded' ? [] : await Promise.all([startPostgres(), startRedis()]);
-  const progress = (done: number) => {
-    if (done % 50 === 0 || done === kills) console.log(`${store}: ${done} of ${kills} kills`);
+  let done = 0;
+  const progress = () => {
+    if (++done % 50 === 0 || done === kills * worlds) console.log(`${store}: ${done} of ${kills * worlds} kills`);
   };
   try {
     const servers = postgres && redis && { postgres: postgres.url, redis: redis.url };
-    return await runModel({ seed, kills, logLevel, progress, ...(servers && { servers }) });
+    const options = { kills, logLevel, progress, built: true, ...(servers && { servers }) };
+    const seeds = Array.from({ length: worlds }, (_, world) => seed + world);
+    return together(await Promise.all(seeds.map((seed) => runModel({ ...options, seed }))));
   } finally {
     await postgres?.stop();
     await redis?.stop();
   }
+}
+
+/** Several worlds as one report. */
+function together(reports: readonly ModelReport[]): ModelReport {
+  const sum = <K extends string>(counts: readonly Partial<Record<K, number>>[]) => {
+    const total: Partial<Record<K, number>> = {};
+    for (const count of counts) {
+      for (const [name, n] of Object.entries(count) as [K, number][]) total[name] = (total[name] ?? 0) + n;
+    }
+    return total;
+  };
+  return {
+    seed: reports[0]!.seed,
+    kills: sum(reports.map(({ kills }) => kills)),
+    faults: sum(reports.map(({ faults }) => faults)) as ModelReport['faults'],
+    records: sum(reports.map(({ records }) => records)) as ModelReport['records'],
+    requests: sum(reports.map(({ requests }) => requests)) as ModelReport['requests'],
+    checks: reports.reduce((all, { checks }) => all + checks, 0),
+    violations: reports.flatMap(({ seed, violations }) => violations.map((violation) => `seed ${seed}: ${violation}`)),
+    seconds: Math.max(...reports.map(({ seconds }) => seconds)),
+  };
 }
 
 function print(reports: Record<string, ModelReport>): void {

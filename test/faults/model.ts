@@ -47,6 +47,8 @@ export interface ModelOptions {
   servers?: { postgres: string; redis: string };
   /** Kills between two looks at what is stored. */
   killsPerCheck?: number;
+  /** Whether the processes run what lies in dist/. */
+  built?: boolean;
   /** Told now and then how far it is. */
   progress?: (kills: number) => void;
   logLevel?: string;
@@ -94,9 +96,9 @@ const REQUEST_RECORDS_MAX = 12;
 const JOURNAL_BYTES = 2 ** 20;
 const MINUTE_NANOS = 60_000_000_000n;
 
-async function createWorld({ seed, servers, logLevel }: ModelOptions, random: Random) {
+async function createWorld({ seed, servers, logLevel, built }: ModelOptions, random: Random) {
   const folder = await mkdtemp(join(tmpdir(), 'ai-debug-faults-'));
-  const victims = createVictims(join(folder, 'compile-cache'), logLevel);
+  const victims = createVictims(join(folder, 'compile-cache'), logLevel, built);
   const database = servers && (await createDatabase(servers.postgres));
   const postgres = database && (await startLink(database.url));
   const redis = servers && (await startLink(servers.redis));

@@ -26,14 +26,17 @@ export interface Victims {
 
 const START_MS_MAX = 30_000;
 
-/** @param compileCache folder in which the processes share what was compiled: without it each compiles everything anew */
-export function createVictims(compileCache: string, logLevel = 'silent'): Victims {
+/**
+ * @param compileCache folder in which the processes share what was compiled: without it each compiles everything anew
+ * @param built whether they run what lies in dist/
+ */
+export function createVictims(compileCache: string, logLevel = 'silent', built = false): Victims {
   const children = new Set<ChildProcess>();
   let ahead: Promise<ChildProcess> | undefined;
 
   async function load(): Promise<ChildProcess> {
     const environment = Object.entries(process.env).filter(([name]) => !name.startsWith('DEBUG_'));
-    const child = fork(join(import.meta.dirname, 'victim.ts'), {
+    const child = fork(join(import.meta.dirname, 'victim.ts'), built ? ['--built'] : [], {
       env: { ...Object.fromEntries(environment), NODE_COMPILE_CACHE: compileCache },
       execArgv: [],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
