@@ -81,7 +81,9 @@ export function maskValues(message: string): string {
 /** What several values together mean: dates, amounts with their unit, lists of any length. */
 export function simplify(masked: string): string {
   let text = masked.includes('() ') ? masked.replace(EMPTY_VALUE, '(<value>)') : masked;
-  if (text.includes(':')) text = text.replace(TRUTH, '<bool>');
+  if (text.includes(':') || text.includes(' is ')) text = text.replace(TRUTH, '<bool>');
+  if (text.includes('from ')) text = text.replace(TRANSITION, 'from <value> to <value>');
+  if (text.includes('.')) text = text.replace(QUALIFIED, '<id>');
   if (!text.includes('<')) return text;
   text = text
     .replace(CONSTRUCTED, '<value>')
@@ -93,7 +95,11 @@ export function simplify(masked: string): string {
 
 const DATE =
   /(?:\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? )?\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]* <num>(?: (?:<time>|<num>|[A-Z]{3,4}(?= <num>)))*/g;
-const TRUTH = /(?<=:\s?)(?:true|false|null)\b/gi;
+const TRUTH = /(?<=:\s?)(?:true|false|null)\b|(?<=\bis )(?:true|false)\b/gi;
+/** A change names two states, which constants are called by. */
+const TRANSITION = /\bfrom [A-Z][A-Z\d_]+ to [A-Z][A-Z\d_]+\b/g;
+/** The name of a class or package of three parts and more, where it is said to be one. */
+const QUALIFIED = /(?<=\b(?:class|package|plugin|bundle)(?: |: ?))[\w$<>-]+(?:\.[\w$<>-]+){2,}/gi;
 // `Source{10}` as the value of a key.
 const CONSTRUCTED = /<value>(?:\{[^{}]*\}|\([^()]*\)|\[[^[\]]*\])/g;
 const SIZE = /<num> (?:bytes?|[KMGTP]i?B|B)\b/g;
@@ -138,6 +144,8 @@ const WHOLE: readonly (readonly [needs: number, placeholder: string, pattern: Re
   [DIGIT, '<size>', /^\d+(?:\.\d+)?(?:[kKMGTP]i?)?(?:[bB]|bytes)$/],
   [SLASH, '<path>', /^(?:~|\.{1,2}|[a-zA-Z]:)?[/\\][^/\\]/],
   [SLASH, '<path>', /^[^/\\]+[/\\][^/\\]+[/\\].*[._\d]/],
+  // A component of a package: `com.example.app/.ui.Main`.
+  [SLASH, '<path>', /^[\w$-]+(?:\.[\w$-]+)+\/[\w.$-]*\.[\w.$-]+$/],
   // A name with a port is a host; without one its end must be a public or usual private one.
   [DOT, '<host>', /^(?:[\w-]+\.)+(?!(?:c|h|cc|cs|go|js|kt|py|rb|rs|ts|cpp|hpp|php|java|scala):)[a-z][a-z\d-]*:\d+$/],
   [
@@ -153,6 +161,7 @@ const PART =
   /[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?|(?:(?<![0-9A-Za-z])[-+])?[0-9A-Za-z]*\d[0-9A-Za-z]*/g;
 const NUMBER = /^[-+]?\d+$/;
 const HEX = /^[-+]?(?:0[xX][0-9a-fA-F]+|[0-9a-f]{6,}|[0-9A-F]{6,}|[0-9a-fA-F]{8,})$/;
+const ALTERNATING = /^\d+[A-Za-z]+\d/;
 const NAME_AND_NUMBER = /^([-+]?[A-Za-z]+)\d+$/;
 
 function maskPart(part: string): string {
@@ -163,7 +172,7 @@ function maskPart(part: string): string {
   const name = NAME_AND_NUMBER.exec(part);
   if (name !== null) return `${name[1]}<num>`;
   // Letters and digits that alternate are made by machines, not people.
-  return part.length >= ID_LENGTH_MIN ? '<id>' : part.replace(DIGITS, '<num>');
+  return part.length >= ID_LENGTH_MIN || ALTERNATING.test(part) ? '<id>' : part.replace(DIGITS, '<num>');
 }
 
 /** Where the quote that opens at `start` closes; -1 when it opens none: an apostrophe, or one without its other. */

@@ -165,7 +165,7 @@ const INFLECTED = /^[A-Z]?[a-z]+(?:ed|ing)$/;
 const OPPOSITE =
   /^(?:up|down|on|off|in|out|start|stop|open|close|enable|disable|add|remove|begin|end|read|write|get|set|before|after|first|last|ok|success|failure|yes|no|true|false)$/i;
 const KIND =
-  /^(?:user|username|host|hostname|node|service|client|server|device|interface|process|thread|job|task|queue|topic|table|file|module|package|name|named)$/i;
+  /^(?:user|username|group|role|host|hostname|node|pod|container|cluster|namespace|service|client|server|network|domain|device|interface|volume|process|thread|job|task|queue|topic|channel|database|schema|table|file|bucket|module|package|class|plugin|name|named)$/i;
 
 function covers(general: Pieces, special: Pieces): boolean {
   if (general.words.length !== special.words.length) return false;

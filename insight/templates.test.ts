@@ -30,6 +30,12 @@ test('values become typed placeholders, words stay', () => {
     ['from db.internal.example.com:5432 at main.c:17', 'from <host> at main.c:<num>'],
     ['started Fri Jun 17 07:07:00 2005', 'started <time>'],
     ['cache: true, "left": null', 'cache: <bool>, "left": <bool>'],
+    ['job moved from NEW to RUNNING_LATE', 'job moved from <value> to <value>'],
+    ['job moved from bed to table', 'job moved from bed to table'],
+    ['visible is false, x is null', 'visible is <bool>, x is null'],
+    ['Loading class org.acme.shop.Cart for class a.b.C$D', 'Loading class <id> for class <id>'],
+    ['start com.acme.app/.ui.Main now', 'start <path> now'],
+    ['link 1N02 of Token{3b589 x} ends', 'link <id> of Token{<id> x} ends'],
     ['', ''],
   ];
   for (const [message, template] of cases) expect(templateText(message)).toBe(template);
@@ -89,6 +95,27 @@ test('what something is told by stays: states, verbs, protocol words, and messag
     expect(new Set(await minedOf(words.map((word) => `link to the peer ${word} now`))).size).toBe(words.length);
   }
   expect(new Set(await minedOf(['cache a', 'cache b', 'cache c', 'cache d'])).size).toBe(4);
+});
+
+test('what systems of many kinds say about values only is one template', async () => {
+  const alike = [
+    [
+      'sshd[77]: Accepted key for ann from 10.0.0.1 port 4 ssh2',
+      'sshd[8]: Accepted key for ann from 10.9.0.1 port 52044 ssh2',
+    ],
+    ['Jun  7 01:02:03 db1 kernel: eth0 up', 'Dec 17 11:12:13 db2 kernel: eth1 up'],
+    ['Loaded Core: C:\\Win\\x64_a\\core.dll (0x8004)', 'Loaded Core: C:\\Win\\x64_b_6.1\\core.dll (0x1)'],
+    ['attempt_17_0020_m_02_0 is : 0.23', 'attempt_18_1_m_1_0 is : 1.0'],
+    ['stage 1.0 (TID 3). 1234 bytes sent', 'stage 12.1 (TID 44). 9 bytes sent'],
+    ['lock=233, flags=0x1, tag="View Lock", ws=null', 'lock=7, flags=0x9, tag="A", ws=WorkSource{10}'],
+    ['peers [10.0.0.1, 10.0.0.2, 10.0.0.3] joined', 'peers [10.0.0.9] joined'],
+    ['GC took 3 ms, then 1.5 s of 40 MB', 'GC took 12 s, then 2 ms of 1.2 GB'],
+    ['on Window{9f4ef63 u0 a.b.c/.Main}: gone', 'on Window{12ab u0 x.y.z/x.y.Other}: gone'],
+    ['Memory: 1024 used: 512 free: 512', 'Memory: 8 used: 3 free: 5'],
+    ['opened for user ann by (uid=0)', 'opened for user bob by (uid=7)'],
+    ['com.acme.Shop$Cart@1f2e3d closed', 'com.acme.Shop$Cart@99aa11 closed'],
+  ];
+  for (const messages of alike) expect(new Set(await minedOf(messages)), messages[0]).toHaveLength(1);
 });
 
 test('a number or path beside a word is proof enough', async () => {
