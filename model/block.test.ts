@@ -1,4 +1,4 @@
-import { zstdCompressSync } from 'node:zlib';
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -29,7 +29,7 @@ describe('a block', () => {
         const receivedAt = records.reduce((min, one) => (one.receivedAt < min ? one.receivedAt : min), UINT64_MAX);
         expect(header.receivedAt).toBe(receivedAt);
         for (const [i, record] of records.entries()) {
-          const text = (values: string[], code: number) => (code === 0 ? null : values[code - 1]);
+          const text = (values: readonly string[], code: number) => (code === 0 ? null : values[code - 1]);
           expect({
             time: columns.time[i],
             hash: columns.hash[i],
@@ -71,6 +71,27 @@ describe('a block', () => {
         }
       }),
     );
+  });
+
+  it('is read as it was written before its header had sections', () => {
+    const { index } = buildBlock('t', 3, '2026-01-15', [record({ correlation: 'c' }), record({ operation: 'o' })]);
+    const { header, columns, count } = decodeIndex(index);
+    const raw = new Uint8Array(zstdDecompressSync(index));
+    const lists = Object.fromEntries(
+      (['components', 'correlations', 'operations', 'traces', 'templates', 'envelopes'] as const).map((list) => [
+        list,
+        header[list],
+      ]),
+    );
+    const json = Buffer.from(
+      JSON.stringify({ ...header, ...lists }, (_, value) => (typeof value === 'bigint' ? String(value) : value)),
+    );
+    const old = Buffer.concat([raw.subarray(0, 16 + count * 47), json]);
+    old.write('ADB1', 0);
+    old.writeUInt32LE(json.length, 8);
+    const read = decodeIndex(zstdCompressSync(old));
+    expect(read.header).toEqual({ ...header, ...lists });
+    expect(read.columns).toEqual(columns);
   });
 
   it('has the range of its times, and an id that begins with the newest', () => {

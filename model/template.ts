@@ -39,6 +39,20 @@ export async function currentTemplates(
   return current;
 }
 
+/**
+ * The ids that records of one template may have: its own, and those that were given before it was merged into what it is now.
+ * @param id any of them
+ * @param all rows of all templates
+ */
+export async function idsOfTemplate(id: string, all: readonly Template[]): Promise<Set<string>> {
+  const rows = new Map(all.map((row) => [row.id, row]));
+  const read = async (ids: readonly string[]) => ids.flatMap((one) => rows.get(one) ?? []);
+  const current = await currentTemplates([...rows.keys()], read);
+  const now = current.get(id)?.id ?? id;
+  const same = [...current].filter(([, template]) => template.id === now).map(([one]) => one);
+  return new Set([id, now, ...same]);
+}
+
 const PLACEHOLDER = /<(?:\w+|\*)>/g;
 // Each merge makes another position general; more than a few in one text are rare.
 const STEPS_MAX = 16;

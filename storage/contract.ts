@@ -247,8 +247,8 @@ export interface RowStore {
   componentSums(tenant: string, range: MinuteRange): Promise<ComponentSum[]>;
   /** Who called whom in the minutes in [start, end], ascending; what was taken back whole is left out. */
   edgeMinutes(tenant: string, range: { start: bigint; end: bigint }): Promise<EdgeMinute[]>;
-  /** Those of the given ids that exist. */
-  templates(tenant: string, ids: readonly string[]): Promise<Template[]>;
+  /** Those of the given ids that exist; without ids all that there are. */
+  templates(tenant: string, ids?: readonly string[]): Promise<Template[]>;
   /** What is known of these traces, and of all traces of these correlations. */
   traceCorrelations(
     tenant: string,

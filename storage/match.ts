@@ -37,6 +37,8 @@ export interface ContentQuery {
 export interface Scope extends ColumnQuery {
   /** The traces that `correlation_id` stands for. */
   traces: readonly string[];
+  /** The ids that `template_id` stands for. */
+  templates: ReadonlySet<string>;
   /** Only records before this one, newest first. */
   older: { time: bigint; hash: bigint } | null;
 }
@@ -70,12 +72,16 @@ export function columnMatcher(scope: Scope): (index: BlockIndex) => Matches | nu
     for (const [column, values, value] of [
       [columns.operation, header.operations, operation_id],
       [columns.trace, header.traces, trace_id],
-      [columns.template, header.templates, template_id],
     ] as const) {
       if (value === undefined) continue;
       const code = values.indexOf(value) + 1;
       if (code === 0) return null;
       tests.push((i) => column[i] === code);
+    }
+    if (template_id !== undefined) {
+      const wanted = header.templates.map((template) => scope.templates.has(template));
+      if (!wanted.includes(true)) return null;
+      tests.push((i) => wanted[columns.template[i]! - 1] === true);
     }
     if (types !== undefined) tests.push((i) => types[columns.type[i]!]!);
     if (severityMin > 0) {

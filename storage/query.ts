@@ -10,9 +10,10 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import { assert } from '../base/assert.ts';
 import { DebugError } from '../base/errors.ts';
-import { type BlockIndex, blockKey, decodeIndex, decodePayload } from '../model/block.ts';
+import { type BlockIndex, blockKey, decodeIndex, decodePayloadAside } from '../model/block.ts';
 import type { DebugEvent } from '../model/event.ts';
 import { eventId, parseEventId } from '../model/ids.ts';
+import { idsOfTemplate } from '../model/template.ts';
 import { type BlockRecords, readBlock } from '../otlp/read.ts';
 import { requestsOf, type StoredRequest } from './archive/lines.ts';
 import type { BlockSelector, RowStore, TierName } from './contract.ts';
@@ -64,7 +65,7 @@ export interface EventReaderOptions {
   blocks: (selector: BlockSelector) => BlockWalk;
   /** Of the fastest tier alone: one event by its id need not wait for the others where that has it. */
   hotBlocks?: (selector: BlockSelector) => BlockWalk;
-  rows: Pick<RowStore, 'traceCorrelations'>;
+  rows: Pick<RowStore, 'traceCorrelations' | 'templates'>;
   /** For decoded blocks, half for indexes and half for payloads. */
   cacheBytesMax?: number;
 }
@@ -83,11 +84,19 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
       const matchContent = contentMatcher(query);
       const pause = createPause();
       const walk = blocks(selectorOf(scope));
-      for await (const block of walk) {
-        if (page.isFull && timeOf(block.id) < timeOf(page.oldest!)) break;
-        await pause();
+      const opening = (block: TieredBlock) => {
         const index = opened.index(tenant, block);
         const matches = matchColumns(index);
+        if (matches !== null && matchContent !== null && holdsAny(index.count, matches)) opened.prefetch(tenant, block);
+        return { block, index, matches };
+      };
+      for await (const { block, index, matches } of ahead(
+        walk,
+        opening,
+        matchContent === null ? 0 : PAYLOADS_AT_ONCE,
+      )) {
+        if (page.isFull && timeOf(block.id) < timeOf(page.oldest!)) break;
+        await pause();
         if (matches === null) continue;
         let records: BlockRecords | undefined;
         let canMatch: ((position: number) => boolean) | null = null;
@@ -180,7 +189,7 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
     return null;
   }
 
-  /** A correlation stands for its traces too. */
+  /** A correlation stands for its traces too, a template for those that have become part of it. */
   async function resolve<Q extends ColumnQuery & { before?: string }>(query: Q): Promise<Q & Scope> {
     const before = query.before === undefined ? null : parseEventId(query.before);
     if (query.before !== undefined && before === null) {
@@ -188,9 +197,11 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
         fields: [{ field: 'before', message: 'must be 32 hex digits' }],
       });
     }
-    const { tenant, correlation_id } = query;
+    const { tenant, correlation_id, template_id } = query;
     const traces = correlation_id === undefined ? [] : await tracesOf(tenant, correlation_id);
-    return { ...query, traces, older: before };
+    const templates =
+      template_id === undefined ? new Set<string>() : await idsOfTemplate(template_id, await rows.templates(tenant));
+    return { ...query, traces, templates, older: before };
   }
 
   /**
@@ -250,6 +261,21 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
   }
 }
 
+/** What `begin` makes of each item, begun this many items before it is asked for. */
+async function* ahead<T, U>(items: AsyncIterable<T>, begin: (item: T) => U, count: number): AsyncGenerator<U> {
+  const begun: U[] = [];
+  for await (const item of items) {
+    begun.push(begin(item));
+    if (begun.length > count) yield begun.shift()!;
+  }
+  yield* begun;
+}
+
+function holdsAny(count: number, matches: (position: number) => boolean): boolean {
+  for (let i = 0; i < count; i++) if (matches(i)) return true;
+  return false;
+}
+
 // A page's events lie in a few blocks, of 100 kB each.
 const PAYLOADS_AT_ONCE = 8;
 // A correlation is one operation and lies in a few blocks. One that is a day's session may touch more: then the newest of its traces
@@ -291,6 +317,8 @@ function openedBlocks(bytesMax: number) {
     // Resources and scopes are kept decoded beside the bytes: a few kB.
     sizeCalculation: ({ payload }) => payload.length + 8192,
   });
+  /** Who asks for what another is just opening waits for that. */
+  const beingOpened = new Map<string, Promise<OpenPayload>>();
 
   function index(tenant: string, block: TieredBlock): BlockIndex {
     const name = `${block.id} ${tenant}`;
@@ -303,13 +331,29 @@ function openedBlocks(bytesMax: number) {
     const name = `${block.id} ${tenant}`;
     const known = payloads.get(name);
     if (known !== undefined) return known;
-    const payload = decodePayload(await block.payload());
+    let opening = beingOpened.get(name);
+    if (opening === undefined) {
+      opening = open(tenant, block, name).finally(() => beingOpened.delete(name));
+      beingOpened.set(name, opening);
+    }
+    return opening;
+  }
+
+  async function open(tenant: string, block: TieredBlock, name: string): Promise<OpenPayload> {
+    const payload = await decodePayloadAside(await block.payload());
     const opened = { payload, records: readBlock(index(tenant, block), payload) };
     payloads.set(name, opened);
     return opened;
   }
 
-  return { index, payload };
+  return {
+    index,
+    payload,
+    /** Fails in silence: whoever asks for it will hear. */
+    prefetch(tenant: string, block: TieredBlock): void {
+      payload(tenant, block).catch(() => {});
+    },
+  };
 }
 
 interface OpenPayload {
@@ -317,11 +361,13 @@ interface OpenPayload {
   records: BlockRecords;
 }
 
-/** 47 bytes a record of columns; a text of the header about 64. */
-function indexBytes({ header, count }: BlockIndex): number {
-  const texts = header.correlations.length + header.operations.length + header.traces.length + header.templates.length;
-  return 47 * count + 64 * (texts + 2 * header.components.length) + 400 * header.envelopes.length + 500;
+/** The columns, and behind them the lists as they came, which take some four times as much once they have been asked for. */
+function indexBytes({ columns, count }: BlockIndex): number {
+  const { byteLength } = columns.time.buffer;
+  return byteLength + 4 * (byteLength - INDEX_RECORD_BYTES * count) + 500;
 }
+
+const INDEX_RECORD_BYTES = 47;
 
 /** Records met already, by id. Those newer than every block to come are forgotten, since they cannot come again. */
 class SeenOnce {

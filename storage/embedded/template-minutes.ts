@@ -59,7 +59,8 @@ export function writeTemplate(database: Database, tenant: string, { id, text, me
   ]);
 }
 
-export function readTemplates(database: Database, tenant: string, ids: readonly string[]): Template[] {
+export function readTemplates(database: Database, tenant: string, ids?: readonly string[]): Template[] {
+  if (ids === undefined) return database.all<Template>('SELECT id, text FROM template WHERE tenant = ?', [tenant]);
   return database.all<Template>(
     'SELECT id, text FROM template WHERE tenant = ? AND id IN (SELECT value FROM json_each(?))',
     [tenant, JSON.stringify(ids)],

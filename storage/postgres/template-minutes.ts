@@ -52,12 +52,12 @@ export async function addTemplateMinutes(
   await client.query(ADD, [tenant, recordset(added.map((row) => ({ ...row, day: retentionDay(row.minute) })))]);
 }
 
-export async function templates(connection: Connection, tenant: string, ids: readonly string[]): Promise<Template[]> {
+export async function templates(connection: Connection, tenant: string, ids?: readonly string[]): Promise<Template[]> {
   return connection.rows<{ id: string; text: string }>(
     tenant,
     `SELECT template_id AS id, template_text AS text FROM template
-     WHERE tenant_id = $1 AND template_id = ANY ($2::text[]) ORDER BY template_id`,
-    [tenant, ids.map(rowText)],
+     WHERE tenant_id = $1 AND ($2::text[] IS NULL OR template_id = ANY ($2)) ORDER BY template_id`,
+    [tenant, ids?.map(rowText) ?? null],
   );
 }
 

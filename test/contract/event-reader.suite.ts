@@ -7,6 +7,7 @@ import type { Block } from '../../model/block.ts';
 import { LEVELS, levelOf, severityOf } from '../../model/event.ts';
 import { eventId } from '../../model/ids.ts';
 import type { TraceCorrelation } from '../../model/rollup.ts';
+import { templateId } from '../../model/template.ts';
 import type { ColdStore, HotStore, TierName, WarmStore } from '../../storage/contract.ts';
 import type { EventQuery } from '../../storage/query.ts';
 import { createTiers, type Tiers } from '../../storage/tiers.ts';
@@ -57,6 +58,30 @@ export function describeEventReader(name: string, make: () => Promise<TiersHarne
     }
     const messages = async (query: Partial<EventQuery> = {}) =>
       (await page(query)).events.map(({ message }) => message);
+
+    it('a template stands for those that have become part of it, before and after', async () => {
+      const texts = ['user ann left', 'user <*> left', '<*> <*> left', 'user <num> entered'];
+      const [first, second, general, other] = texts.map(templateId) as [string, string, string, string];
+      const logs = [first, second, general, other].map((template, i) => ({
+        time: NOON + BigInt(i) * SECOND,
+        message: texts[i]!,
+        template,
+      }));
+      await place('default', logBlock(logs), ['warm']);
+      await stores.warm.commit(
+        flush({
+          templates: [
+            { id: first, text: texts[1]!, merged: true },
+            { id: second, text: texts[2]!, merged: true },
+            { id: general, text: texts[2]! },
+            { id: other, text: texts[3]! },
+          ],
+        }),
+      );
+      const merged = ['<*> <*> left', 'user <*> left', 'user ann left'];
+      for (const template_id of [first, second, general]) expect(await messages({ template_id })).toEqual(merged);
+      expect(await messages({ template_id: other })).toEqual(['user <num> entered']);
+    });
 
     it('pages hold every record once, newest first, whatever is asked and wherever it lies', async () => {
       let run = 0;
