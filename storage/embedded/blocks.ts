@@ -1,4 +1,5 @@
 /** Blocks and their keys in SQLite: written within a commit, found newest first. */
+import type { SQLInputValue } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { DebugError } from '../../base/errors.ts';
 import { type Block, decodeIndex, keysOf } from '../../model/block.ts';
@@ -18,39 +19,27 @@ const WIDTH_ANY = WIDTHS.length;
 
 /** Writes those that are not there yet, within the caller's transaction. */
 export function writeBlocks(database: Database, blocks: readonly Block[]): void {
-  const keys: { key: bigint; block: bigint; written: Block }[] = [];
+  const keys: { key: bigint; row: SQLInputValue[] }[] = [];
   for (const written of blocks) {
+    const { tenant, timeMin } = written;
+    const [width, id, time] = [widthOf(written), idBytes(written.id), rowTime(timeMin)];
     const { changes, lastInsertRowid } = database.run(
       `INSERT INTO block (tenant, shard, day, id, width, time_min, records, block_index, payload)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-      [
-        written.tenant,
-        written.shard,
-        written.day,
-        idBytes(written.id),
-        widthOf(written),
-        rowTime(written.timeMin),
-        written.count,
-        written.index,
-        written.payload,
-      ],
+      [tenant, written.shard, written.day, id, width, time, written.count, written.index, written.payload],
     );
     if (changes === 0n) continue;
-    for (const key of written.keys) keys.push({ key: signedKey(key), block: lastInsertRowid, written });
+    for (const block of written.keys) {
+      const key = signedKey(block);
+      keys.push({ key, row: [tenant, key, width, id, time, lastInsertRowid] });
+    }
   }
   // In the order of the tree: neighbours share a page, and a flush of many blocks visits each page once.
   keys.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
-  for (const { key, block, written } of keys) {
-    database.run('INSERT INTO block_key (tenant, key, width, id, time_min, block) VALUES (?, ?, ?, ?, ?, ?)', [
-      written.tenant,
-      key,
-      widthOf(written),
-      idBytes(written.id),
-      rowTime(written.timeMin),
-      block,
-    ]);
-  }
+  for (const { row } of keys) database.run(INSERT_KEY, row);
 }
+
+const INSERT_KEY = 'INSERT INTO block_key (tenant, key, width, id, time_min, block) VALUES (?, ?, ?, ?, ?, ?)';
 
 /** Blocks that match, newest first. Ids are read ahead, a few of each key; an index when its turn has come. */
 export async function* findBlocks(database: Database, selector: BlockSelector): AsyncGenerator<FoundBlock> {
