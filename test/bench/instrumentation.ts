@@ -66,6 +66,7 @@ async function main(): Promise<void> {
 
 /** One service from its start to its end: a warm-up that is not counted, then each path. */
 async function measure(nodeArgs: string[], receiver: string): Promise<Sample> {
+  const spool = await mkdtemp(join(tmpdir(), 'ai-debug-bench-spool-'));
   const spawnedMs = performance.now();
   const service = fork(SERVICE, {
     execArgv: nodeArgs,
@@ -78,6 +79,8 @@ async function measure(nodeArgs: string[], receiver: string): Promise<Sample> {
       OTEL_TRACES_EXPORTER: 'otlp',
       OTEL_LOGS_EXPORTER: 'otlp',
       OTEL_METRICS_EXPORTER: 'otlp',
+      // What the kill at the end leaves behind is not the next round's to deliver.
+      AI_DEBUG_SPOOL_DIR: spool,
       // The cloud detectors of the stock package ask the network; this machine's answers would be measured, not the package.
       OTEL_NODE_RESOURCE_DETECTORS: 'env,host,os,process,serviceinstance',
     },
@@ -107,6 +110,7 @@ async function measure(nodeArgs: string[], receiver: string): Promise<Sample> {
   const ended = once(service, 'exit');
   service.kill('SIGKILL');
   await ended;
+  await rm(spool, { recursive: true, force: true });
   return sample;
 }
 
