@@ -9,7 +9,7 @@
  */
 import type { ComponentRef } from '../model/block.ts';
 import type { DebugEvent } from '../model/event.ts';
-import { PEER_HOST_KEYS, PEER_NAME_KEYS, PEER_PORT_KEYS } from '../model/peer.ts';
+import { PEER_HOST_KEYS, PEER_NAME_KEYS, PEER_PORT_KEYS, TOOL_SPAN_PREFIX } from '../model/peer.ts';
 import type { Budget } from './analyzer.ts';
 import { isError, isRecordedException, isSuccess, namedStepOf, patternOf, textAt } from './event-facts.ts';
 import { joinLinked, namedChain } from './failure-links.ts';
@@ -122,10 +122,12 @@ export function remoteChild(node: SpanNode): SpanNode | undefined {
   return node.children.find((child) => componentKey(child.span.event) !== componentKey(node.span.event));
 }
 
-/** `host:port`, else the name of the system, that a client span says it called. */
+/** `host:port`, else the name of the system or tool, that a client span or an agent's tool call says it called. */
 export function addressCalledBy(node: SpanNode): string | null {
   const { event } = node.span;
-  if (event.span?.kind !== 'client' && event.span?.kind !== 'producer') return null;
+  const kind = event.span?.kind;
+  const isTool = kind === 'internal' && event.name?.startsWith(TOOL_SPAN_PREFIX) === true;
+  if (kind !== 'client' && kind !== 'producer' && !isTool) return null;
   const said = (keys: readonly string[]) => keys.map((key) => textAt(event, key)).find((text) => text !== undefined);
   const host = said(PEER_HOST_KEYS);
   if (host === undefined) return said(PEER_NAME_KEYS) ?? null;

@@ -2,12 +2,13 @@
  * What a span says about calls, read from its bytes: its own id and its parent's, its kind, and whom it names as called. Fields that come
  * in ascending order, as nearly every exporter writes them, are read no further than they are needed.
  */
-import { PEER_HOST_KEYS, PEER_NAME_KEYS, PEER_PORT_KEYS } from '../model/peer.ts';
+import { PEER_HOST_KEYS, PEER_NAME_KEYS, PEER_PORT_KEYS, TOOL_SPAN_PREFIX } from '../model/peer.ts';
 import { Cursor } from './cursor.ts';
 import { identityOf } from './identity.ts';
 import { RangeDictionary } from './range-dictionary.ts';
 import { VARINT } from './wire.ts';
 
+const KIND_INTERNAL = 1;
 export const KIND_SERVER = 2;
 export const KIND_CLIENT = 3;
 export const KIND_PRODUCER = 4;
@@ -23,7 +24,7 @@ export class SpanCall {
   /** Of the trace, 32 bits. */
   trace = 0;
   kind = 0;
-  /** Whom a client or producer names: a position + 1 in `peers`; 0 for nobody. */
+  /** Whom a client, a producer or an agent's tool call names: a position + 1 in `peers`; 0 for nobody. */
   peer = 0;
   /** `host:port`, or a name; not always distinct. */
   readonly peers: string[] = [];
@@ -50,6 +51,7 @@ export class SpanCall {
     const { view } = reader;
     this.idLow = this.idHigh = this.parentLow = this.parentHigh = this.trace = this.kind = this.peer = 0;
     let attributes = -1;
+    let isTool = false;
     while (reader.next()) {
       const { field } = reader;
       if (field === 1) {
@@ -65,6 +67,9 @@ export class SpanCall {
         if (reader.position - at !== 8) continue;
         this.parentLow = view.getUint32(at, true);
         this.parentHigh = view.getUint32(at + 4, true);
+      } else if (field === 5) {
+        const at = reader.range();
+        isTool = reader.position - at > TOOL_PREFIX.length && isAt(this.#bytes, at, TOOL_PREFIX);
       } else if (field === 6) this.kind = reader.number();
       else if (field === 9) {
         if (attributes < 0) attributes = reader.position - 1;
@@ -73,7 +78,9 @@ export class SpanCall {
         reader.range();
       } else reader.skip();
     }
-    if (attributes >= 0 && (this.kind === KIND_CLIENT || this.kind === KIND_PRODUCER)) this.#readPeer(attributes, end);
+    const { kind } = this;
+    if (attributes >= 0 && (kind === KIND_CLIENT || kind === KIND_PRODUCER || (isTool && kind === KIND_INTERNAL)))
+      this.#readPeer(attributes, end);
   }
 
   #readPeer(start: number, end: number): void {
@@ -158,6 +165,7 @@ class Found {
 
 const NO_RANK = 0xff;
 const encoder = new TextEncoder();
+const TOOL_PREFIX = encoder.encode(TOOL_SPAN_PREFIX);
 const LISTS = { host: PEER_HOST_KEYS, port: PEER_PORT_KEYS, name: PEER_NAME_KEYS };
 const KEYS = (Object.keys(LISTS) as (keyof typeof LISTS)[]).flatMap((list) =>
   LISTS[list].map((key, rank) => ({ text: encoder.encode(key), list, rank })),

@@ -14,7 +14,8 @@ interface Span {
   id: number;
   parent?: number;
   trace?: number;
-  kind?: 'server' | 'client' | 'producer' | 'consumer';
+  kind?: 'server' | 'client' | 'producer' | 'consumer' | 'internal';
+  name?: string;
   ms?: number;
   minute?: number;
   failed?: boolean;
@@ -122,6 +123,51 @@ test.each([
   expect(edges.find(({ kind }) => kind === 'peer')).toMatchObject({ to_type: 'service', to_id: name });
 });
 
+test('an agent calls the tools and the model that it names, and an MCP server as who answers', () => {
+  const agent = { 'gen_ai.agent.name': 'planner' };
+  const tool = { ...agent, 'gen_ai.tool.name': 'book' };
+  const spans: Span[] = [
+    { by: 'desk', id: 1, kind: 'internal', name: 'invoke_agent planner', attributes: agent },
+    { by: 'desk', id: 2, parent: 1, kind: 'client', attributes: { ...agent, 'gen_ai.provider.name': 'openai' } },
+    { by: 'desk', id: 3, parent: 1, kind: 'internal', name: 'execute_tool book', attributes: tool, failed: true },
+    // Over a pipe to a server that sends nothing, and to one that does.
+    {
+      by: 'desk',
+      id: 4,
+      parent: 1,
+      kind: 'client',
+      name: 'tools/call look-up',
+      attributes: { ...tool, 'gen_ai.tool.name': 'look-up' },
+    },
+    {
+      by: 'desk',
+      id: 5,
+      parent: 1,
+      kind: 'internal',
+      name: 'execute_tool pay',
+      attributes: { ...agent, 'gen_ai.tool.name': 'pay' },
+    },
+    {
+      by: 'desk',
+      id: 6,
+      parent: 5,
+      kind: 'client',
+      name: 'tools/call pay',
+      attributes: { ...agent, 'gen_ai.tool.name': 'pay' },
+    },
+    { by: 'till', id: 7, parent: 6, kind: 'server', name: 'tools/call pay', attributes: { 'gen_ai.tool.name': 'pay' } },
+    // A name alone is no tool's.
+    { by: 'desk', id: 8, parent: 1, kind: 'internal', name: 'execute_tool ', attributes: tool },
+  ];
+  expect(sums(new Calls(16).edgesOf('t', [table(spans)]))).toEqual([
+    'call planner > till 1 0 0',
+    'entry > planner 1 0 0',
+    'peer planner > book 1 1 0',
+    'peer planner > look-up 1 0 0',
+    'peer planner > openai 1 0 0',
+  ]);
+});
+
 test('fields in an unusual order say the same', () => {
   // Parent and kind behind the attributes: field 9 (server.address=db), 6 (client), 4 (parent), 2 (span id), 1 (trace id).
   const address = [0x0a, 14, ...Buffer.from('server.address'), 0x12, 4, 0x0a, 2, ...Buffer.from('db')];
@@ -154,7 +200,7 @@ function sums(edges: readonly EdgeMinute[]): string[] {
 
 function table(spans: readonly Span[]): RecordTable {
   const resourceSpans = spans.map(
-    ({ by, id, parent, trace = 1, kind, ms = 0, minute = 0, failed, attributes = {} }) => ({
+    ({ by, id, name = 's', parent, trace = 1, kind, ms = 0, minute = 0, failed, attributes = {} }) => ({
       resource: { attributes: [{ key: 'service.name', value: { stringValue: by } }] },
       scopeSpans: [
         {
@@ -163,7 +209,7 @@ function table(spans: readonly Span[]): RecordTable {
               traceId: trace.toString(16).padStart(32, '0'),
               spanId: id.toString(16).padStart(16, '0'),
               ...(parent !== undefined && { parentSpanId: parent.toString(16).padStart(16, '0') }),
-              name: 's',
+              name,
               kind: { server: 2, client: 3, producer: 4, consumer: 5, internal: 1 }[kind ?? 'internal'],
               startTimeUnixNano: String(NOON + BigInt(minute) * MINUTE),
               endTimeUnixNano: String(NOON + BigInt(minute) * MINUTE + BigInt(ms) * 1_000_000n),

@@ -106,6 +106,7 @@ describe('an AI agent', () => {
     expect(events.find(({ message }) => message?.startsWith('planning'))!.operation_id).toBe('question-17');
     const failed = events.find(({ name, status }) => name === 'invoke_agent planner' && status === 'error')!;
     expect(await explained(failed.id)).toContain('the calendar refused the booking');
+    expect(await callsFrom('planner')).toEqual(['book', 'look-up', 'openai']);
   });
 });
 
@@ -122,6 +123,13 @@ async function eventsUntil(query: Record<string, string>, enough: (events: Debug
     if (enough(events) || performance.now() > deadlineMs) return events;
     await sleep(100);
   }
+}
+
+/** Whom the topology says that a component calls. */
+async function callsFrom(component: string): Promise<string[]> {
+  const answer = await fetch(`${system.http}/api/debug/topology`);
+  const { data } = (await answer.json()) as { data: { edges: { from: { id: string }; to: { id: string } }[] } };
+  return data.edges.flatMap(({ from, to }) => (from.id === component ? to.id : [])).sort();
 }
 
 async function explained(id: string): Promise<string> {

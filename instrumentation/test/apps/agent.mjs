@@ -1,12 +1,12 @@
 // An AI agent's loop as the GenAI conventions describe it: a model call, a tool that works, a tool that fails.
 
 import { operation } from '@ai-debug/instrumentation';
-import { SpanStatusCode, trace } from '@opentelemetry/api';
+import { SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 
 const tracer = trace.getTracer('agent');
 
-const span = (name, attributes, fn) =>
-  tracer.startActiveSpan(name, { attributes }, async (span) => {
+const span = (name, attributes, fn, kind = SpanKind.INTERNAL) =>
+  tracer.startActiveSpan(name, { attributes, kind }, async (span) => {
     try {
       return await fn();
     } catch (error) {
@@ -26,9 +26,12 @@ const answer = operation((question) => `question-${question.length}`)(async (que
     'invoke_agent planner',
     { 'gen_ai.operation.name': 'invoke_agent', 'gen_ai.agent.name': 'planner' },
     async () => {
-      await span('chat large', { 'gen_ai.operation.name': 'chat', 'gen_ai.request.model': 'large' }, async () => {
-        console.log(`planning for ${question}`);
-      });
+      const model = {
+        'gen_ai.operation.name': 'chat',
+        'gen_ai.request.model': 'large',
+        'gen_ai.provider.name': 'openai',
+      };
+      await span('chat large', model, async () => console.log(`planning for ${question}`), SpanKind.CLIENT);
       await tool('look-up', async () => 'found');
       await tool('book', async () => {
         throw new Error('the calendar refused the booking');
