@@ -99,6 +99,7 @@ async function askQuestion(submit) {
   submit.preventDefault();
   const question = $('question').value.trim();
   if (question === '') return;
+  $('answer').replaceChildren(make('p', { className: 'quiet', textContent: 'looking…' }));
   try {
     const { data } = await ask('/ai/query', { method: 'POST', body: JSON.stringify({ question }) });
     const { suggestions = [], evidence = [], confidence } = data;
