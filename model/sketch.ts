@@ -14,6 +14,8 @@ const INT32_MAX = 0x7fff_ffff;
 
 export class Sketch {
   readonly #buckets = new Map<number, number>();
+  /** The buckets in order, until one changes: minutes are asked for a quantile far more often than they are added to. */
+  #ordered: [bucket: number, times: number][] | null = null;
   #zeros = 0;
   #count = 0;
 
@@ -47,9 +49,14 @@ export class Sketch {
   }
 
   #addTo(bucket: number, times: number): void {
+    this.#ordered = null;
     const sum = (this.#buckets.get(bucket) ?? 0) + times;
     if (sum === 0) this.#buckets.delete(bucket);
     else this.#buckets.set(bucket, sum);
+  }
+
+  #inOrder(): readonly (readonly [bucket: number, times: number])[] {
+    return (this.#ordered ??= [...this.#buckets].sort(([a], [b]) => a - b));
   }
 
   /** The value at rank `floor(n * q)`, within 1%. @param q 0 to 1  @returns null when empty */
@@ -58,7 +65,7 @@ export class Sketch {
     const rank = Math.min(Math.floor(this.#count * q), this.#count - 1);
     let seen = this.#zeros;
     if (seen > rank) return 0;
-    for (const [bucket, times] of [...this.#buckets].sort(([a], [b]) => a - b)) {
+    for (const [bucket, times] of this.#inOrder()) {
       seen += times;
       if (seen > rank) return (2 * GAMMA ** bucket) / (GAMMA + 1);
     }
@@ -67,7 +74,7 @@ export class Sketch {
 
   /** Zeros, then bucket and times in turn, ascending: what {@link Sketch.fromBytes} reads. Times past 2^31 - 1 stay there. */
   toBytes(): Uint8Array {
-    const sorted = [...this.#buckets].sort(([a], [b]) => a - b);
+    const sorted = this.#inOrder();
     const numbers = [this.#zeros, ...sorted.flat()].map((number) => Math.min(number, INT32_MAX));
     return new Uint8Array(Int32Array.from(numbers).buffer);
   }

@@ -160,19 +160,20 @@ function base({ ms, by, correlation, operation, trace, data }: Told): DebugEvent
 
 /** A reader over what is given, for the engine's own tests. */
 export function readerOf(events: readonly DebugEvent[], snapshots: readonly Snapshot[] = []): Reader {
-  const matches = (event: DebugEvent, query: EventSelection) =>
+  const matches = (event: DebugEvent, query: EventSelection, start?: string, end?: string) =>
     (query.correlation_id === undefined || event.correlation_id === query.correlation_id) &&
     (query.operation_id === undefined || event.operation_id === query.operation_id) &&
     (query.component_id === undefined || event.component_id === query.component_id) &&
     (query.event_types === undefined || query.event_types.includes(event.event_type)) &&
     (query.min_level === undefined ||
       (event.level !== null && severityOf(event.level) >= severityOf(query.min_level))) &&
-    (query.start === undefined || event.timestamp >= formatNanos(query.start)) &&
-    (query.end === undefined || event.timestamp <= formatNanos(query.end)) &&
+    (start === undefined || event.timestamp >= start) &&
+    (end === undefined || event.timestamp <= end) &&
     (query.before === undefined || event.id < query.before);
   return {
     async events(query) {
-      const found = events.filter((event) => matches(event, query)).sort((a, b) => (a.id < b.id ? 1 : -1));
+      const [start, end] = [query.start, query.end].map((time) => (time === undefined ? undefined : formatNanos(time)));
+      const found = events.filter((event) => matches(event, query, start, end)).sort((a, b) => (a.id < b.id ? 1 : -1));
       const page = found.slice(0, query.limit);
       return { events: page, next: found.length > page.length ? page.at(-1)!.id : null };
     },
