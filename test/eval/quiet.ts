@@ -14,7 +14,8 @@ import { startCollector } from '../support/collector.ts';
 import { startSystem } from '../support/system.ts';
 import { demandFolder, readLines } from './data.ts';
 import type { EvaluationOptions } from './evaluation.ts';
-import { filesOf, send, spanOf } from './rca.ts';
+import { filesOf, spanOf } from './labelled-faults.ts';
+import { send } from './rca.ts';
 
 // The engine looks ten seconds after the last record came, every five seconds, and once a minute without errors.
 const LOOKED_MS = 30_000;

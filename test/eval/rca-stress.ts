@@ -13,12 +13,12 @@ import { jsonToProtobuf } from '../../otlp/json.ts';
 import type { EventQuery } from '../../storage/query.ts';
 import { startQuerySystem } from '../support/query-system.ts';
 import { readLines } from './data.ts';
-import { filesOf, type LabelledFault, matchesRegion, spanOf } from './rca.ts';
+import { filesOf, type LabelledFault, matchesRegion, spanOf } from './labelled-faults.ts';
 
 type Variation = (input: RootCauseInput) => RootCauseInput;
 
 /** By name; what is drawn is drawn by the trace's id, so that a run can be repeated. */
-export const VARIATIONS: Readonly<Record<string, Variation>> = {
+const VARIATIONS: Readonly<Record<string, Variation>> = {
   'all of it': (input) => input,
   ...Object.fromEntries([0, 1].map((draw) => [`half of the traces, draw ${draw + 1}`, ofTraces(0.5, draw)])),
   ...Object.fromEntries([0, 1].map((draw) => [`a quarter of the traces, draw ${draw + 1}`, ofTraces(0.25, draw)])),
@@ -75,7 +75,7 @@ export async function stressRca(folder: string, labels: readonly LabelledFault[]
 }
 
 /** What the ranking would read of the case, through pipeline and store. */
-export async function readCase(folder: string, { case: name }: LabelledFault): Promise<RootCauseInput> {
+async function readCase(folder: string, { case: name }: LabelledFault): Promise<RootCauseInput> {
   const normal = filesOf(join(folder, 'normal'))
     .filter((path) => path.includes(name.slice(0, 10)))
     .flatMap(readLines);

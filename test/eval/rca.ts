@@ -7,22 +7,14 @@
  * two log statements around it, or as a metric. A region matches when its name or first reason has one of the two statements in it,
  * or when it is a resource for a fault in a resource of that name, or a connection for a fault in the network.
  */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, NewestTime, shiftTimes, timesOf } from '../../commands/otlp-lines.ts';
-import { formatNanos } from '../../model/time.ts';
 import { startCollector } from '../support/collector.ts';
 import { demandFolder, readLines } from './data.ts';
 import type { EvaluationOptions } from './evaluation.ts';
+import { filesOf, type LabelledFault, matchesRegion, spanOf } from './labelled-faults.ts';
 import { stressRca } from './rca-stress.ts';
-
-export interface LabelledFault {
-  case: string;
-  root_cause_service: string;
-  fault_type: string;
-  /** `A_B`: the log statements around the broken code, or the name of a metric. */
-  inner: string;
-}
 
 export async function evaluateRca({ data, predictions, stress, print }: EvaluationOptions) {
   const folder = join(data, 'trainticket-faults');
@@ -72,19 +64,19 @@ export async function evaluateRca({ data, predictions, stress, print }: Evaluati
   return stress ? { ...figures, stress: await stressRca(folder, labels, print) } : figures;
 }
 
-interface RootCause {
-  ranked: Ranked[];
-  ranking_ms: number;
-  window: { events: number };
-  baseline: { events: number };
-}
-
 interface Ranked {
   component_id: string;
   score: number;
   confidence: number;
   region: { kind: string; name: string };
   reasons: string[];
+}
+
+interface RootCause {
+  ranked: Ranked[];
+  ranking_ms: number;
+  window: { events: number };
+  baseline: { events: number };
 }
 
 async function askAbout(folder: string, { case: name }: LabelledFault): Promise<RootCause> {
@@ -119,37 +111,4 @@ export async function send(otlpHttp: string, line: string): Promise<void> {
   const response = await fetch(`${otlpHttp}/v1/${path}`, { method: 'POST', headers, body: line });
   if (!response.ok) throw new Error(`POST /v1/${path}: ${response.status} ${await response.text()}`);
   await response.arrayBuffer();
-}
-
-export function filesOf(folder: string): string[] {
-  return readdirSync(folder)
-    .sort()
-    .map((name) => join(folder, name));
-}
-
-/** From the first to the last time in the lines, as RFC 3339, moved. */
-export function spanOf(lines: readonly string[], byNanos: bigint): { start: string; end: string } {
-  let start: bigint | null = null;
-  let end: bigint | null = null;
-  for (const line of lines) {
-    for (const time of timesOf(line)) {
-      if (start === null || time < start) start = time;
-      if (end === null || time > end) end = time;
-    }
-  }
-  return { start: formatNanos(start! + byNanos), end: formatNanos(end! + byNanos) };
-}
-
-export function matchesRegion({ region, reasons }: Pick<Ranked, 'region' | 'reasons'>, inner: string): boolean {
-  const told = `${region.name}\n${reasons[0] ?? ''}`;
-  const statements = inner.split('_');
-  if (statements.length === 2) return statements.some((statement) => hasStatement(told, statement));
-  if (region.kind === 'connection') return /network/i.test(inner);
-  const resource = /cpu|memory|disk|network/i.exec(inner)?.[0].toLowerCase();
-  return region.kind === 'resource' && resource !== undefined && region.name.toLowerCase().includes(resource);
-}
-
-/** `A#3` is not in `A#31`. */
-function hasStatement(text: string, statement: string): boolean {
-  return new RegExp(`${RegExp.escape(statement)}(?!\\d)`).test(text);
 }
