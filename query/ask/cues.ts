@@ -248,6 +248,7 @@ export const CUES: Record<Intent, Partial<Record<Weight, readonly string[]>>> = 
       'how many steps',
     ],
     4: ['in progress', '<progress>', 'far along', 'left to do'],
+    3: ['@id _ failed|<done>'],
     2: ['stuck', 'step', 'running', 'operation'],
   },
   consistency: {
@@ -275,7 +276,7 @@ export const CUES: Record<Intent, Partial<Record<Weight, readonly string[]>>> = 
     3: ['nodes', 'node', 'copies'],
   },
   calls: {
-    7: ['if @component _ <fail>|down|dead|gone|stops', '<which> _ <affect> by|if'],
+    7: ['<which> _ <will> _ if @component', 'if @component _ <fail>|down|dead|gone|stops', '<which> _ <affect> by|if'],
     6: [
       '<which> _ <call> @component',
       '<which> <call>',
@@ -350,6 +351,7 @@ export const CUES: Record<Intent, Partial<Record<Weight, readonly string[]>>> = 
       'since when',
       'when <be> _ first|last',
       'how often',
+      '<any>|<count> @text',
       '<do> _ log|say|report|emit',
       '<which> log|logs|logged|says|said',
     ],
@@ -372,7 +374,7 @@ export const CUES: Record<Intent, Partial<Record<Weight, readonly string[]>>> = 
       'route',
       'hops',
       '<which> <kinds> <do>|<have>|handled @id',
-      'tell me about @id',
+      'about @id',
       'where <be>|<do>|<have>',
       'what became|happened of|to @id',
       'what <be> @id',

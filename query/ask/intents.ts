@@ -31,8 +31,14 @@ function scoredOf(tokens: readonly string[], words: number): Scored {
     (a, b) => b.score - a.score,
   );
   const [first, second] = scores;
-  // One faint word among many is no evidence of what is asked.
-  if (first === undefined || first.score < (words > FAINT_WORDS_MAX ? 2 : 1)) return NOTHING;
+  // A faint word among many is no evidence of what is asked.
+  const least =
+    tokens.some((token) => token.startsWith('@')) || words <= FAINT_WORDS_MAX
+      ? 1
+      : words <= 1.5 * FAINT_WORDS_MAX
+        ? 2
+        : 3;
+  if (first === undefined || first.score < least) return NOTHING;
   const certainty = Math.min(1, 0.6 + 0.05 * first.score + 0.1 * (first.score - (second?.score ?? 0)));
   return { intent: first.intent, certainty, weight: first.score };
 }
@@ -41,7 +47,7 @@ function scoredOf(tokens: readonly string[], words: number): Scored {
 const FURTHER_CUES = 0.3;
 const FURTHER_MAX = 0.9;
 const GAP_WORDS_MAX = 4;
-const FAINT_WORDS_MAX = 5;
+const FAINT_WORDS_MAX = 4;
 
 function scoreOf(intent: Intent, tokens: readonly string[]): number {
   const weights = COMPILED.filter((cue) => cue.intent === intent && occurs(cue.elements, tokens)).map(

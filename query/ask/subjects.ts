@@ -188,9 +188,15 @@ function isJoined(words: readonly Word[], at: number): boolean {
 /** "Is X up", "of X": elsewhere a strange word is only strange. */
 function isInPlaceOfName(words: readonly Word[], at: number): boolean {
   const before = words[at - 1];
-  return before === undefined || BEFORE_NAMES.has(before.word);
+  // The first word of a sentence may be any verb; of a few words it is what they are about.
+  if (before === undefined) return words.length <= FEW_WORDS || BEHIND_NAMES.has(words[at + 1]?.word ?? '');
+  return BEFORE_NAMES.has(before.word);
 }
 
+const FEW_WORDS = 3;
+const BEHIND_NAMES = new Set(
+  'is are was were has have had does did keeps fails failed crashed status health errors'.split(' '),
+);
 const BEFORE_NAMES = new Set(
   'called named is are was were of in for on with about does do did has have why how the our my at from to by and or check service services'.split(
     ' ',

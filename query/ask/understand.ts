@@ -115,7 +115,12 @@ function settle(understood: Understood, words: readonly Word[], times: readonly 
     case null:
       // A name or an id alone asks how it is.
       if (ids.length > 0) understood.intent = 'where';
-      else if (text !== null) understood.intent = 'errors';
+      // A word of the logs within a longer sentence may be there by chance.
+      else if (
+        text !== null &&
+        (words.length <= TEXT_WORDS || components.length > 0 || words.some(({ quoted }) => quoted))
+      )
+        understood.intent = 'errors';
       else if (components.length > 0 || understood.unclear?.what === 'component_id') understood.intent = 'health';
       // A strange word alone is a name; in a sentence that asks for nothing known it is only strange.
       else if (unknown.length > 0 && (words.length <= BARE_WORDS || unknown.some(({ text }) => /\d/.test(text))))
@@ -146,6 +151,7 @@ function settle(understood: Understood, words: readonly Word[], times: readonly 
 }
 
 const BARE_WORDS = 2;
+const TEXT_WORDS = 4;
 
 function distinct(refs: readonly ComponentRef[]): ComponentRef[] {
   return [...new Map(refs.map((ref) => [refName(ref), ref])).values()];

@@ -27,7 +27,7 @@ const spoken = {
   trouble: 'problem* issue* trouble* wrong matter bug* burning fire broken alarm* unusual strange odd weird',
   gone: 'gone recover* resolved solved fixed cured mended over cleared healed subsided stopped',
   fix: 'fix fixes repair* solve* resolv* mitigat* remed* hotfix patch workaround',
-  cause: 'cause causes caused causing reason* culprit* trigger* origin source bug led behind',
+  cause: 'kill kills killing killed cause causes caused causing reason* culprit* trigger* origin source bug led behind',
   blame: 'blame* culprit* suspect* guilty fault responsible offender offending perpetrator',
   affect: 'affect* impact* suffer* hurt hurts hit',
   incident: 'incident* outage* spike* downtime meltdown disruption',
@@ -101,4 +101,5 @@ export const IDIOMS: readonly (readonly [said: string, means: string])[] = [
   ['more bad', 'worse'],
   ['more good|healthy', 'healthier'],
   ['at risk', 'risky'],
+  ['quick check|look|question', 'check'],
 ];

@@ -1,7 +1,7 @@
 /**
  * A language model may word what was found, and nothing more. It is given claims, each with the ids that it rests on, as data; every
- * sentence of its own must cite the claims that it restates, hold no number and no quotation that they do not hold, and is otherwise
- * refused whole. So telemetry can talk it into nothing that is not already true, and without it only the plain wording is left.
+ * sentence of its own must cite the claims that it restates, be made mostly of their words, hold no number, no quotation and no word that
+ * turns the meaning (not, healthy, resolved) that they do not hold, and is otherwise refused whole. So telemetry can talk it into nothing that is not already true, and without it only the plain wording is left.
  *
  * The protocol is OpenAI's chat completions, which most servers of models speak.
  */
@@ -123,10 +123,33 @@ function restates(said: string, claims: readonly Claim[]): boolean {
   const quotes = [...said.matchAll(/«([^»]*)»?/g)].map(([, quote]) => quote!);
   if (quotes.some((quote) => !told.includes(quote.replace(/…$/, '')))) return false;
   const outside = said.replace(/«[^»]*»/g, ' ');
+  // What was logged tells nobody how things are: only our own words count.
+  const ours = new Set(wordsIn(told.replace(/«[^»]*»/g, ' ')));
+  const words = wordsIn(outside);
+  if (words.some((word) => TURNING.has(word) && !ours.has(word))) return false;
+  const telling = words.filter((word) => word.length >= TELLING_CHARS);
+  const stems = [...ours].map((word) => word.slice(0, STEM_CHARS));
+  const known = telling.filter((word) => stems.includes(word.slice(0, STEM_CHARS)));
+  if (known.length < RESTATED_SHARE * telling.length) return false;
   const figures = outside.match(/[\p{L}\p{N}_./:@-]*\d[\p{L}\p{N}_./:@%-]*/gu) ?? [];
   return figures.every((figure) => told.includes(figure.replace(/[.,:;]+$/, '')));
 }
 
+function wordsIn(text: string): string[] {
+  return text.toLowerCase().match(/\p{L}+/gu) ?? [];
+}
+
+/** One of them more or less, and a sentence says the opposite. */
+const TURNING = new Set(
+  'not no never none nothing nobody neither nor without cannot healthy unhealthy degraded well fine ok okay good normal safe stable resolved fixed recovered solved gone working'.split(
+    ' ',
+  ),
+);
+// Shorter words join; longer ones are what a sentence is about, the same in their first letters where they are inflected.
+const TELLING_CHARS = 4;
+const STEM_CHARS = 4;
+// A restatement is mostly made of the words that it restates; an order or a story of its own is not.
+const RESTATED_SHARE = 0.6;
 // Four sentences of telemetry at their longest.
 const CHARS_MAX = 4000;
 const CITED_MAX = 3;
