@@ -32,6 +32,23 @@ describe('a sketch', () => {
     );
   });
 
+  it('merges from bytes to bytes as it merges', () => {
+    const counted = fc.array(fc.tuple(fc.oneof(value, fc.constant(0)), fc.constantFrom(-2, -1, 1, 2, 0x7fff_ffff)));
+    fc.assert(
+      fc.property(counted, counted, fc.nat(7), (a, b, offset) => {
+        const [one, other] = [a, b].map((all) => {
+          const sketch = new Sketch();
+          for (const [value, times] of all) sketch.add(value, times);
+          return sketch.toBytes();
+        }) as [Uint8Array, Uint8Array];
+        const expected = Sketch.fromBytes(one);
+        expected.merge(Sketch.fromBytes(other));
+        const pool = Buffer.concat([Buffer.alloc(offset, 0xff), one]);
+        expect(Sketch.mergeBytes(pool.subarray(offset), other)).toEqual(expected.toBytes());
+      }),
+    );
+  });
+
   it('comes back from its bytes, wherever in a pool they lie', () => {
     fc.assert(
       fc.property(values, fc.nat(7), (all, offset) => {

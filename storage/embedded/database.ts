@@ -90,11 +90,9 @@ const STATEMENTS_MAX = 200;
 function createDatabase(sqlite: DatabaseSync, log: LogSync): Database {
   const statements = new LRUCache<string, StatementSync>({ max: STATEMENTS_MAX });
   // Sketches merge where they lie: one upsert instead of read, merge and write.
-  sqlite.function('sketch_merge', { deterministic: true, directOnly: true }, (a, b) => {
-    const sketch = Sketch.fromBytes(a as Uint8Array);
-    sketch.merge(Sketch.fromBytes(b as Uint8Array));
-    return sketch.toBytes();
-  });
+  sqlite.function('sketch_merge', { deterministic: true, directOnly: true }, (a, b) =>
+    Sketch.mergeBytes(a as Uint8Array, b as Uint8Array),
+  );
 
   function ask<T>(sql: string, how: (statement: StatementSync) => T): T {
     if (!sqlite.isOpen) throw new DebugError('UNAVAILABLE', 'the store is stopped');
