@@ -4,7 +4,7 @@ import { familyOfFingerprint, type Insight, type InsightType, type Severity } fr
 import { type Answer, beginReading } from './answer.ts';
 import { briefOf, type InsightBrief } from './insights.ts';
 import type { QueryNeeds } from './needs.ts';
-import { parseTimeRange, type TimeRangeInput } from './params.ts';
+import { parseTimeRange, rangeOr, type TimeRangeInput } from './params.ts';
 
 export interface AlertsRequest extends TimeRangeInput {
   severity?: Exclude<Severity, 'info'> | undefined;
@@ -34,9 +34,8 @@ export function createAlertAnswers(needs: QueryNeeds): AlertAnswers {
   return {
     async alerts(tenant, { severity, limit, ...range }) {
       const reading = await beginReading(needs);
-      const isGiven = [range.time_range, range.start, range.end].some((part) => part != null);
       const query = {
-        ...parseTimeRange(isGiven ? range : { time_range: '24h' }, reading.now),
+        ...parseTimeRange(rangeOr(range, '24h'), reading.now),
         states: ['open', 'regressed'],
         limit: INSIGHTS_MAX,
         ...(severity !== undefined && { severity }),

@@ -3,7 +3,7 @@ import { NANOS_PER_MINUTE, parseNanos } from '../model/time.ts';
 import { type Answer, beginReading, notFound, readAll } from './answer.ts';
 import { COUNTED_TYPES, isError } from './counts.ts';
 import type { QueryNeeds } from './needs.ts';
-import { parseWindow, type TimeRangeInput } from './params.ts';
+import { parseWindow, rangeOr, type TimeRangeInput } from './params.ts';
 import { type Progress, progressOf } from './progress.ts';
 
 export interface OperationProgress extends Progress {
@@ -62,8 +62,7 @@ export async function activeOperations(
   now: bigint,
   range: TimeRangeInput = {},
 ): Promise<{ operations: ActiveOperation[]; truncated: boolean }> {
-  const isGiven = [range.time_range, range.start, range.end].some((part) => part != null);
-  const window = parseWindow(isGiven ? range : { time_range: '5m' }, now);
+  const window = parseWindow(rangeOr(range, '5m'), now);
   const { events, truncated } = await readAll(
     needs.events,
     { tenant, ...window, event_types: COUNTED_TYPES },

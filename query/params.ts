@@ -61,6 +61,11 @@ export function parseWindow(input: TimeRangeInput, now: bigint): Window {
   return { start: end > UNIT_NANOS.h ? end - UNIT_NANOS.h : 0n, end };
 }
 
+/** What was asked for; where nothing was, the time up to now as `24h` spells it. */
+export function rangeOr({ time_range, start, end }: TimeRangeInput, relative: string): TimeRangeInput {
+  return time_range == null && start == null && end == null ? { time_range: relative } : { time_range, start, end };
+}
+
 /** @throws DebugError MALFORMED */
 export function parseTime(field: string, text: string): bigint {
   const nanos = parseNanos(text);
