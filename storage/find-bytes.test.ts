@@ -72,3 +72,12 @@ test.each([
   const index = decodeIndex(block.index);
   expect(contentMatcher({ q })!.canMatch(index, decodePayload(block.payload))?.(0)).toBe(true);
 });
+
+test('what could fold to the text in one record makes nobody decode the others', () => {
+  const block = logBlock([
+    { time: NOON, message: 'paid', template: '00', attributes: { city: '\u0130zmir' } },
+    { time: NOON + 1n, message: 'paid', template: '00' },
+  ]);
+  const canMatch = contentMatcher({ q: 'nowhere' })!.canMatch(decodeIndex(block.index), decodePayload(block.payload));
+  expect([0, 1].map(canMatch!)).toEqual([true, false]);
+});

@@ -53,18 +53,22 @@ function foldedNeedle(text: string): string {
 }
 
 const LOG = SIGNALS.indexOf('log');
-// Two characters beyond ASCII have a lower case within: the Kelvin sign and the dotted I, here as their bytes in lower case.
-const FOLDED_TO_ASCII = ['\xe2\x84\xaa', '\xe4\xb0'];
+// Two characters beyond ASCII have a lower case within: the Kelvin sign and the dotted I.
+const FOLDED_TO_ASCII = ['\u212a', '\u0130'].map((character) => Buffer.from(character));
 
 function foldedTest({ columns, count }: BlockIndex, payload: Buffer, needle: string): CanMatch | null {
   // A log record without a template has no text of its own: its message is made of its body's structure.
   const isMade = (i: number) => columns.template[i] === 0 && columns.signal[i] === LOG;
   // One byte a character, so that offsets stay. That bytes above ASCII are folded too only makes more of them equal.
   const folded = payload.toString('latin1').toLowerCase();
-  if (FOLDED_TO_ASCII.some((bytes) => folded.includes(bytes))) return () => true;
+  // Of the records alone that have them: ids are random bytes, and in every other block somewhere spell a dotted I.
+  const folding = FOLDED_TO_ASCII.flatMap((character) => offsetsOf(payload, character)).sort((a, b) => a - b);
   const found: number[] = [];
   for (let at = folded.indexOf(needle); at !== -1; at = folded.indexOf(needle, at + 1)) found.push(at);
-  if (found.length > 0) return (i) => isMade(i) || holds(found, columns.start[i]!, columns.length[i]!);
+  if (found.length > 0 || folding.length > 0) {
+    const spells = (offsets: readonly number[], i: number) => holds(offsets, columns.start[i]!, columns.length[i]!);
+    return (i) => isMade(i) || spells(found, i) || spells(folding, i);
+  }
   for (let i = 0; i < count; i++) if (isMade(i)) return isMade;
   return null;
 }

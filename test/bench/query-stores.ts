@@ -16,6 +16,7 @@ import { dayOf, formatNanos, NANOS_PER_DAY } from '../../model/time.ts';
 import { DEFAULT_KEYS } from '../../otlp/keys.ts';
 import { createIndexer } from '../../otlp/walk.ts';
 import { createQueryService, type QueryService } from '../../query/service.ts';
+import { Calls } from '../../receiver/calls.ts';
 import { derive } from '../../receiver/derive.ts';
 import { createArchive } from '../../storage/archive/archive.ts';
 import type { HotStore, WarmStore } from '../../storage/contract.ts';
@@ -27,6 +28,7 @@ import { createTiers } from '../../storage/tiers.ts';
 import { createDatabase, startPostgres } from '../support/postgres.ts';
 import { startRedis } from '../support/redis.ts';
 import { SERVICES, week } from './query-data.ts';
+import { planOf, watchStatements } from './query-plans.ts';
 
 export interface Loaded {
   service: QueryService;
@@ -39,6 +41,9 @@ export interface Loaded {
   archive: { writtenPerSecond: number; readPerSecond: number };
   /** What loading took. */
   seconds: number;
+  /** Of a store that has plans: of the statement that took longest since statements were forgotten. */
+  planOfSlowest?(): Promise<string | undefined>;
+  forgetStatements?(): void;
   stop(): Promise<void>;
 }
 
@@ -79,7 +84,9 @@ export async function loadPostgres(rows: number): Promise<Loaded> {
   const memory = new Redis(redis.url);
   const client = new pg.Client({ connectionString: database.url });
   await client.connect();
-  return load(
+  await client.query('SET search_path = ai_debug');
+  const slowest = watchStatements();
+  const loaded = await load(
     { rows, warm, hot, soleWriter: false, shared },
     {
       hotBytes: async () => Number(/used_memory:(\d+)/.exec(await memory.info('memory'))![1]),
@@ -102,6 +109,14 @@ export async function loadPostgres(rows: number): Promise<Loaded> {
       },
     },
   );
+  return {
+    ...loaded,
+    forgetStatements: slowest,
+    async planOfSlowest() {
+      const statement = slowest();
+      return statement === null ? undefined : `${statement.ms.toFixed(0)} ms\n${await planOf(client, statement)}`;
+    },
+  };
 }
 
 export async function loadEmbedded(rows: number): Promise<Loaded> {
@@ -209,6 +224,7 @@ async function load({ rows, warm, hot, soleWriter, shared }: Stores, yardstick: 
 async function fill({ rows, warm, hot, soleWriter, shared: { clock } }: Stores, start: bigint, end: bigint) {
   const index = createIndexer(DEFAULT_KEYS);
   const templates = createTenantTemplates();
+  const calls = new Calls();
   const samples: Samples = { events: [], hotEvents: [], traces: [], correlations: [], jobs: [], values: [] };
   const total = Math.max(1, Math.round(rows / 1024));
   let events = 0;
@@ -220,7 +236,11 @@ async function fill({ rows, warm, hot, soleWriter, shared: { clock } }: Stores, 
       receivedAt: slice.arrivedAt,
       records: index(signal, body).records,
     }));
-    const derived = await derive(TENANT, arrivals, { retentionNanos: BigInt(RETENTION_HOURS) * HOUR, ...templates });
+    const derived = await derive(TENANT, arrivals, {
+      retentionNanos: BigInt(RETENTION_HOURS) * HOUR,
+      ...templates,
+      calls,
+    });
     await committing;
     clock.set(slice.arrivedAt);
     const isHot = slice.arrivedAt > end - HOUR || slices === total - 1;

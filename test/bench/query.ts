@@ -89,6 +89,10 @@ function report(title: string, measured: readonly Measured[]): void {
       ];
     }),
   );
+  for (const [name, { plan }] of last.answers) {
+    if (plan !== undefined)
+      process.stdout.write(`\n${title}, ${name}: the slowest statement at ${short(last.rows)}, ${plan}\n`);
+  }
   printTable(
     `${title}: bytes an event, and the archive`,
     [
