@@ -3,7 +3,7 @@ import type { FieldError } from '../base/errors.ts';
 import { DebugError } from '../base/errors.ts';
 import type { DebugEvent } from '../model/event.ts';
 import { formatNanos } from '../model/time.ts';
-import type { TierName } from '../storage/contract.ts';
+import type { FileTally, TierName } from '../storage/contract.ts';
 import type { EventQuery, EventReader } from '../storage/query.ts';
 import type { QueryNeeds } from './needs.ts';
 
@@ -30,6 +30,8 @@ export interface AnswerMeta {
 export interface Coverage {
   /** The tiers that were read for events; empty where minutes and rows sufficed. */
   tiers: TierName[];
+  /** Files of the archive: how many there are of the time asked for, and of how many anything was read; absent where none was asked. */
+  archive_files?: FileTally;
   /** Bytes of requests acknowledged but not yet readable: 0 unless the store is slow or away. */
   pending: number;
   /** Records of the tenant that this process could not read since it started: only where it receives. Absent: none. */
@@ -92,18 +94,32 @@ export async function readAll(
   reader: EventReader,
   query: Omit<EventQuery, 'limit' | 'before'>,
   max: number,
-): Promise<{ events: DebugEvent[]; truncated: boolean; tiers: TierName[] }> {
+): Promise<ReadEvents> {
   const events: DebugEvent[] = [];
   const tiers = new Set<TierName>();
+  let files: FileTally | undefined;
   let before: string | null = null;
   do {
     const limit = Math.min(PAGE_EVENTS, max - events.length);
     const page = await reader.events({ ...query, limit, ...(before !== null && { before }) });
     for (const tier of page.tiers) tiers.add(tier);
+    if (page.files !== undefined) files = { ...page.files, opened: page.files.opened + (files?.opened ?? 0) };
     events.push(...page.events);
     before = page.next;
   } while (before !== null && events.length < max);
-  return { events, truncated: before !== null, tiers: [...tiers] };
+  return { events, truncated: before !== null, tiers: [...tiers], ...(files !== undefined && { files }) };
+}
+
+export interface ReadEvents {
+  events: DebugEvent[];
+  truncated: boolean;
+  tiers: TierName[];
+  files?: FileTally;
+}
+
+/** Where events were read. */
+export function coverageOf({ tiers, files }: Pick<ReadEvents, 'tiers' | 'files'>): Partial<Coverage> {
+  return { tiers, ...(files !== undefined && { archive_files: files }) };
 }
 
 const PAGE_EVENTS = 1000;

@@ -2,7 +2,7 @@
 import type { ComponentRef } from '../model/block.ts';
 import type { DebugEvent } from '../model/event.ts';
 import { parseNanos } from '../model/time.ts';
-import { type Answer, beginReading, malformed, notFound, readAll } from './answer.ts';
+import { type Answer, beginReading, coverageOf, malformed, notFound, readAll } from './answer.ts';
 import { isError } from './counts.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import { briefOf, type InsightBrief } from './insights.ts';
@@ -60,7 +60,7 @@ export function createCorrelationAnswers(needs: QueryNeeds): CorrelationAnswers 
           count: events.length,
           truncated: more || read.truncated,
           ...(more && { next_cursor: encodeCursor(question, {}, [events.at(-1)!.id]) }),
-          coverage: { tiers: read.tiers },
+          coverage: coverageOf(read),
         },
       );
     },

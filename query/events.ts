@@ -5,7 +5,7 @@ import type { DebugEvent, EventType, Level } from '../model/event.ts';
 import { eventId, parseEventId } from '../model/ids.ts';
 import { indexRequest } from '../otlp/walk.ts';
 import type { EventQuery } from '../storage/query.ts';
-import { type Answer, beginReading, type Coverage, malformed, notFound } from './answer.ts';
+import { type Answer, beginReading, type Coverage, coverageOf, malformed, notFound } from './answer.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import type { QueryNeeds } from './needs.ts';
 import { parseTime, parseTimeRange, type Range, type TimeRangeInput } from './params.ts';
@@ -79,7 +79,7 @@ export function createEventAnswers(needs: QueryNeeds): EventAnswers {
       return reading.answer(page.events, {
         truncated: page.next !== null,
         ...(page.next !== null && { next_cursor: encodeCursor(request, range, [page.next]) }),
-        coverage: { tiers: page.tiers, ...(rejected > 0 && { rejected }), ...(empty !== undefined && { empty }) },
+        coverage: { ...coverageOf(page), ...(rejected > 0 && { rejected }), ...(empty !== undefined && { empty }) },
       });
     },
 

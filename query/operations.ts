@@ -1,6 +1,6 @@
 /** Operations: how far one has come, and which are under way now. */
 import { NANOS_PER_MINUTE, parseNanos } from '../model/time.ts';
-import { type Answer, beginReading, notFound, readAll } from './answer.ts';
+import { type Answer, beginReading, coverageOf, notFound, readAll } from './answer.ts';
 import { COUNTED_TYPES, isError } from './counts.ts';
 import type { QueryNeeds } from './needs.ts';
 import { parseWindow, rangeOr, type TimeRangeInput } from './params.ts';
@@ -37,7 +37,7 @@ export function createOperationAnswers(needs: QueryNeeds): OperationAnswers {
       if (read === null) throw notFound('OPERATION', `operation ${id}`);
       return reading.answer(
         { operation_id: id, ...progressOf(read.events) },
-        { truncated: read.truncated, coverage: { tiers: read.tiers } },
+        { truncated: read.truncated, coverage: coverageOf(read) },
       );
     },
 

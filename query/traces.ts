@@ -2,7 +2,7 @@
 import type { DebugEvent } from '../model/event.ts';
 import { formatNanos, parseNanos } from '../model/time.ts';
 import { type TraceNode, type TraceProblem, type TraceSpan, traceTree } from '../model/trace.ts';
-import { type Answer, beginReading, notFound, readAll } from './answer.ts';
+import { type Answer, beginReading, coverageOf, notFound, type ReadEvents, readAll } from './answer.ts';
 import { isError } from './counts.ts';
 import type { QueryNeeds } from './needs.ts';
 
@@ -79,14 +79,16 @@ export function createTraceAnswers(needs: QueryNeeds): TraceAnswers {
       const trace_id = traceId.toLowerCase();
       const read = TRACE_ID.test(trace_id)
         ? await readAll(needs.events, { tenant, trace_id }, TRACE_EVENTS_MAX)
-        : { events: [], truncated: false, tiers: [] };
+        : NOTHING_READ;
       if (read.events.length === 0) throw notFound('TRACE', `trace ${traceId}`);
       const view = traceView(trace_id, read.events);
       if (read.truncated) view.incomplete = true;
-      return reading.answer(view, { truncated: read.truncated, coverage: { tiers: read.tiers } });
+      return reading.answer(view, { truncated: read.truncated, coverage: coverageOf(read) });
     },
   };
 }
+
+const NOTHING_READ: ReadEvents = { events: [], truncated: false, tiers: [] };
 
 /** @param events all that is known of the trace, in any order, at least one */
 export function traceView(trace_id: string, events: readonly DebugEvent[]): TraceView {

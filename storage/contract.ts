@@ -42,7 +42,15 @@ export interface BlockReader {
    * The blocks that match, by `timeMax` descending, then id descending. A block MUST come at most once. Blocks added while
    * reading MAY be missed. Leaving the loop early MUST release what the read holds.
    */
-  blocks(selector: BlockSelector): AsyncIterable<FoundBlock>;
+  blocks(selector: BlockSelector, tally?: FileTally): AsyncIterable<FoundBlock>;
+}
+
+/** What a reader of files counts while it is read. */
+export interface FileTally {
+  /** Files of the time asked for. */
+  considered: number;
+  /** Files of which anything was read, the summaries of days among them. */
+  opened: number;
 }
 
 /** The hot tier: the last hour, bounded in bytes and in age, the oldest dropped first. Losing it costs speed, never data. */

@@ -16,7 +16,7 @@ import { eventId, parseEventId } from '../model/ids.ts';
 import { idsOfTemplate } from '../model/template.ts';
 import { type BlockRecords, readBlock } from '../otlp/read.ts';
 import { requestsOf, type StoredRequest } from './archive/lines.ts';
-import type { BlockSelector, RowStore, TierName } from './contract.ts';
+import type { BlockSelector, FileTally, RowStore, TierName } from './contract.ts';
 import { type ColumnQuery, type ContentQuery, columnMatcher, contentMatcher, type Scope } from './match.ts';
 import { type Hit, NewestPage } from './page.ts';
 import type { BlockWalk, TieredBlock } from './walk.ts';
@@ -34,6 +34,8 @@ export interface EventPage {
   /** The `before` of the next page; null at the end. */
   next: string | null;
   tiers: TierName[];
+  /** What was looked at in the archive; absent where that was not asked. */
+  files?: FileTally;
 }
 
 export interface EventReader {
@@ -78,7 +80,8 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
     async events(query) {
       const { tenant, limit } = query;
       assert(limit >= 1, `a page holds at least one event, not ${limit}`);
-      const scope = await resolve(query);
+      const files: FileTally = { considered: 0, opened: 0 };
+      const scope = await resolve(query, files);
       const page = new NewestPage<TieredBlock>(limit + 1);
       const matchColumns = columnMatcher(scope);
       const matchContent = contentMatcher(query);
@@ -120,7 +123,13 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
       const hits = page.newestFirst();
       const more = hits.length > limit;
       const events = await read(tenant, hits.slice(0, limit));
-      return { events, next: more ? events.at(-1)!.id : null, tiers: walk.answered() };
+      addFiles(files, walk.files);
+      return {
+        events,
+        next: more ? events.at(-1)!.id : null,
+        tiers: walk.answered(),
+        ...(files.considered > 0 && { files }),
+      };
     },
 
     async event(tenant, id) {
@@ -190,7 +199,7 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
   }
 
   /** A correlation stands for its traces too, a template for those that have become part of it. */
-  async function resolve<Q extends ColumnQuery & { before?: string }>(query: Q): Promise<Q & Scope> {
+  async function resolve<Q extends ColumnQuery & { before?: string }>(query: Q, files?: FileTally): Promise<Q & Scope> {
     const before = query.before === undefined ? null : parseEventId(query.before);
     if (query.before !== undefined && before === null) {
       throw new DebugError('INVALID', 'before must be an event id', {
@@ -198,7 +207,7 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
       });
     }
     const { tenant, correlation_id, template_id } = query;
-    const traces = correlation_id === undefined ? [] : await tracesOf(tenant, correlation_id);
+    const traces = correlation_id === undefined ? [] : await tracesOf(tenant, correlation_id, files);
     const templates =
       template_id === undefined ? new Set<string>() : await idsOfTemplate(template_id, await rows.templates(tenant));
     return { ...query, traces, templates, older: before };
@@ -208,14 +217,15 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
    * The traces that a correlation touches: those that it names, those whose records carry it beside another, and itself, since
    * records that nobody gave a correlation have their trace's id for one.
    */
-  async function tracesOf(tenant: string, correlation: string): Promise<string[]> {
+  async function tracesOf(tenant: string, correlation: string, files?: FileTally): Promise<string[]> {
     const known = await rows.traceCorrelations(tenant, { correlations: [correlation] });
     known.sort((a, b) => (a.time < b.time ? 1 : -1));
     const traces = new Set(known.slice(0, TRACES_MAX).map(({ trace_id }) => trace_id));
     if (/^[0-9a-f]{32}$/.test(correlation)) traces.add(correlation);
     const pause = createPause();
     let blocksLeft = CARRIERS_MAX;
-    for await (const block of blocks({ tenant, keys: [blockKey('correlation', correlation)] })) {
+    const walk = blocks({ tenant, keys: [blockKey('correlation', correlation)] });
+    for await (const block of walk) {
       if (blocksLeft-- === 0 || traces.size >= TRACES_MAX) break;
       await pause();
       const { header, columns, count } = opened.index(tenant, block);
@@ -226,6 +236,7 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
           traces.add(header.traces[columns.trace[i]! - 1]!);
       }
     }
+    if (files !== undefined) addFiles(files, walk.files);
     return [...traces];
   }
 
@@ -274,6 +285,12 @@ async function* ahead<T, U>(items: AsyncIterable<T>, begin: (item: T) => U, coun
 function holdsAny(count: number, matches: (position: number) => boolean): boolean {
   for (let i = 0; i < count; i++) if (matches(i)) return true;
   return false;
+}
+
+/** Of two walks for one answer: the same files, opened by either. */
+function addFiles(into: FileTally, { considered, opened }: FileTally): void {
+  into.considered = Math.max(into.considered, considered);
+  into.opened += opened;
 }
 
 // A page's events lie in a few blocks, of 100 kB each.

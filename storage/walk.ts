@@ -1,5 +1,5 @@
 /** One walk over the blocks of several tiers: newest first, each block once, from the fastest tier that has it. */
-import type { BlockReader, BlockSelector, FoundBlock, TierName } from './contract.ts';
+import type { BlockReader, BlockSelector, FileTally, FoundBlock, TierName } from './contract.ts';
 
 export interface TieredBlock extends FoundBlock {
   /** The fastest tier that has it. */
@@ -10,6 +10,8 @@ export interface TieredBlock extends FoundBlock {
 export interface BlockWalk extends AsyncIterable<TieredBlock> {
   /** The tiers that were asked so far and answered. */
   answered(): TierName[];
+  /** What was looked at in tiers of files so far. */
+  readonly files: FileTally;
 }
 
 export interface WalkOptions {
@@ -29,12 +31,15 @@ export interface WalkOptions {
 
 export function walkTiers({ selector: asked, readers, failed, firstReach, version }: WalkOptions): BlockWalk {
   const answered = new Set<TierName>();
+  const files: FileTally = { considered: 0, opened: 0 };
   let selector = asked;
 
   async function* walk(): AsyncGenerator<TieredBlock> {
     if (version !== undefined) selector = { ...asked, version: await version() };
     let waiting = firstReach === undefined ? [] : readers.slice(1);
-    const sources = readers.slice(0, readers.length - waiting.length).map((reader) => new Source(reader, selector));
+    const sources = readers
+      .slice(0, readers.length - waiting.length)
+      .map((reader) => new Source(reader, selector, files));
     let last: string | undefined;
     try {
       for (;;) {
@@ -45,7 +50,7 @@ export function walkTiers({ selector: asked, readers, failed, firstReach, versio
           const enough = reach !== null && ((newest?.timeMax ?? 0n) >= reach || (selector.start ?? 0n) >= reach);
           if (!enough) {
             // What was handed out bounds what is to come, and not the reach: it moves while the first reader drops blocks.
-            sources.push(...waiting.map((reader) => new Source(reader, until(selector, last))));
+            sources.push(...waiting.map((reader) => new Source(reader, until(selector, last), files)));
             waiting = [];
             continue;
           }
@@ -84,6 +89,7 @@ export function walkTiers({ selector: asked, readers, failed, firstReach, versio
   }
 
   return {
+    files,
     answered: () => readers.map(({ tier }) => tier).filter((tier) => answered.has(tier)),
     [Symbol.asyncIterator]: walk,
   };
@@ -97,9 +103,9 @@ class Source {
   failed = false;
   #done = false;
 
-  constructor(reader: BlockReader, selector: BlockSelector) {
+  constructor(reader: BlockReader, selector: BlockSelector, files: FileTally) {
     this.reader = reader;
-    this.#blocks = reader.blocks(selector)[Symbol.asyncIterator]();
+    this.#blocks = reader.blocks(selector, files)[Symbol.asyncIterator]();
   }
 
   /** Goes on to the first block older than the last one handed out. */

@@ -484,6 +484,7 @@ export const meta = z
     truncated: z.boolean(),
     coverage: z.strictObject({
       tiers: z.array(z.enum(['hot', 'warm', 'cold'])),
+      archive_files: z.strictObject({ considered: count, opened: count }).optional(),
       pending: count,
       rejected: count.optional().describe('Records sent here that could not be read, since the start of this process.'),
       empty: z.enum(['no_data', 'no_match', 'out_of_retention']).optional(),

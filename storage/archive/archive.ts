@@ -10,16 +10,18 @@ import { DebugError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Meter } from '../../base/meter.ts';
 import { decodeIndex, encodePayload } from '../../model/block.ts';
-import type { ArchivedDay, BlockSelector, ColdStore, FoundBlock } from '../contract.ts';
+import type { ArchivedDay, BlockSelector, ColdStore, FileTally, FoundBlock } from '../contract.ts';
 import { Heap } from '../heap.ts';
-import { Catalog, dayFolder, type FileFacts, INDEX, LINES, MANIFEST, type Manifest } from './catalog.ts';
+import { Catalog, type DayFiles, dayFolder, INDEX, LINES, MANIFEST } from './catalog.ts';
 import { type DirectoryEntry, decodeDirectory } from './directory.ts';
 import { filterBlock, mayHold } from './filter.ts';
+import type { FileFacts, Manifest } from './manifest.ts';
 import type { Objects, Place, S3Settings } from './objects.ts';
 import { hashOf, unpack } from './pack.ts';
 import { createPacker } from './packer.ts';
 import { objectsAt } from './places.ts';
 import { createArchivedRows } from './rows.ts';
+import { putSummary } from './summary.ts';
 import { ArchiveWriter, hourOf } from './writer.ts';
 
 export interface ArchiveOptions {
@@ -56,6 +58,8 @@ export function createArchive(options: ArchiveOptions): ColdStore {
   const growing = new Map<string, { writer: ArchiveWriter; tenant: string; day: string }>();
   /** Ids of the sealed files of the days that are being added to. */
   const sealed = new Map<string, Set<string>>();
+  /** Days that were added to since the last seal, by folder. */
+  const touched = new Map<string, { tenant: string; day: string }>();
   /** Files whose damage is in the log. */
   const told = new Set<string>();
   let starting: Promise<void> | undefined;
@@ -93,6 +97,7 @@ export function createArchive(options: ArchiveOptions): ColdStore {
     const { header } = decodeIndex(block.index);
     const { tenant, day, id } = header;
     const folder = dayFolder(tenant, day);
+    touched.set(folder, { tenant, day });
     if ((await sealedIds(folder, tenant, day)).has(id)) return;
     const hour = hourOf(header);
     const name = `${folder}/${hour}`;
@@ -127,6 +132,19 @@ export function createArchive(options: ArchiveOptions): ColdStore {
     sealed.clear();
     for (const name of [...growing.keys()]) await sealOne(name);
     packer.rest();
+    for (const { tenant, day } of touched.values()) await summarize(tenant, day);
+    touched.clear();
+  }
+
+  /** Nothing is lost where this fails: without a summary each file is looked at by itself. */
+  async function summarize(tenant: string, day: string): Promise<void> {
+    const keysOf = async (manifest: Manifest) => (await directoryOf(manifest)).flatMap(({ keys }) => keys);
+    try {
+      await putSummary(objects, dayFolder(tenant, day), await catalog.ofDay(tenant, day), keysOf);
+    } catch (error) {
+      log.warn({ tenant, day, err: error }, 'a day of the archive has no summary: look-ups open each of its files');
+    }
+    catalog.changed(tenant, day);
   }
 
   async function sealOne(name: string): Promise<void> {
@@ -204,7 +222,7 @@ export function createArchive(options: ArchiveOptions): ColdStore {
     packer.rest();
     await rows.remove(tenant, day);
     await removeOrphans(tenant, day);
-    catalog.changed(tenant, day);
+    await summarize(tenant, day);
   }
 
   /** Lines and indexes that have no manifest: of a run that was interrupted. */
@@ -253,19 +271,23 @@ export function createArchive(options: ArchiveOptions): ColdStore {
     }
   }
 
-  async function* blocks(selector: BlockSelector): AsyncGenerator<FoundBlock> {
+  async function* blocks(
+    selector: BlockSelector,
+    tally: FileTally = { considered: 0, opened: 0 },
+  ): AsyncGenerator<FoundBlock> {
     mustBeOpen();
     const { tenant, start = 0n, end } = selector;
     const keys = selector.keys?.map((key) => BigInt.asUintN(64, key));
-    const files = (await catalog.ofTenant(tenant))
-      .filter(({ id_max, time_min }) => timeOf(id_max) >= start && (end === undefined || BigInt(time_min) <= end))
-      .sort((a, b) => (a.id_max < b.id_max ? 1 : a.id_max > b.id_max ? -1 : 0));
+    const files = (await candidates(tenant, start, end, keys, tally)).sort((a, b) =>
+      a.id_max < b.id_max ? 1 : a.id_max > b.id_max ? -1 : 0,
+    );
     const found = new Heap<{ manifest: Manifest; entry: DirectoryEntry }>((a, b) => a.entry.id > b.entry.id);
     let yielded: string | undefined;
     for (let next = 0; ; ) {
       // A file is opened when a block of its could be the next.
       while (next < files.length && (found.top === undefined || files[next]!.id_max >= found.top.entry.id)) {
         const manifest = files[next++]!;
+        tally.opened++;
         for (const entry of await matching(manifest, keys)) {
           const inRange = timeOf(entry.id) >= start && (end === undefined || entry.timeMin <= end);
           if (inRange) found.push({ manifest, entry });
@@ -282,28 +304,57 @@ export function createArchive(options: ArchiveOptions): ColdStore {
     }
   }
 
+  /** Files of that time, but for days none of whose files holds one of the keys: one look a day, many days at once. */
+  async function candidates(
+    tenant: string,
+    start: bigint,
+    end: bigint | undefined,
+    keys: readonly bigint[] | undefined,
+    tally: FileTally,
+  ): Promise<Manifest[]> {
+    const files: Manifest[] = [];
+    const days = await catalog.ofTenant(tenant);
+    const ofDay = async ({ manifests, filter }: DayFiles): Promise<Manifest[]> => {
+      const inTime = manifests.filter(
+        ({ id_max, time_min }) => timeOf(id_max) >= start && (end === undefined || BigInt(time_min) <= end),
+      );
+      tally.considered += inTime.length;
+      if (keys === undefined || filter === null || inTime.length < 2) return inTime;
+      tally.opened++;
+      const hits = await filterHits(filter.name, { offset: 0, length: filter.length }, keys).catch(() => keys);
+      return hits.length === 0 ? [] : inTime;
+    };
+    for (let i = 0; i < days.length; i += DAYS_AT_ONCE) {
+      files.push(...(await Promise.all(days.slice(i, i + DAYS_AT_ONCE).map(ofDay))).flat());
+    }
+    return files;
+  }
+
   /** Entries that hold one of the keys; none, after a look at 64 bytes a key, of most files. */
   async function matching(manifest: Manifest, keys: bigint[] | undefined): Promise<DirectoryEntry[]> {
     if (keys === undefined) return (await readable(manifest, () => readDirectory(manifest))) ?? [];
-    const hits = await readable(manifest, () => filterHits(manifest, keys));
+    const hits = await readable(manifest, () => filterHits(nameOf(manifest, INDEX), manifest.filter, keys));
     if (hits === null || hits.length === 0) return [];
     const wanted = new Set(hits);
     const entries = (await readable(manifest, () => readDirectory(manifest))) ?? [];
     return entries.filter((entry) => entry.keys.some((key) => wanted.has(key)));
   }
 
-  async function filterHits(manifest: Manifest, keys: readonly bigint[]): Promise<bigint[]> {
-    const { offset, length } = manifest.filter;
+  async function filterHits(name: string, { offset, length }: Place, keys: readonly bigint[]): Promise<bigint[]> {
     const places = keys.map((key): Place => {
       const block = filterBlock(key, length);
       return { offset: offset + block.offset, length: block.length };
     });
-    const bytes = await objects.get(nameOf(manifest, INDEX), places);
+    const bytes = await objects.get(name, places);
     return keys.filter((key, i) => mayHold(bytes[i]!, key));
   }
 
   async function readDirectory(manifest: Manifest): Promise<DirectoryEntry[]> {
     opened.inc();
+    return directoryOf(manifest);
+  }
+
+  async function directoryOf(manifest: Manifest): Promise<DirectoryEntry[]> {
     return decodeDirectory(await read(manifest, INDEX, manifest.directory.offset, manifest.directory.length));
   }
 
@@ -374,6 +425,7 @@ export function createArchive(options: ArchiveOptions): ColdStore {
       await packer.stop();
       growing.clear();
       sealed.clear();
+      touched.clear();
     },
     put: (block) => inTurn(() => put(block)),
     seal: () => inTurn(seal),
@@ -386,6 +438,8 @@ export function createArchive(options: ArchiveOptions): ColdStore {
     rows: (tenant, day) => rows.read(tenant, day),
   };
 }
+
+const DAYS_AT_ONCE = 16;
 
 function timeOf(id: string): bigint {
   return BigInt(`0x${id.slice(0, 16)}`);

@@ -5,37 +5,17 @@
  *   tenant=default/date=2026-01-15/12-9f86d081884c7d65.otlp.jsonl.zst    zstd frames of OTLP JSON lines, one frame a block
  *                                 12-9f86d081884c7d65.index             indexes and patches, directory, filter
  *                                 12-9f86d081884c7d65.json              the manifest, committed last
+ *                                 day-0b5e44c59e6ad1ae.manifests        the manifests of all files of the day in one (summary.ts)
+ *                                 day-0b5e44c59e6ad1ae.filter           the keys of all files of the day
  *                                 rows-2c26b46b68ffc68f.jsonl.zst       what the rows said of the day, one object, whole by itself
  */
 import { assert } from '../../base/assert.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Counter } from '../../base/meter.ts';
-import type { Objects, Place } from './objects.ts';
-
-export interface Manifest {
-  format: 1;
-  tenant: string;
-  day: string;
-  /** `HH-` and a hash of the content: two files of one name are the same, so that either may take the other's place. */
-  name: string;
-  blocks: number;
-  records: number;
-  /** The greatest block id: no block within is newer. */
-  id_max: string;
-  /** Nanoseconds, decimal. */
-  time_min: string;
-  lines: FileFacts;
-  index: FileFacts;
-  /** In the index file. */
-  directory: Place;
-  filter: Place;
-}
-
-export interface FileFacts {
-  bytes: number;
-  sha256: string;
-}
+import type { Manifest } from './manifest.ts';
+import type { Objects } from './objects.ts';
+import { DAY_FILTER, DAY_MANIFESTS, type DaySummary, summaryName } from './summary.ts';
 
 export const LINES = '.otlp.jsonl.zst';
 export const INDEX = '.index';
@@ -88,20 +68,23 @@ export class Catalog {
     return days;
   }
 
-  /** All manifests of a tenant, any order. */
-  async ofTenant(tenant: string): Promise<Manifest[]> {
-    const manifests: Manifest[] = [];
+  /** All files of a tenant, day by day in ascending order. */
+  async ofTenant(tenant: string): Promise<DayFiles[]> {
+    const files: DayFiles[] = [];
     const days = await this.days(tenant);
     for (let i = 0; i < days.length; i += AT_ONCE) {
-      const some = await Promise.all(days.slice(i, i + AT_ONCE).map((day) => this.ofDay(tenant, day)));
-      manifests.push(...some.flat());
+      files.push(...(await Promise.all(days.slice(i, i + AT_ONCE).map((day) => this.#filesOf(tenant, day)))));
     }
-    return manifests;
+    return files;
   }
 
   async ofDay(tenant: string, day: string): Promise<Manifest[]> {
-    const manifests = await this.#ofFolder(dayFolder(tenant, day));
-    return manifests.filter((manifest) => manifest.tenant === tenant);
+    return (await this.#filesOf(tenant, day)).manifests;
+  }
+
+  async #filesOf(tenant: string, day: string): Promise<DayFiles> {
+    const { manifests, filter } = await this.#ofFolder(dayFolder(tenant, day));
+    return { manifests: manifests.filter((manifest) => manifest.tenant === tenant), filter };
   }
 
   /** What this process has changed is seen at once. */
@@ -112,34 +95,49 @@ export class Catalog {
   }
 
   /** A folder is read again when it changed, and while it is so young that a change may not show in its time. */
-  async #ofFolder(folder: string): Promise<Manifest[]> {
-    const known = this.#folders.get(folder);
+  async #ofFolder(folder: string): Promise<DayFiles> {
+    let known = this.#folders.get(folder);
     const stamp = await this.#objects.stamp(folder);
     const nowMs = this.#clock.monotonicMs();
     if (known !== undefined && known.stamp === stamp) {
       const isSettled = stamp === null ? nowMs - known.readMs < LISTED_MS : known.readMs - known.changedMs > STEP_MS;
-      if (isSettled) return known.manifests;
+      if (isSettled) return known;
     }
     const { files } = await this.#objects.list(folder);
     const names = files.filter((name) => name.endsWith(MANIFEST));
+    const summary = summaryName(names.map((name) => name.slice(0, -MANIFEST.length)));
+    if (files.includes(summary + DAY_MANIFESTS) && known?.filter?.name !== `${folder}/${summary}${DAY_FILTER}`) {
+      const whole = await this.#readSummary(`${folder}/${summary}`, names);
+      if (whole !== null) known = { ...whole, stamp: null, changedMs: nowMs, readMs: nowMs };
+    }
     const manifests: Manifest[] = [];
     for (let i = 0; i < names.length; i += AT_ONCE) {
       const some = names.slice(i, i + AT_ONCE).map(
         // A manifest never changes: one that is known is not read again.
-        (name) => known?.manifests.find((one) => name === one.name + MANIFEST) ?? this.#read(`${folder}/${name}`),
+        (name) =>
+          known?.manifests.find((one) => name === one.name + MANIFEST) ?? this.#read<Manifest>(`${folder}/${name}`),
       );
       manifests.push(...(await Promise.all(some)).filter((manifest) => manifest !== null));
     }
     const changedMs = known?.stamp === stamp ? known.changedMs : nowMs;
-    this.#folders.set(folder, { stamp, changedMs, readMs: nowMs, manifests });
-    return manifests;
+    const filter = known?.filter?.name === `${folder}/${summary}${DAY_FILTER}` ? known.filter : null;
+    const found = { stamp, changedMs, readMs: nowMs, manifests, filter };
+    this.#folders.set(folder, found);
+    return found;
   }
 
-  async #read(name: string): Promise<Manifest | null> {
+  /** Null where it cannot be read, or tells of other files than its name does. */
+  async #readSummary(name: string, manifests: readonly string[]): Promise<DayFiles | null> {
+    const summary = await this.#read<DaySummary>(name + DAY_MANIFESTS);
+    if (summary === null || summary.manifests.some((one) => !manifests.includes(one.name + MANIFEST))) return null;
+    return { manifests: summary.manifests, filter: { name: name + DAY_FILTER, length: summary.filter_bytes } };
+  }
+
+  async #read<Read extends { format: number }>(name: string): Promise<Read | null> {
     try {
       const pieces: Uint8Array[] = [];
       for await (const piece of this.#objects.read(name)) pieces.push(piece);
-      const manifest = JSON.parse(Buffer.concat(pieces).toString()) as Manifest;
+      const manifest = JSON.parse(Buffer.concat(pieces).toString()) as Read;
       if (manifest.format !== 1) throw new Error(`format ${manifest.format} is of a newer version`);
       return manifest;
     } catch (error) {
@@ -150,12 +148,17 @@ export class Catalog {
   }
 }
 
-interface Folder {
+export interface DayFiles {
+  manifests: Manifest[];
+  /** Over the keys of all of them, where there is one. */
+  filter: { name: string; length: number } | null;
+}
+
+interface Folder extends DayFiles {
   stamp: string | null;
   /** When this stamp was first seen. */
   changedMs: number;
   readMs: number;
-  manifests: Manifest[];
 }
 
 // Two changes of a folder may have the same time where the file system's clock steps coarsely.

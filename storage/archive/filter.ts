@@ -8,13 +8,27 @@ const BITS_PER_KEY = 12;
 const PROBES = 6;
 
 export function buildFilter(keys: ReadonlySet<bigint>): Uint8Array {
-  const blocks = Math.max(1, Math.ceil((keys.size * BITS_PER_KEY) / BLOCK_BITS));
-  const filter = new Uint8Array(blocks * BLOCK_BYTES);
-  for (const key of keys) {
-    const { offset } = filterBlock(key, filter.length);
-    for (const bit of bitsOf(key)) filter[offset + (bit >> 3)]! |= 1 << (bit & 7);
+  const builder = new FilterBuilder(keys.size);
+  for (const key of keys) builder.add(key);
+  return builder.bytes;
+}
+
+/** For so many keys as a byte of a filter stands for, it is as good as it should be. */
+export const KEYS_PER_BYTE = 8 / BITS_PER_KEY;
+
+export class FilterBuilder {
+  readonly bytes: Uint8Array;
+
+  /** @param keysMax how many are to come at most; with more it holds more that nobody put in */
+  constructor(keysMax: number) {
+    const blocks = Math.max(1, Math.ceil((keysMax * BITS_PER_KEY) / BLOCK_BITS));
+    this.bytes = new Uint8Array(blocks * BLOCK_BYTES);
   }
-  return filter;
+
+  add(key: bigint): void {
+    const { offset } = filterBlock(key, this.bytes.length);
+    for (const bit of bitsOf(key)) this.bytes[offset + (bit >> 3)]! |= 1 << (bit & 7);
+  }
 }
 
 /** Where the block of a key lies in a filter of this length. */

@@ -4,9 +4,10 @@ import { type FileHandle, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BlockHeader, decodeIndex, keysOf } from '../../model/block.ts';
 import { dayOf, formatNanos } from '../../model/time.ts';
-import { dayFolder, INDEX, LINES, MANIFEST, type Manifest } from './catalog.ts';
+import { dayFolder, INDEX, LINES, MANIFEST } from './catalog.ts';
 import { type DirectoryEntry, encodeDirectory } from './directory.ts';
 import { buildFilter } from './filter.ts';
+import type { Manifest } from './manifest.ts';
 import type { Objects } from './objects.ts';
 import type { Packed } from './pack.ts';
 
