@@ -173,6 +173,10 @@ export function startingGap(): bigint {
   return BigInt(randomInt(GAP_MAX));
 }
 
+export function max(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
+}
+
 export function endOf(segment: Segment): bigint {
   return segment.base + BigInt(segment.size);
 }

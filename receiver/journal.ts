@@ -27,6 +27,7 @@ import {
   endOf,
   type JournalPoint,
   keepDamaged,
+  max,
   type OpenFile,
   quarantinedBytes,
   recoverFiles,
@@ -211,9 +212,8 @@ class SegmentedJournal implements Journal {
     const { bytesMax } = this.#options;
     if (bytes > bytesMax) {
       this.#metrics.refused.inc({ reason: 'too_large' });
-      return Promise.reject(
-        new DebugError('TOO_LARGE', `${bytes} bytes exceed the whole journal of ${bytesMax} bytes`),
-      );
+      const message = `${bytes} bytes exceed the whole journal of ${bytesMax} bytes`;
+      return Promise.reject(new DebugError('TOO_LARGE', message));
     }
     if (this.#heldBytes + this.#waitingBytes + bytes > bytesMax) return Promise.reject(this.#refuse('full', 1));
     return new Promise((resolve, reject) => {
@@ -594,8 +594,4 @@ class SegmentedJournal implements Journal {
       this.#unlock?.();
     }
   }
-}
-
-function max(a: bigint, b: bigint): bigint {
-  return a > b ? a : b;
 }
