@@ -102,13 +102,21 @@ export class RecordTable implements Iterable<IndexedRecord> {
 
   /** Leaves out the rows of which `keep` says so, without changing the order of the others. @param keep is told where a row begins */
   filter(keep: (at: number) => boolean): void {
+    this.filtering(keep, Number.POSITIVE_INFINITY).next();
+  }
+
+  /** The same in steps of so many rows, between which others may have their turn. The table is to be left alone until it has ended. */
+  *filtering(keep: (at: number) => boolean, rows: number): Generator<void, void> {
     const { words } = this;
     const end = this.length * ROW_WORDS;
     let to = 0;
-    for (let at = 0; at < end; at += ROW_WORDS) {
-      if (!keep(at)) continue;
-      if (to !== at) words.copyWithin(to, at, at + ROW_WORDS);
-      to += ROW_WORDS;
+    for (let at = 0; at < end; ) {
+      for (const stop = Math.min(end, at + rows * ROW_WORDS); at < stop; at += ROW_WORDS) {
+        if (!keep(at)) continue;
+        if (to !== at) words.copyWithin(to, at, at + ROW_WORDS);
+        to += ROW_WORDS;
+      }
+      if (at < end) yield;
     }
     this.length = to / ROW_WORDS;
   }

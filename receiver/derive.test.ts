@@ -185,7 +185,7 @@ async function deriveRequest(
   const each = (message: string): Template => ({ id: message, text: message });
   const more = cardinality === undefined ? { templateOf: first } : { templateOf: each, cardinality };
   const arrivals = [{ receivedAt: NOW, records: indexRequest(signal, body).records }];
-  const { fresh, duplicates } = withoutKnown('default', arrivals, recent);
+  const { fresh, duplicates } = await withoutKnown('default', arrivals, recent);
   return { ...(await derive('default', fresh, { retentionNanos: 168n * HOUR, ...more })), duplicates };
 }
 

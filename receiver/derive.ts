@@ -68,31 +68,37 @@ export interface Arrival {
 
 /**
  * Leaves out the records that were stored lately, and the requests of which nothing remains. Changes the tables, and `recent` knows the
- * rest from now on: to be called once for each arrival.
+ * rest from now on: to be called once for each arrival. Gives way to others where a request is large.
  */
-export function withoutKnown<A extends Arrival>(
+export async function withoutKnown<A extends Arrival>(
   tenant: string,
   arrivals: readonly A[],
   recent: RecentIds,
-): { fresh: A[]; duplicates: number } {
+): Promise<{ fresh: A[]; duplicates: number }> {
   const fresh: A[] = [];
   let duplicates = 0;
+  let rows = 0;
   for (const arrival of arrivals) {
     const { records } = arrival;
     const before = records.length;
-    const request = requestId(records);
+    const request = new RequestHash(before);
     const { words } = records;
-    records.filter((at) =>
-      recent.addWords(
-        tenant,
-        words[at + TIME_HIGH]!,
-        words[at + TIME_LOW]!,
-        words[at + HASH_HIGH]!,
-        words[at + HASH_LOW]!,
-      ),
-    );
+    const steps = records.filtering((at) => {
+      const timeHigh = words[at + TIME_HIGH]!;
+      const timeLow = words[at + TIME_LOW]!;
+      const hashHigh = words[at + HASH_HIGH]!;
+      const hashLow = words[at + HASH_LOW]!;
+      request.add(timeHigh, timeLow, hashHigh, hashLow);
+      return recent.addWords(tenant, timeHigh, timeLow, hashHigh, hashLow);
+    }, TURN_ROWS);
+    for (const _ of steps) await nextTurn();
     duplicates += before - records.length;
-    if (records.length > 0) fresh.push({ ...arrival, request });
+    if (records.length > 0) fresh.push({ ...arrival, request: request.end() });
+    rows += before;
+    if (rows >= TURN_ROWS) {
+      rows = 0;
+      await nextTurn();
+    }
   }
   return { fresh, duplicates };
 }
@@ -165,16 +171,29 @@ function capacityFor(tables: readonly RecordTable[]): number {
   return 2 ** Math.ceil(Math.log2(records + 2));
 }
 
-/** 128 bits, as what collides is lost: two hashes of 64 that begin differently. */
-function requestId({ words, length }: RecordTable): string {
-  const first = new ContentHash().reset();
-  const second = new ContentHash().reset().number(length);
-  for (let at = 0; at < length * ROW_WORDS; at += ROW_WORDS) {
-    first.pair(words[at + TIME_HIGH]!, words[at + TIME_LOW]!).pair(words[at + HASH_HIGH]!, words[at + HASH_LOW]!);
-    second.pair(words[at + HASH_LOW]!, words[at + TIME_LOW]!).pair(words[at + HASH_HIGH]!, words[at + TIME_HIGH]!);
+/** What a request holds, in 128 bits, as what collides is lost: two hashes of 64 that begin differently. */
+class RequestHash {
+  readonly #first = new ContentHash().reset();
+  readonly #second: ContentHash;
+
+  /** @param length of how many records */
+  constructor(length: number) {
+    this.#second = new ContentHash().reset().number(length);
   }
-  return hex64(first.digest()) + hex64(second.digest());
+
+  add(timeHigh: number, timeLow: number, hashHigh: number, hashLow: number): void {
+    this.#first.pair(timeHigh, timeLow).pair(hashHigh, hashLow);
+    this.#second.pair(hashLow, timeLow).pair(hashHigh, timeHigh);
+  }
+
+  /** 32 hex. */
+  end(): string {
+    return hex64(this.#first.digest()) + hex64(this.#second.digest());
+  }
 }
+
+// Some 5 ms.
+const TURN_ROWS = 8192;
 
 /** The day partition of records of one request: asked for each record, nearly always within one minute of the last. */
 function dayFinder(receivedAt: bigint, retentionNanos: bigint): (timeHigh: number, timeLow: number) => string {

@@ -115,7 +115,7 @@ export class KnownRecords {
     const recent = this.#recent;
     const epoch = this.#epoch;
     for (const { receivedAt } of arrivals) recent.reach(receivedAt + AHEAD_NANOS);
-    const { fresh, duplicates } = withoutKnown(tenant, arrivals, recent);
+    const { fresh, duplicates } = await withoutKnown(tenant, arrivals, recent);
     for (const { receivedAt } of arrivals) recent.reach(receivedAt + AHEAD_NANOS); // of the generation that may have begun meanwhile
     const { covered } = recent;
     const late = fresh.map(({ records, receivedAt }) => ({ records, rows: lateRows(records, covered, receivedAt) }));
