@@ -4,7 +4,7 @@ import { createAuthenticate, createTokens, credentialsOf, requireScope } from '.
 const refused = expect.objectContaining({ code: 'UNAUTHENTICATED' });
 const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`;
 
-describe('who is let in', () => {
+describe('R35 who is let in, by bearer token or basic', () => {
   test.each(['Bearer secret', 'bearer secret', 'BEARER  second ', basic('anybody:second'), basic(':secret')])(
     '%s is',
     (header) => {
