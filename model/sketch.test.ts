@@ -33,7 +33,8 @@ describe('a sketch', () => {
   });
 
   it('merges from bytes to bytes as it merges', () => {
-    const counted = fc.array(fc.tuple(fc.oneof(value, fc.constant(0)), fc.constantFrom(-2, -1, 1, 2, 0x7fff_ffff)));
+    const few = fc.constantFrom(0, 0.5, 1, 80, 9_000);
+    const counted = fc.array(fc.tuple(few, fc.constantFrom(-2, -1, 1, 2, 0x7fff_ffff)));
     fc.assert(
       fc.property(counted, counted, fc.nat(7), (a, b, offset) => {
         const [one, other] = [a, b].map((all) => {
