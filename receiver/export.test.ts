@@ -11,6 +11,7 @@ import { goodSpan, requestJson, requestProtobuf, spansProtobuf } from '../test/s
 import { createAdmission } from './admission.ts';
 import { createExporter, type ExporterOptions, type ExportRequest } from './export.ts';
 import { createJournal, type Journal } from './journal.ts';
+import { createRejected } from './rejected.ts';
 
 let directory: string;
 let journal: Journal;
@@ -107,10 +108,12 @@ describe('the trip of a request', () => {
 
   it('says what was rejected, and journals nothing when nothing is left', async () => {
     const bad = { ...goodSpan(), traceId: new Uint8Array(3) };
-    const result = await exporterOf()(requestOf(spansProtobuf(bad, bad)));
+    const rejected = createRejected();
+    const result = await exporterOf({ rejected: rejected.add })(requestOf(spansProtobuf(bad, bad)));
     expect(result).toEqual({ rejected: 2, message: expect.stringContaining('trace_id') });
     expect(journal.stats().bytes).toBe(0);
     expect(await countOf('receiver_records_rejected_total', { signal: 'span' })).toBe(2);
+    expect([rejected.of('default'), rejected.of('another')]).toEqual([2, 0]);
   });
 
   it('accepts everything and keeps nothing when disabled, but reads it to its end', async () => {

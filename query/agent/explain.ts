@@ -79,7 +79,8 @@ async function draftOf(facts: Facts, tenant: string, id: string, event?: DebugEv
   const where =
     root_cause === null
       ? ''
-      : ` Root cause: ${componentName(root_cause.component_type, root_cause.component_id)} ${quote(root_cause.message, 200)}.`;
+      : // What it says stands in most descriptions already, and is paid for once.
+        ` Root cause: ${componentName(root_cause.component_type, root_cause.component_id)}${description.includes(root_cause.message) ? '' : ` ${quote(root_cause.message, 200)}`}.`;
   const spread = affected_components.length > 1 ? ` Touched: ${listed(affected_components.map(refName), 5)}.` : '';
   const next: NextCall[] = [];
   if (correlation !== null) next.push({ tool: 'trace', arguments: { id: correlation } });
