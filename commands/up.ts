@@ -81,7 +81,7 @@ function banner(context: CommandContext, config: Config, addresses: Addresses): 
   if (addresses.http !== null && config.role === 'receiver') lines.push(['watch', `${addresses.http}/metrics`]);
   if (addresses.http !== null && config.role !== 'receiver') {
     lines.push(['look', `${addresses.http}/`]);
-    lines.push(['ask', 'ai-debug ask "what is wrong?"']);
+    lines.push(['ask', 'npx ai-debug ask "what is wrong?"']);
     lines.push(['agents', `${addresses.http}/mcp`]);
   }
   const width = Math.max(...lines.map(([what]) => what.length));

@@ -158,7 +158,7 @@ export function coverageWords(...metas: readonly Pick<AnswerMeta, 'coverage' | '
   for (const { coverage, truncated } of metas) {
     if (coverage.empty !== undefined) words.add(EMPTY_WORDS[coverage.empty]);
     if (coverage.pending > 0) words.add('the newest records are acknowledged but not yet readable; ask again');
-    if (coverage.tiers.includes('cold')) words.add('read back to the archive');
+    if (coverage.tiers.includes('cold')) words.add('the archive was read too');
     if (truncated) words.add('there is more than was looked at');
   }
   return [...words];

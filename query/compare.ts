@@ -150,7 +150,7 @@ function remarksOn(sides: readonly Side[]): string[] {
   const [best, worst] = [known[0], known.at(-1)];
   const remarks = sides
     .filter((side) => side.health_score === null)
-    .map((side) => `${side.label} has no events: nothing is known of its health`);
+    .map((side) => `${side.label} has no events then: there is nothing to compare with`);
   if (best === undefined || worst === undefined) return remarks;
   const gap = best.health_score! - worst.health_score!;
   if (gap >= HEALTH_GAP) {
