@@ -29,6 +29,7 @@ import packageJson from './package.json' with { type: 'json' };
 import { CorrelationLogRecordProcessor, CorrelationSpanProcessor } from './processors.ts';
 import { instanceId } from './resource.ts';
 import type { ExportSettings, Format, Settings, Signal } from './settings.ts';
+import { SourcePositions } from './source-positions.ts';
 import { ownerOf, type Parcel, Spool } from './spool.ts';
 import { CONTENT_TYPES, createTransport } from './transport.ts';
 
@@ -105,8 +106,13 @@ export function createPipeline(settings: Settings): Pipeline {
   let lastMetrics: ResourceMetrics | undefined;
 
   // The ids are stamped also when nothing is exported: the processors keep the context alive for the other signals.
-  const spanProcessors: SpanProcessor[] = [new CorrelationSpanProcessor()];
-  const logRecordProcessors: LogRecordProcessor[] = [new CorrelationLogRecordProcessor(), new DistinctLogTimes()];
+  const positions = new SourcePositions();
+  const spanProcessors: SpanProcessor[] = [new CorrelationSpanProcessor(), positions];
+  const logRecordProcessors: LogRecordProcessor[] = [
+    new CorrelationLogRecordProcessor(),
+    new DistinctLogTimes(),
+    positions,
+  ];
   const metricReaders: IMetricReader[] = [];
   if (exports.traces.enabled) spanProcessors.push(batchSpans(spans));
   if (exports.logs.enabled) logRecordProcessors.push(batchLogs(logs));
