@@ -95,6 +95,36 @@ describe('an app with stores, a queue and workers', () => {
   });
 });
 
+describe('an app whose', () => {
+  let database: Awaited<ReturnType<typeof createDatabase>>;
+  beforeAll(async () => {
+    database = await createDatabase(inject('pgUrl'));
+  });
+  afterAll(() => database.drop());
+
+  it.each([
+    ['pg', '42P01'], // undefined_table; the text may hold data, so the instrumentation does not tell it
+    ['ioredis', 'not an integer'],
+    ['undici', 'ECONNREFUSED'],
+    ['worker', 'no box fits order 13'],
+    ['queue', 'no carrier takes order 13'],
+  ])('%s fails is told so', { timeout: 60_000 }, async (part, message) => {
+    const env = { TEST_PG_URL: database.url, TEST_REDIS_URL: inject('redisUrl'), OTEL_SERVICE_NAME: `broken-${part}` };
+    const app = start('stores.mjs', [], env);
+    const correlation_id = `visit-of-broken-${part}`;
+    const url = `http://127.0.0.1:${await app.line('port ')}/broken/${part}`;
+    expect((await fetch(url, { headers: { 'x-correlation-id': correlation_id } })).status).toBe(500);
+    const served = (events: DebugEvent[]) => events.find(({ name, status }) => name === 'GET' && status === 'error');
+    const events = await eventsUntil({ correlation_id }, (found) => {
+      const failed = found.filter(({ status }) => status === 'error');
+      return failed.length >= 2 && served(failed) !== undefined;
+    });
+    const told = await explained(served(events)!.id);
+    expect(told).toContain(message);
+    expect(told).toContain(`broken-${part}`);
+  });
+});
+
 describe('an AI agent', () => {
   it('is a component of its own, with its tools, and its failure leads to the tool', { timeout: 60_000 }, async () => {
     await runApp('agent.mjs', system.otlpHttp, { env: FAST });
