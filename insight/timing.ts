@@ -9,7 +9,7 @@ import { componentKey, componentOf, type SpanNode, type Trace } from './window.t
 export interface OwnTime {
   component: ComponentRef;
   nodeId: string | null;
-  /** What it was doing, in words that recur: the span's name, `waiting for <address>`, `on the way to <component>`. */
+  /** What it was doing, in words that recur: the span's name, `waiting for <address>`, `the way to <component>`. */
   step: string;
 }
 
@@ -20,13 +20,19 @@ export function ownerOf(node: SpanNode): OwnTime {
   if (event.span?.kind === 'client') {
     const callee = remoteChild(node)?.span.event;
     if (callee !== undefined) {
-      return { component: componentOf(callee), nodeId: callee.node_id, step: `on the way to ${componentKey(callee)}` };
+      return { component: componentOf(callee), nodeId: callee.node_id, step: `the way to ${componentKey(callee)}` };
     }
     const address = addressCalledBy(node);
     if (address !== null)
       return { component: componentOf(event), nodeId: event.node_id, step: `${name}, waiting for ${address}` };
   }
   return { component: componentOf(event), nodeId: event.node_id, step: name };
+}
+
+/** In a sentence: a step that names the component already does not name it twice. */
+export function wordsOf({ component, step }: OwnTime): string {
+  const key = componentKey(component);
+  return step.includes(key) ? step : `${step} of ${key}`;
 }
 
 export interface Share extends OwnTime {

@@ -48,3 +48,13 @@ test('what runs beside the critical path is no bottleneck, however long', () => 
     { where: { id: 'bank' }, evidence: { numbers: { slowest_step: 'settle', slowest_percentage: 99 } } },
   ]);
 });
+
+test('time lost on the way to a component names it once', () => {
+  const trace = 't';
+  const [finding] = find([
+    span({ ms: 0, by: 'front', trace, id: 'a', took: 10_000 }),
+    span({ ms: 0, by: 'front', trace, id: 'b', parent: 'a', kind: 'client', name: 'POST', took: 9900 }),
+    span({ ms: 9000, by: 'bank', trace, id: 'c', parent: 'b', kind: 'server', name: 'settle', took: 100 }),
+  ]);
+  expect(finding?.title).toMatch(/^the way to service\/bank takes 9\d(\.\d)?% of the operation$/);
+});

@@ -15,7 +15,7 @@ import {
   sampleSignal,
 } from '../finding.ts';
 import { patternId } from '../templates.ts';
-import { divide, durationMs, type OwnTime } from '../timing.ts';
+import { divide, durationMs, type OwnTime, wordsOf } from '../timing.ts';
 import { type Correlation, componentKey, componentOf } from '../window.ts';
 
 export const bottleneck: Analyzer = {
@@ -69,9 +69,9 @@ function bottleneckFinding(group: readonly Divided[]): Finding {
     where: step.component,
     insight_type: 'performance',
     severity: worst.totalMs > SLOW_MS ? 'warning' : 'info',
-    title: `${step.step} of ${componentKey(step.component)} takes ${percent}% of the operation`,
-    summary: `${round(step.ms, 1)} of ${round(worst.totalMs, 1)} ms go to "${step.step}" in ${componentKey(step.component)}.`,
-    description: `Of the ${round(worst.totalMs, 1)} ms of the operation, "${step.step}" in ${componentKey(step.component)} takes ${round(step.ms, 1)} ms by itself, ${percent}%. The rest: ${others.join(', ')}.`,
+    title: `${wordsOf(step)} takes ${percent}% of the operation`,
+    summary: `${round(step.ms, 1)} of ${round(worst.totalMs, 1)} ms go to ${wordsOf(step)}.`,
+    description: `Of the ${round(worst.totalMs, 1)} ms of the operation, ${wordsOf(step)} takes ${round(step.ms, 1)} ms by itself, ${percent}%. The rest: ${others.join(', ')}.`,
     components: [step.component],
     correlation_id: worst.correlation.id,
     operation_id: commonOperation(events),

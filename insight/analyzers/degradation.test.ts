@@ -127,7 +127,7 @@ test('time lost on the way to a component is that component’s; time lost in wh
       runs(60, 100, 2, () => ({ way: 200 })),
       healthy(0, 60),
     )[0],
-  ).toMatchObject({ evidence: { numbers: { step: expect.stringContaining('on the way to') } } });
+  ).toMatchObject({ evidence: { numbers: { step: expect.stringContaining('the way to') } } });
   expect(
     find(
       runs(60, 100, 2, () => ({ database: 200 })),
