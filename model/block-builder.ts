@@ -27,6 +27,8 @@ import {
   HASH_HIGH,
   HASH_LOW,
   KIND,
+  MESSAGE_END,
+  MESSAGE_START,
   OPERATION,
   PART,
   pairOf,
@@ -37,19 +39,27 @@ import {
   TIME_LOW,
   TRACE,
 } from './records.ts';
+import { TextFilterBuilder } from './text-filter.ts';
 
 /**
  * Makes one block of records that are held as objects, in the order given.
  * @param records 1 to BLOCK_RECORDS_MAX, of one tenant, shard and day
+ * @param texts their messages, where the records do not say which they are
  */
-export function buildBlock(tenant: string, shard: number, day: string, records: Iterable<BlockRecord>): Block {
+export function buildBlock(
+  tenant: string,
+  shard: number,
+  day: string,
+  records: Iterable<BlockRecord>,
+  texts?: TextFilterBuilder,
+): Block {
   const all = [...records];
   const builder = new BlockBuilder(all.length);
   for (const record of all) {
     builder.begin(RecordTable.of(record), record.receivedAt);
     builder.add(0, record.template);
   }
-  return compressBlockSync(builder.build(tenant, shard, day));
+  return compressBlockSync(builder.build(tenant, shard, day, texts));
 }
 
 /** Takes rows until it is told to build; after {@link BlockBuilder.clear} it may be used again, with the memory that it has. */
@@ -61,6 +71,7 @@ export class BlockBuilder {
   readonly #hash: Uint32Array;
   readonly #columns: Omit<BlockColumns, 'time' | 'hash'>;
   readonly #payload = new PayloadWriter();
+  readonly #texts = new TextFilterBuilder();
   #components = new Dictionary<ComponentRef>();
   #correlations = new Dictionary<string>();
   #operations = new Dictionary<string>();
@@ -153,10 +164,11 @@ export class BlockBuilder {
     columns.envelope[i] = this.#envelope(words[at + ENVELOPE]!);
     columns.start[i] = this.#payload.place(words[at + START]!, words[at + END]!);
     columns.length[i] = words[at + END]! - words[at + START]!;
+    this.#texts.add(this.#table.body, words[at + MESSAGE_START]!, words[at + MESSAGE_END]!);
   }
 
   /** The payload is the builder's own memory: valid until it is cleared. */
-  build(tenant: string, shard: number, day: string): RawBlock {
+  build(tenant: string, shard: number, day: string, texts = this.#texts): RawBlock {
     const { count } = this;
     assert(count > 0, `a block holds 1 to ${BLOCK_RECORDS_MAX} records, not 0`);
     const { id, timeMin, timeMax } = this.#identity();
@@ -177,7 +189,7 @@ export class BlockBuilder {
       templates: this.#templates.values,
       envelopes: this.#payload.envelopes,
     };
-    const index = encodeIndex(header, count, ({ time, hash, ...others }) => {
+    const index = encodeIndex(header, count, texts.build(), ({ time, hash, ...others }) => {
       wordsOf(time).set(this.#time.subarray(0, count * 2));
       wordsOf(hash).set(this.#hash.subarray(0, count * 2));
       for (const [name, column] of Object.entries(others)) {
@@ -202,6 +214,7 @@ export class BlockBuilder {
   clear(): void {
     this.count = 0;
     this.#payload.clear();
+    this.#texts.clear();
     this.#components = new Dictionary();
     this.#correlations = new Dictionary();
     this.#operations = new Dictionary();

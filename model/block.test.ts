@@ -12,6 +12,7 @@ import {
   type SourceEnvelope,
 } from './block.ts';
 import { buildBlock } from './block-builder.ts';
+import { mayHoldText, textProbe } from './text-filter.ts';
 import { NANOS_PER_DAY } from './time.ts';
 
 const UINT64_MAX = 2n ** 64n - 1n;
@@ -92,6 +93,20 @@ describe('a block', () => {
     const read = decodeIndex(zstdCompressSync(old));
     expect(read.header).toEqual({ ...header, ...lists });
     expect(read.columns).toEqual(columns);
+  });
+
+  it('is read as it was written before it had a filter of its texts, which then says nothing', () => {
+    const { index } = buildBlock('t', 3, '2026-01-15', [record({ messageStart: 0, messageEnd: 8 })]);
+    const { header, columns, count, texts } = decodeIndex(index);
+    const probe = textProbe(['refused'])!;
+    expect(mayHoldText(texts, probe)).toBe(false);
+    const raw = new Uint8Array(zstdDecompressSync(index));
+    const old = Buffer.from(raw.subarray(0, raw.length - texts.length));
+    old.writeUInt32LE(0, 12);
+    const read = decodeIndex(zstdCompressSync(old));
+    expect([{ ...read.header }, read.columns, read.count]).toEqual([{ ...header }, columns, count]);
+    expect(read.texts).toHaveLength(0);
+    expect(mayHoldText(read.texts, probe)).toBe(true);
   });
 
   it('has the range of its times, and an id that begins with the newest', () => {

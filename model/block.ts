@@ -3,7 +3,7 @@
  * brought them (payload), with derived columns beside (index), both zstd. A reader filters on the index and opens the
  * payload only for records that it returns.
  *
- *   index   = zstd( magic, count, header length | u64 columns | u32 columns | u16 columns | u8 columns | header )
+ *   index   = zstd( magic, count, header length, filter length | u64 columns | u32 columns | u16 columns | u8 columns | header | text filter )
  *   payload = zstd( resource, scope and record bytes, back to back; the header and the columns say where each lies )
  *
  * One row per event costs PostgreSQL 7 to 25 µs and 865 bytes; a block of 512 costs 1 to 3 µs and about 120 bytes an event
@@ -50,6 +50,8 @@ export interface BlockIndex {
   header: BlockHeader;
   columns: BlockColumns;
   count: number;
+  /** Of the messages, for `mayHoldText` in model/text-filter.ts; empty where it cannot say: in blocks from before there were any. */
+  texts: Uint8Array;
 }
 
 /** A block as stores keep it: opaque bytes, and the few values that rows need. */
@@ -91,6 +93,9 @@ export interface BlockRecord {
   body: Uint8Array;
   start: number;
   end: number;
+  /** Range of its message in `body`, as in a row of a record table. Absent: not known. */
+  messageStart?: number;
+  messageEnd?: number;
   receivedAt: bigint;
 }
 
@@ -126,26 +131,38 @@ export function decodeIndex(bytes: Uint8Array): BlockIndex {
   if (magic !== MAGIC && magic !== MAGIC_WHOLE_HEADER) throw new Error('not a block index of this version');
   const count = view.getUint32(4, true);
   const headerAt = PREFIX_BYTES + count * ROW_BYTES;
-  const header = raw.subarray(headerAt, headerAt + view.getUint32(8, true));
+  const textsAt = headerAt + view.getUint32(8, true);
+  const header = raw.subarray(headerAt, textsAt);
   return {
     header: magic === MAGIC ? decodeHeader(header) : decodeWholeHeader(header),
     columns: columnsIn(raw.buffer, count),
     count,
+    texts: raw.subarray(textsAt, textsAt + view.getUint32(12, true)),
   };
 }
 
 /**
  * What {@link decodeIndex} reads, before compression.
+ * @param texts the filter of the messages
  * @param fill is given the columns, all zero, to write into
  */
-export function encodeIndex(header: BlockHeader, count: number, fill: (columns: BlockColumns) => void): Uint8Array {
+export function encodeIndex(
+  header: BlockHeader,
+  count: number,
+  texts: Uint8Array,
+  fill: (columns: BlockColumns) => void,
+): Uint8Array {
   const encoded = encodeHeader(header);
-  const raw = new Uint8Array(PREFIX_BYTES + count * ROW_BYTES + encoded.length);
+  const headerAt = PREFIX_BYTES + count * ROW_BYTES;
+  const raw = new Uint8Array(headerAt + encoded.length + texts.length);
   const view = new DataView(raw.buffer);
   view.setUint32(0, MAGIC, true);
   view.setUint32(4, count, true);
   view.setUint32(8, encoded.length, true);
-  raw.set(encoded, PREFIX_BYTES + count * ROW_BYTES);
+  // Zero in blocks from before there were filters; who does not know of them reads no further than the header.
+  view.setUint32(12, texts.length, true);
+  raw.set(encoded, headerAt);
+  raw.set(texts, headerAt + encoded.length);
   fill(columnsIn(raw.buffer, count));
   return raw;
 }

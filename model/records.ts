@@ -16,7 +16,10 @@ export const START = 4;
 export const END = 5;
 /** 0: the record is the whole message. n: the nth span event of the span, or the nth data point of the metric. */
 export const PART = 6;
-/** Range of the text that a template is mined from; empty where the record has none. */
+/**
+ * Range of the message: a log's body or name, an exception's message, the name of a span or a metric. Empty where there is none; ends before it
+ * begins where the message is made of something else, or not known.
+ */
 export const MESSAGE_START = 7;
 export const MESSAGE_END = 8;
 /** Float, in milliseconds; -1 for what has no duration. */
@@ -29,8 +32,10 @@ export const OPERATION = 12;
 export const TRACE = 13;
 /** Position in `envelopes`. */
 export const ENVELOPE = 14;
-/** Position in EVENT_TYPES, and 8 bits further the severity number. */
+/** Position in EVENT_TYPES, 8 bits further the severity number, and behind that {@link NAMED}. */
 export const KIND = 15;
+/** In `KIND`: the message is a name, of which no template is mined. */
+export const NAMED = 1 << 16;
 
 export const ROW_WORDS = 16;
 
@@ -90,6 +95,8 @@ export class RecordTable implements Iterable<IndexedRecord> {
     words[OPERATION] = code(record.operation);
     words[TRACE] = code(record.trace);
     words[KIND] = record.type | (record.severity << 8);
+    words[MESSAGE_START] = record.messageStart ?? 1;
+    words[MESSAGE_END] = record.messageEnd ?? 0;
     return table;
   }
 
@@ -131,7 +138,7 @@ export class RecordTable implements Iterable<IndexedRecord> {
       hash: pairOf(words[at + HASH_HIGH]!, words[at + HASH_LOW]!),
       type: words[at + KIND]! & 0xff,
       signal: this.signal,
-      severity: words[at + KIND]! >>> 8,
+      severity: (words[at + KIND]! >>> 8) & 0xff,
       part: words[at + PART]!,
       component: this.components[words[at + COMPONENT]!]!,
       correlation: text(this.correlations, words[at + CORRELATION]!),

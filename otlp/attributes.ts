@@ -7,6 +7,7 @@ import { Cursor } from './cursor.ts';
 import { identityOf } from './identity.ts';
 import type { KeyRole, KeyTable } from './keys.ts';
 import type { RangeDictionary } from './range-dictionary.ts';
+import { ATTRIBUTES_MAX } from './read.ts';
 import { DEPTH_MAX, malformed, VARINT, WireReader } from './wire.ts';
 
 /** What the attributes of one record, scope or resource say. */
@@ -30,8 +31,11 @@ export class Said {
   eventType: string | null = null;
   browser = false;
   exception = false;
+  /** Where it ends before it begins, it was no text: what is answered is made of it, as base64 or as digits. */
   exceptionMessageStart = 0;
   exceptionMessageEnd = 0;
+  /** How many attributes were read; those past ATTRIBUTES_MAX are stored and not answered. */
+  attributes = 0;
   /** Whether any key said anything. */
   any = false;
   /** Whether any said whose it is: most records do not, and their component is the envelope's. */
@@ -54,10 +58,13 @@ export class Said {
       this.browser = this.named = false;
     }
     this.tooDeep = false;
+    this.attributes = 0;
   }
 }
 
 const RANK_NONE = 0x7fff_ffff;
+/** Of AnyValue the fields of which it holds one; those past it are not known. */
+const VALUE_FIELD_MAX = 8;
 const VARINT_BYTES_MAX = 10;
 // Field numbers and wire types, as one byte.
 const TAG_1 = 0x0a;
@@ -107,6 +114,7 @@ export class AttributeReader {
 
   /** One KeyValue. Its value is checked whole, so that whatever passes the walk can be decoded later. */
   attribute(start: number, end: number, said: Said): void {
+    said.attributes++;
     // As every exporter writes it, a short key and then a short value of one field: most of a request consists of them, and read at once they
     // take a third of the time that two cursors do.
     const bytes = this.#bytes;
@@ -162,7 +170,10 @@ export class AttributeReader {
       if (value.field === 1) {
         textStart = value.range();
         textEnd = value.position;
-      } else if (value.field === 3 && value.wireType === VARINT) {
+        continue;
+      }
+      if (value.field <= VALUE_FIELD_MAX) textEnd = -1; // the last of a value's kinds is what it is
+      if (value.field === 3 && value.wireType === VARINT) {
         numberStart = value.position;
         value.skip();
       } else if (value.field === 5 || value.field === 6) {
@@ -188,9 +199,10 @@ export class AttributeReader {
         if (said.operation !== 0) said.operationRank = key.rank;
         return;
       case 'exceptionMessage':
-        said.exceptionMessageStart = textStart;
-        said.exceptionMessageEnd = Math.max(textEnd, 0);
         said.exception = true;
+        if (said.attributes > ATTRIBUTES_MAX) return;
+        said.exceptionMessageStart = textEnd < 0 ? 1 : textStart;
+        said.exceptionMessageEnd = textEnd < 0 ? 0 : textEnd;
         return;
       case 'exception':
         said.exception = true;
@@ -218,17 +230,28 @@ export class AttributeReader {
     return start < 0 ? '' : String(this.#value.over(start, this.#bytes.length).varint64());
   }
 
-  /** A log record's body. Its text lies from `textStart` to `textEnd` when it is a plain string; else they are equal. */
+  /**
+   * A log record's body. Its text lies from `textStart` to `textEnd` when it is a plain string; else they are equal. Where it says more than
+   * one thing the text ends before it begins: it cannot be told here.
+   */
   body(start: number, end: number, said: Said): void {
     const value = this.#value.over(start, end);
     this.textStart = this.textEnd = 0;
+    let fields = 0;
+    let isText = false;
     while (value.next()) {
+      if (value.field <= VALUE_FIELD_MAX) fields++;
       if (value.field === 1) {
+        isText = true;
         this.textStart = value.range();
         this.textEnd = value.position;
       } else if (value.field === 5 || value.field === 6) {
         if (!valueDepthFits(this.#bytes, value.range(), value.position, value.field, 1)) said.tooDeep = true;
       } else value.skip();
+    }
+    if (isText && fields > 1) {
+      this.textStart = 1;
+      this.textEnd = 0;
     }
   }
 }

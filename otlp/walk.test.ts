@@ -32,6 +32,35 @@ describe('what a record is', () => {
     expect([EVENT_TYPES[found!.type], levelOf(found!.severity)]).toEqual([type, level]);
   });
 
+  const json = { kvlistValue: { values: [text('order', '5')] } };
+  test.each([
+    ['its body', { body: { stringValue: 'paid' }, eventName: 'order.paid' }, 'paid'],
+    ['what its exception says', { body: json, attributes: [text('exception.message', 'boom')] }, 'boom'],
+    ['its name', { body: json, eventName: 'order.paid' }, 'order.paid'],
+    ['not known: the structure of its body', { body: json }, null],
+    [
+      'not known: an exception that says a number',
+      { body: json, eventName: 'e', attributes: [{ key: 'exception.message', value: { intValue: '7' } }] },
+      null,
+    ],
+    ['none', {}, ''],
+  ])('the message of a log record is %s', (_, record, message) => {
+    expect(messageOf(logs([record]).record(0))).toBe(message);
+  });
+
+  test('the message of a span, and of a metric, is its name, that of an exception what it says', () => {
+    const exception = { timeUnixNano: '8', name: 'exception' };
+    const found = spans([
+      { name: 'GET /cart', events: [{ ...exception, attributes: [text('exception.message', 'boom')] }, exception] },
+    ]);
+    expect(found.map(messageOf)).toEqual(['GET /cart', 'boom', null]);
+    const gauge = { dataPoints: [{ timeUnixNano: '1', asInt: '4' }] };
+    const metric = index('metric', {
+      resourceMetrics: [{ scopeMetrics: [{ metrics: [{ name: 'queue.length', gauge }] }] }],
+    });
+    expect(metric.records.map(messageOf)).toEqual(['queue.length']);
+  });
+
   test('a failed span counts as an error, a span without status does not', () => {
     const [failed, fine] = spans([{ status: { code: 2 } }, { spanId: 'b7ad6b7169203332' }]);
     expect([levelOf(failed!.severity), levelOf(fine!.severity)]).toEqual(['ERROR', 'INFO']);
@@ -260,6 +289,11 @@ describe('what cannot be a record', () => {
     );
   });
 });
+
+/** Null: not known from the wire alone. */
+function messageOf({ body, messageStart, messageEnd }: IndexedRecord): string | null {
+  return messageEnd < messageStart ? null : Buffer.from(body.subarray(messageStart, messageEnd)).toString();
+}
 
 function text(key: string, value: string) {
   return { key, value: { stringValue: value } };

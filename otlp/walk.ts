@@ -20,6 +20,7 @@ import {
   KIND,
   MESSAGE_END,
   MESSAGE_START,
+  NAMED,
   OPERATION,
   PART,
   RecordTable,
@@ -32,6 +33,7 @@ import { AttributeReader, ComponentFinder, Said } from './attributes.ts';
 import { Cursor } from './cursor.ts';
 import { identityOf } from './identity.ts';
 import { DEFAULT_KEYS, type KeySettings, KeyTable } from './keys.ts';
+import { LogMessage } from './log-message.ts';
 import { addField, MessageHasher } from './message-hash.ts';
 import { RangeDictionary } from './range-dictionary.ts';
 import { isId, isText } from './ranges.ts';
@@ -110,6 +112,7 @@ class RequestWalk {
   readonly #scope = new Said();
   readonly #record = new Said();
   readonly #part = new Said();
+  readonly #message = new LogMessage();
   #envelopeComponent = 0;
   #resourceHigh = 0;
   #resourceLow = 0;
@@ -232,6 +235,8 @@ class RequestWalk {
     const said = this.#record;
     const reader = this.#items.over(start, end);
     const content = this.#content.reset();
+    const message = this.#message;
+    message.clear();
     said.clear();
     let ordered = true;
     let last = 0;
@@ -242,8 +247,6 @@ class RequestWalk {
     let severity = 0;
     let textStart = 0;
     let textEnd = 0;
-    let messageStart = 0;
-    let messageEnd = 0;
     let snapshot = false;
     let trace = 0;
     while (reader.next()) {
@@ -277,8 +280,7 @@ class RequestWalk {
           break;
         case 5:
           this.#attributes.body(this.#hashed(content, reader), reader.position, said);
-          messageStart = this.#attributes.textStart;
-          messageEnd = this.#attributes.textEnd;
+          message.body(this.#attributes);
           break;
         case 6:
           this.#attributes.attribute(this.#hashed(content, reader), reader.position, said);
@@ -288,6 +290,7 @@ class RequestWalk {
           break;
         case 12: {
           const nameStart = this.#hashed(content, reader);
+          message.name(nameStart, reader.position);
           snapshot = SNAPSHOT_EVENTS.has(textOf(this.#body, nameStart, reader.position));
           break;
         }
@@ -305,10 +308,7 @@ class RequestWalk {
     else if (said.exception || severity >= SEVERITY_ERROR) type = TYPE_CODE.error;
     else type = TYPE_CODE.log;
     if (type === TYPE_CODE.error && severity === 0) severity = SEVERITY_ERROR;
-    if (messageEnd === messageStart && said.exceptionMessageEnd > 0) {
-      messageStart = said.exceptionMessageStart;
-      messageEnd = said.exceptionMessageEnd;
-    }
+    message.finish(said);
     if (!ordered) this.#messages.hash(start, end);
     const { high, low } = ordered ? content.end() : this.#messages;
     const hash = this.#hash.reset().pair(this.#resourceHigh, this.#resourceLow).pair(this.#scopeHigh, this.#scopeLow);
@@ -322,9 +322,9 @@ class RequestWalk {
     words[at + HASH_LOW] = hash.low;
     words[at + HASH_HIGH] = hash.high;
     words[at + TRACE] = trace;
-    words[at + KIND] = type | (severity << 8);
-    words[at + MESSAGE_START] = messageStart;
-    words[at + MESSAGE_END] = messageEnd;
+    words[at + KIND] = type | (severity << 8) | message.named;
+    words[at + MESSAGE_START] = message.start;
+    words[at + MESSAGE_END] = message.end;
     floats[at + DURATION] = -1;
     this.index.accepted++;
   }
@@ -403,7 +403,9 @@ class RequestWalk {
     words[at + HASH_LOW] = low;
     words[at + HASH_HIGH] = high;
     words[at + TRACE] = trace;
-    words[at + KIND] = TYPE_CODE.span | ((failed ? SEVERITY_ERROR : SEVERITY_INFO) << 8);
+    words[at + KIND] = TYPE_CODE.span | ((failed ? SEVERITY_ERROR : SEVERITY_INFO) << 8) | NAMED;
+    words[at + MESSAGE_START] = nameStart;
+    words[at + MESSAGE_END] = nameEnd;
     const nanos = (endHigh - startHigh) * 2 ** 32 + (endLow - startLow);
     floats[at + DURATION] = nanos > 0 ? nanos / 1e6 : 0;
     this.index.accepted++;
@@ -446,8 +448,10 @@ class RequestWalk {
       words[at + PART] = ordinal;
       words[at + TRACE] = trace;
       words[at + KIND] = TYPE_CODE.error | (SEVERITY_ERROR << 8);
-      words[at + MESSAGE_START] = said.exceptionMessageStart;
-      words[at + MESSAGE_END] = said.exceptionMessageEnd;
+      // Without a message it is the exception's type, or the event's name.
+      const told = said.exceptionMessageEnd > said.exceptionMessageStart;
+      words[at + MESSAGE_START] = told ? said.exceptionMessageStart : 1;
+      words[at + MESSAGE_END] = told ? said.exceptionMessageEnd : 0;
       floats[at + DURATION] = -1;
     }
   }
@@ -490,6 +494,8 @@ class RequestWalk {
           words[at + HASH_LOW] = hash.low;
           words[at + HASH_HIGH] = hash.high;
           words[at + PART] = ordinal;
+          words[at + MESSAGE_START] = nameStart;
+          words[at + MESSAGE_END] = nameEnd;
         } else points.skip();
       }
     }
@@ -520,7 +526,7 @@ class RequestWalk {
     const { words, floats } = this.#table;
     words[at + TIME_LOW] = timeLow;
     words[at + TIME_HIGH] = timeHigh;
-    words[at + KIND] = TYPE_CODE.metric;
+    words[at + KIND] = TYPE_CODE.metric! | NAMED;
     floats[at + DURATION] = -1;
     this.index.accepted++;
     return at;

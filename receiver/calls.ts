@@ -116,7 +116,7 @@ export class Calls {
       this.#minute[place] = Math.floor((words[at + TIME_HIGH]! * 2 ** 32 + words[at + TIME_LOW]!) / NANOS_A_MINUTE);
       this.#durationMs[place] = floats[at + DURATION]!;
       this.#flags[place] =
-        (words[at + KIND]! >>> 8 >= SEVERITY_ERROR ? FAILED : 0) |
+        (((words[at + KIND]! >>> 8) & 0xff) >= SEVERITY_ERROR ? FAILED : 0) |
         (span.kind === KIND_CLIENT ? CLIENT : 0) |
         (span.kind === KIND_SERVER || span.kind === KIND_CONSUMER ? ANSWERS : 0);
       this.#join(place, edges);

@@ -91,6 +91,16 @@ describe('what is counted beside the blocks', () => {
     expect(derived.componentMinutes).toEqual([]);
   });
 
+  test('names get no template: of a span, of a log event', async () => {
+    const named = [{ ...log({}), body: undefined, eventName: 'cart.emptied' }, log({ body: 'x 1' })];
+    expect(events(await deriveLogs(named)).map(({ message, template_id }) => [message, template_id])).toEqual([
+      ['cart.emptied', null],
+      ['x 1', 'T'],
+    ]);
+    const [work] = events(await deriveRequest('span', { resourceSpans: [{ scopeSpans: [{ spans: [span({})] }] }] }));
+    expect(work!.template_id).toBeNull();
+  });
+
   test('templates: count, the worst level, first and last', async () => {
     const derived = await deriveLogs([log({ body: 'x 1' }), log({ body: 'x 2', severity: 17, time: NOW + 1n })]);
     expect(derived.templates).toEqual([{ id: 'T', text: 'x' }]);

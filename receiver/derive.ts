@@ -15,6 +15,7 @@ import {
   KIND,
   MESSAGE_END,
   MESSAGE_START,
+  NAMED,
   type RecordTable,
   ROW_WORDS,
   TIME_HIGH,
@@ -125,7 +126,7 @@ export async function derive(tenant: string, arrivals: readonly Arrival[], setti
       const messageStart = words[at + MESSAGE_START]!;
       const messageEnd = words[at + MESSAGE_END]!;
       let template: string | null = null;
-      if (messageEnd > messageStart) {
+      if (messageEnd > messageStart && (words[at + KIND]! & NAMED) === 0) {
         const mined = settings.templateOf(textOf(body, messageStart, messageEnd), tenant);
         template = mined.id;
         if (!templates.has(template)) {

@@ -56,7 +56,7 @@ export class MinuteCounts {
     }
     const component = words[at + COMPONENT]!;
     const count = (this.#known[component] ??= this.#countOf(component));
-    const severity = words[at + KIND]! >>> 8;
+    const severity = (words[at + KIND]! >>> 8) & 0xff;
     const { row } = count;
     row.total++;
     if (severity >= SEVERITY_ERROR) row.errors++;

@@ -3,6 +3,7 @@ import { compileLinear } from '../base/linear-pattern.ts';
 import type { BlockIndex } from '../model/block.ts';
 import { type DebugEvent, EVENT_TYPES, type EventType, LEVELS, type Level, severityOf } from '../model/event.ts';
 import type { Json } from '../model/json.ts';
+import { mayHoldText, textProbe } from '../model/text-filter.ts';
 import { byteFinder } from './find-bytes.ts';
 
 /** What can be decided on columns alone. All that is given holds together. */
@@ -105,7 +106,9 @@ export function columnMatcher(scope: Scope): (index: BlockIndex) => Matches | nu
 
 /** How the records of one query are told apart by what they hold. */
 export interface ContentMatcher {
-  /** First by the bytes of the block that they are in; null where none of it can match. */
+  /** First by what the block's index says of its messages: false where none can match, and its payload need not be read. */
+  mayHold(index: BlockIndex): boolean;
+  /** Then by the bytes of the block that they are in; null where none of it can match. */
   canMatch(index: BlockIndex, payload: Uint8Array): ((position: number) => boolean) | null;
   matches(event: DebugEvent): boolean;
 }
@@ -116,9 +119,11 @@ export function contentMatcher({ q = '', regex, attributes }: ContentQuery): Con
   const pairs = [...(attributes ?? [])];
   if (text === '' && regex === undefined && pairs.length === 0) return null;
   const pattern = regex === undefined ? null : compileLinear(regex);
-  const literal = regex === undefined ? '' : literalOf(regex);
-  const longest = literal.length > text.length ? literal : text;
+  const literals = regex === undefined ? [] : literalsOf(regex);
+  const longest = literals.reduce((a, b) => (b.length > a.length ? b : a), text);
+  const probe = textProbe([text, ...literals]);
   return {
+    mayHold: ({ texts }) => probe === null || mayHoldText(texts, probe),
     canMatch: byteFinder({ text: longest, ...(attributes !== undefined && { attributes }) }),
     matches: (event) =>
       (text === '' || event.message.toLowerCase().includes(text)) &&
@@ -127,11 +132,11 @@ export function contentMatcher({ q = '', regex, attributes }: ContentQuery): Con
   };
 }
 
-/** Text that whatever a pattern matches must hold; '' where that is not easily told. */
-function literalOf(pattern: string): string {
-  if (/[|()[\]{}]/.test(pattern)) return '';
-  const runs = pattern.replace(/\\./g, '.').match(/[\w %,;:=@#&~"'<>/!-]+(?![?*])/g) ?? [];
-  return runs.reduce((longest, run) => (run.length > longest.length ? run : longest), '');
+/** Texts that whatever a pattern matches must hold; none where that is not easily told. */
+function literalsOf(pattern: string): string[] {
+  // An escape with a letter or a digit behind it that is not a class or a border by itself: a code point, a property, a quotation.
+  if (/[|()[\]{}]|\\[0-7xpPQE]/.test(pattern)) return [];
+  return pattern.replace(/\\./g, '.').match(/[\w %,;:=@#&~"'<>/!-]+(?![?*])/g) ?? [];
 }
 
 function attributeText(event: DebugEvent, key: string): string | undefined {

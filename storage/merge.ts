@@ -23,7 +23,10 @@ import {
   type SourceEnvelope,
 } from '../model/block.ts';
 import { buildBlock } from '../model/block-builder.ts';
+import { TextFilterBuilder } from '../model/text-filter.ts';
 import { dayOf, NANOS_PER_DAY, NANOS_PER_MS } from '../model/time.ts';
+import { indexRequest } from '../otlp/walk.ts';
+import { requestsOf } from './archive/lines.ts';
 import { MERGED_RECORDS, type SmallBlock, type WarmStore } from './contract.ts';
 
 export interface MergerOptions {
@@ -185,12 +188,23 @@ class Group {
   }
 
   merge(tenant: string, day: string): Block {
-    return buildBlock(tenant, this.#shard, day, byCorrelation(this.#sources.flatMap(recordsOf)));
+    const texts = new TextFilterBuilder();
+    for (const source of this.#sources) addTexts(source, texts);
+    return buildBlock(tenant, this.#shard, day, byCorrelation(this.#sources.flatMap(recordsOf)), texts);
   }
 }
 
 function hasSettled({ header, columns }: BlockIndex, settled: bigint): boolean {
   return header.receivedAt + BigInt(columns.received.reduce((a, b) => Math.max(a, b), 0)) * 1000n <= settled;
+}
+
+/** The messages within, found by the walk that found them at first: 2 µs a record. */
+function addTexts({ index, payload }: { index: BlockIndex; payload: Uint8Array }, texts: TextFilterBuilder): void {
+  for (const { signal, body } of requestsOf(index, payload, () => true)) {
+    for (const { messageStart, messageEnd } of indexRequest(signal, body).records) {
+      texts.add(body, messageStart, messageEnd);
+    }
+  }
 }
 
 /** The records as {@link buildBlock} was given them. */

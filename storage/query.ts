@@ -89,7 +89,7 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
       const walk = blocks(selectorOf(scope));
       const opening = (block: TieredBlock) => {
         const index = opened.index(tenant, block);
-        const matches = matchColumns(index);
+        const matches = matchContent?.mayHold(index) === false ? null : matchColumns(index);
         if (matches !== null && matchContent !== null && holdsAny(index.count, matches)) opened.prefetch(tenant, block);
         return { block, index, matches };
       };
@@ -378,10 +378,10 @@ interface OpenPayload {
   records: BlockRecords;
 }
 
-/** The columns, and behind them the lists as they came, which take some four times as much once they have been asked for. */
-function indexBytes({ columns, count }: BlockIndex): number {
+/** The columns, the filter, and the lists as they came, which take some four times as much once they have been asked for. */
+function indexBytes({ columns, count, texts }: BlockIndex): number {
   const { byteLength } = columns.time.buffer;
-  return byteLength + 4 * (byteLength - INDEX_RECORD_BYTES * count) + 500;
+  return byteLength + 4 * (byteLength - INDEX_RECORD_BYTES * count - texts.length) + 500;
 }
 
 const INDEX_RECORD_BYTES = 47;

@@ -8,7 +8,7 @@ import { LEVELS, levelOf, severityOf } from '../../model/event.ts';
 import { eventId } from '../../model/ids.ts';
 import type { TraceCorrelation } from '../../model/rollup.ts';
 import { templateId } from '../../model/template.ts';
-import type { ColdStore, HotStore, TierName, WarmStore } from '../../storage/contract.ts';
+import type { BlockReader, ColdStore, HotStore, TierName, WarmStore } from '../../storage/contract.ts';
 import type { EventQuery } from '../../storage/query.ts';
 import { createTiers, type Tiers } from '../../storage/tiers.ts';
 import { found, idsOf, type LogSpec, logBlock, MINUTE, NOON, SECOND, UINT64_MAX } from '../support/blocks.ts';
@@ -257,6 +257,44 @@ export function describeEventReader(name: string, make: () => Promise<TiersHarne
       expect(await messages({ attributes: new Map([['__proto__', 'x']]) })).toEqual([]);
     });
 
+    it('looks for a text in no payload of a block that cannot hold it, wherever that lies', async () => {
+      const opened = new Set<string>();
+      const watched = <S extends BlockReader>(store: S): S => ({
+        ...store,
+        async *blocks(selector, tally) {
+          for await (const block of store.blocks(selector, tally)) {
+            const payload = () => {
+              opened.add(block.id);
+              return block.payload();
+            };
+            yield { ...block, payload };
+          }
+        },
+      });
+      const { hot, warm, cold } = stores;
+      stores = { ...stores, hot: hot && watched(hot), warm: watched(warm), cold: cold && watched(cold) };
+      tiers = open();
+      const texts = ['Payment REFUSED by bank 4711', 'cart emptied', 'cart filled', 'mail sent to Łódź'];
+      for (const [i, message] of texts.entries()) {
+        const block = logBlock([{ time: NOON + BigInt(i) * SECOND, message }]);
+        if (stores.soleWriter === true) await tiers.commit(flush({ blocks: [block] }));
+        else await place('default', block, [present[i % present.length]!]);
+      }
+      for (const [query, found] of [
+        [{ q: 'refused BY' }, [texts[0]]],
+        [{ q: '471' }, [texts[0]]],
+        [{ q: 'ŁÓDŹ' }, [texts[3]]],
+        [{ regex: 'cart \\w+ed$' }, [texts[2], texts[1]]],
+        [{ q: 'nowhere' }, []],
+      ] as const) {
+        tiers = open();
+        opened.clear();
+        expect(await messages(query)).toEqual(found);
+        // Of three characters no filter can tell anything.
+        expect(opened.size).toBe('q' in query && query.q === '471' ? texts.length : found.length);
+      }
+    });
+
     it('refuses a cursor that is none', async () => {
       await expect(page({ before: 'page 2' })).rejects.toMatchObject({ name: 'DebugError', code: 'INVALID' });
     });
@@ -341,7 +379,7 @@ const queryShape: fc.Arbitrary<Asked & { limit: number }> = fc
       level: fc.constantFrom(...LEVELS),
       min_level: fc.constantFrom(...LEVELS),
       template_id: fc.constantFrom(...TEMPLATES, '00000000000000cc'),
-      q: fc.constantFrom('ALPHA', 'a 1', ''),
+      q: fc.constantFrom('ALPHA', 'a 1', '', 'PHA 12', 'gamma 10', 'alphabet'),
       attributes: fc.constantFrom(new Map([['color', 'red']]), new Map<string, string>()),
       start: timeShape,
       end: timeShape,

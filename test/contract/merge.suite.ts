@@ -6,6 +6,7 @@ import { createLogger } from '../../base/log.ts';
 import { createMeter } from '../../base/meter.ts';
 import { type Block, blockKey, decodeIndex } from '../../model/block.ts';
 import { eventId } from '../../model/ids.ts';
+import { mayHoldText, textProbe } from '../../model/text-filter.ts';
 import type { FoundBlock, WarmStore } from '../../storage/contract.ts';
 import { createMemoryHotStore } from '../../storage/memory/hot.ts';
 import { createMerger, type Merger } from '../../storage/merge.ts';
@@ -62,6 +63,15 @@ export function describeMerging(name: string, runs: number, make: () => Promise<
         const keys = [blockKey('correlation', correlation)];
         expect(await collect(store.blocks({ tenant: 'default', keys }))).toHaveLength(1);
       }
+      // It says of its texts what those said that it replaces.
+      const { texts } = decodeIndex(merged[0]!.index);
+      for (const [text, holds] of [
+        ['message 1099', true],
+        ['sage 5', true],
+        ['nowhere', false],
+        ['massage', false],
+      ] as const)
+        expect(mayHoldText(texts, textProbe([text])!)).toBe(holds);
       expect(await merger.run()).toEqual({ replaced: 0, merged: 0 });
     });
 

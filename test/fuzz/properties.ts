@@ -5,6 +5,7 @@ import { compressBlockSync, decodeIndex, decodePayload, type Signal } from '../.
 import { BlockBuilder } from '../../model/block-builder.ts';
 import { type DebugEvent, EVENT_TYPES } from '../../model/event.ts';
 import { eventId } from '../../model/ids.ts';
+import { mayHoldText, textProbe } from '../../model/text-filter.ts';
 import { jsonToProtobuf, protobufToJson } from '../../otlp/json.ts';
 import { DECODE_ERROR_KEY, readBlock } from '../../otlp/read.ts';
 import { indexRequest } from '../../otlp/walk.ts';
@@ -15,6 +16,8 @@ export interface Taken {
   accepted: number;
   rejected: number;
   events: DebugEvent[];
+  /** Messages that a search by their own text would pass over. */
+  hidden: string[];
 }
 
 /** A property that does not hold. */
@@ -38,13 +41,15 @@ export function take(signal: Signal, encoding: Encoding, body: Uint8Array): Take
     `${rejected} rejected, because of ${JSON.stringify(rejectedReason)}`,
   );
   const events: DebugEvent[] = [];
+  const hidden: string[] = [];
   for (let start = 0; start < records.length; start += BLOCK_RECORDS) {
     const count = Math.min(BLOCK_RECORDS, records.length - start);
     const builder = new BlockBuilder(BLOCK_RECORDS);
     builder.begin(records, RECEIVED_AT);
     for (let i = 0; i < count; i++) builder.add(start + i, null);
     const block = compressBlockSync(builder.build('default', 0, '2026-01-01'));
-    const read = readBlock(decodeIndex(block.index), decodePayload(block.payload));
+    const index = decodeIndex(block.index);
+    const read = readBlock(index, decodePayload(block.payload));
     hold(read.count === count, `${count} records written, ${read.count} read`);
     for (let i = 0; i < count; i++) {
       const event = read.event(i, () => undefined);
@@ -52,10 +57,12 @@ export function take(signal: Signal, encoding: Encoding, body: Uint8Array): Take
       hold(event.id === eventId(time, hash), 'an event read under another id than it was accepted');
       hold(event.event_type === EVENT_TYPES[type], 'an event read as another type than it was accepted');
       hold(JSON.stringify(event).isWellFormed(), 'an event that no answer can carry');
+      const probe = textProbe([event.message]);
+      if (probe !== null && !mayHoldText(index.texts, probe)) hidden.push(event.message);
       events.push(event);
     }
   }
-  return { accepted, rejected, events };
+  return { accepted, rejected, events, hidden };
 }
 
 /** What must hold of a valid request: all of it is counted, either encoding says the same, and the archive's form too. @throws Broken */
@@ -67,6 +74,7 @@ export function checkValid({ signal, protobuf, json, items }: Request): Taken {
     `${items} items sent, ${taken.accepted} accepted, ${taken.rejected} rejected`,
   );
   hold(!taken.events.some(({ data }) => DECODE_ERROR_KEY in data), 'a valid record that cannot be decoded');
+  hold(taken.hidden.length === 0, `messages that a search would pass over: ${JSON.stringify(taken.hidden)}`);
   const twin = take(signal, 'json', new TextEncoder().encode(json));
   hold(isDeepStrictEqual(twin, taken), 'JSON and protobuf become other events');
   if (taken.rejected === 0) {

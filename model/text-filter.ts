@@ -1,0 +1,184 @@
+/**
+ * Which texts the messages of a block may hold: a signature of their n-grams (Harrison, 1971; as Zobel, Moffat, Sacks-Davis, 1993, index
+ * fragments), so that a search for a part of a message leaves out blocks without reading their payload. Each four bytes in a row of a message, in
+ * lower case, set one bit of a map; a text can be there only where all of its own are set.
+ *
+ * One bit a gram and not several: a text of twenty bytes asks for seventeen bits anyway. The map is written at its largest and then
+ * folded in half, upper bits onto lower ones, for as long as at most a quarter of it is set: nobody has to know beforehand how many grams will come.
+ * Grams with a digit have a map of their own, since ids and amounts, of which each record brings others, would fill that of words. A map
+ * that is full all the same is left out: it would rule out nothing.
+ */
+
+/** Bits of the largest map: 4 kB, of two such maps 8 bytes a record of a full block. */
+const BITS_MAX = 1 << 15;
+const BYTES_MAX = BITS_MAX / 8;
+const BYTES_MIN = 8;
+const SHARE_AIMED_AT = 1 / 4;
+/** A map of which more is set rules out too little for its bytes. */
+const SHARE_MAX = 1 / 2;
+const GRAM = 4;
+/** First byte of what is written, then for each map the logarithm of its bytes, or NONE. */
+const VERSION = 1;
+const HEAD_BYTES = 3;
+const NONE = 0xff;
+const MAPS = 2;
+const WORDS = 0;
+const NUMBERS = 1;
+
+const encoder = new TextEncoder();
+// As records are read: what is no UTF-8 becomes U+FFFD.
+const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
+
+/** Of a byte its lower case, and whether it is a digit or not ASCII. */
+const DIGIT = 0x100;
+const BEYOND = 0x200;
+const KINDS = Uint16Array.from({ length: 256 }, (_, byte) => {
+  if (byte >= 0x80) return byte | BEYOND;
+  if (isDigit(byte)) return byte | DIGIT;
+  return byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte;
+});
+
+/** Takes messages until it is asked for their filter. */
+export class TextFilterBuilder {
+  /** The map of words, then that of numbers. */
+  readonly #maps = new Uint8Array(MAPS * BYTES_MAX);
+  #known = true;
+  // The points of a metric share their message.
+  #last: Uint8Array | null = null;
+  #lastStart = 0;
+
+  /** The message in a range, as a row of a record table has it: where it ends before it begins, it is not known, and the filter says nothing. */
+  add(bytes: Uint8Array, start: number, end: number): void {
+    if (end <= start) {
+      if (end < start) this.#known = false;
+      return;
+    }
+    if (bytes === this.#last && start === this.#lastStart) return;
+    this.#last = bytes;
+    this.#lastStart = start;
+    if (this.#addAscii(bytes, start, end)) return;
+    // What folds beyond ASCII is left to the one who knows all of Unicode: a Kelvin sign is a k.
+    const folded = encoder.encode(decoder.decode(bytes.subarray(start, end)).toLowerCase());
+    this.#addFolded(folded);
+  }
+
+  /** For {@link mayHoldText}; empty where it would rule out nothing. */
+  build(): Uint8Array {
+    if (!this.#known) return new Uint8Array();
+    const maps = [WORDS, NUMBERS].map((map) => foldedMap(this.#maps.subarray(map * BYTES_MAX, (map + 1) * BYTES_MAX)));
+    if (maps.every((map) => map === null)) return new Uint8Array();
+    const filter = new Uint8Array(maps.reduce((sum, map) => sum + (map?.length ?? 0), HEAD_BYTES));
+    filter[0] = VERSION;
+    let offset = HEAD_BYTES;
+    for (const [i, map] of maps.entries()) {
+      filter[1 + i] = map === null ? NONE : Math.log2(map.length);
+      if (map === null) continue;
+      filter.set(map, offset);
+      offset += map.length;
+    }
+    return filter;
+  }
+
+  clear(): void {
+    this.#maps.fill(0);
+    this.#known = true;
+    this.#last = null;
+  }
+
+  /** @returns false at the first byte that is none */
+  #addAscii(bytes: Uint8Array, start: number, end: number): boolean {
+    const maps = this.#maps;
+    let gram = 0;
+    let digits = 0;
+    const first = start + GRAM - 1;
+    for (let i = start; i < end; i++) {
+      const kind = KINDS[bytes[i]!]!;
+      if (kind >= BEYOND) return false;
+      gram = (gram << 8) | (kind & 0xff);
+      digits = (digits << 8) | (kind >>> 8) | 0;
+      if (i < first) continue;
+      const bit = digits === 0 ? bitOf(gram) : bitOf(gram) | BITS_MAX;
+      maps[bit >>> 3]! |= 1 << (bit & 7);
+    }
+    return true;
+  }
+
+  #addFolded(bytes: Uint8Array): void {
+    for (const { bit, map } of gramsOf(bytes)) this.#maps[map * BYTES_MAX + (bit >>> 3)]! |= 1 << (bit & 7);
+  }
+}
+
+/** Of a text in lower case. */
+function* gramsOf(bytes: Uint8Array): Generator<{ bit: number; map: number }> {
+  for (let i = GRAM; i <= bytes.length; i++) {
+    const gram = bytes.subarray(i - GRAM, i);
+    yield { bit: bitOf(gram.reduce((sum, byte) => (sum << 8) | byte, 0)), map: gram.some(isDigit) ? NUMBERS : WORDS };
+  }
+}
+
+/** What {@link mayHoldText} asks of a filter, made once for many. */
+export interface TextProbe {
+  /** Positions in the largest map, for each map. */
+  readonly bits: readonly (readonly number[])[];
+}
+
+/**
+ * @param texts that a message holds, all of them, in any case, as `message.toLowerCase().includes(text.toLowerCase())` says
+ * @returns null where no filter can tell anything: none of them is four bytes long
+ */
+export function textProbe(texts: readonly string[]): TextProbe | null {
+  const bits = Array.from({ length: MAPS }, () => new Set<number>());
+  // Half of a surrogate pair has no bytes that could be looked for.
+  const parts = texts.flatMap((text) => text.toLowerCase().match(/[^\ud800-\udfff]+/g) ?? []);
+  for (const part of parts) {
+    for (const { bit, map } of gramsOf(encoder.encode(part))) bits[map]!.add(bit);
+  }
+  return bits.every(({ size }) => size === 0) ? null : { bits: bits.map((set) => [...set]) };
+}
+
+/** @param filter as built, or empty  @returns false: no message holds all the texts; true: one may, or the filter cannot say */
+export function mayHoldText(filter: Uint8Array, { bits }: TextProbe): boolean {
+  if (filter.length < HEAD_BYTES || filter[0] !== VERSION) return true;
+  let offset = HEAD_BYTES;
+  for (const [i, wanted] of bits.entries()) {
+    const log = filter[1 + i]!;
+    if (log === NONE) continue;
+    const length = 2 ** log;
+    const mask = length * 8 - 1;
+    for (const bit of wanted) if ((filter[offset + ((bit & mask) >>> 3)]! & (1 << (bit & 7))) === 0) return false;
+    offset += length;
+  }
+  return true;
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= 0x30 && byte <= 0x39;
+}
+
+/** All of its low bits depend on all four bytes, as folding leaves only those. */
+function bitOf(gram: number): number {
+  const hash = Math.imul(gram ^ (gram >>> 16), 0x9e3779b1);
+  return (hash ^ (hash >>> 15)) & (BITS_MAX - 1);
+}
+
+/** The smallest that is sparse enough; null where even the largest is not. */
+function foldedMap(map: Uint8Array): Uint8Array | null {
+  if (bitsSet(map) > map.length * 8 * SHARE_MAX) return null;
+  let last = map;
+  while (last.length > BYTES_MIN) {
+    const half = last.length / 2;
+    const folded = last.slice(0, half);
+    for (let i = 0; i < half; i++) folded[i]! |= last[half + i]!;
+    if (bitsSet(folded) > half * 8 * SHARE_AIMED_AT) break;
+    last = folded;
+  }
+  return last;
+}
+
+function bitsSet(map: Uint8Array): number {
+  let set = 0;
+  for (let i = 0; i < map.length; i++) set += BITS_SET[map[i]!]!;
+  return set;
+}
+
+const BITS_SET = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll('0', '').length);
