@@ -47,9 +47,9 @@ export class SpanCall {
   }
 
   read(start: number, end: number): void {
-    const reader = this.#span.over(start, end);
-    const { view } = reader;
     this.idLow = this.idHigh = this.parentLow = this.parentHigh = this.trace = this.kind = this.peer = 0;
+    const reader = this.#span.over(this.#readIds(start, end), end);
+    const { view } = reader;
     let attributes = -1;
     let isTool = false;
     while (reader.next()) {
@@ -83,6 +83,23 @@ export class SpanCall {
       this.#readPeer(attributes, end);
   }
 
+  /** The ids where nearly every exporter writes them, first and in this order. @returns where the fields begin that are left to read */
+  #readIds(start: number, end: number): number {
+    const bytes = this.#bytes;
+    const { view } = this.#span;
+    if (end - start < IDS_BYTES || bytes[start] !== 0x0a || bytes[start + 1] !== 16) return start;
+    this.trace = view.getUint32(start + 14, true) ^ view.getUint32(start + 2, true);
+    const own = start + 18;
+    if (bytes[own] !== 0x12 || bytes[own + 1] !== 8) return own;
+    this.idLow = view.getUint32(own + 2, true);
+    this.idHigh = view.getUint32(own + 6, true);
+    const parent = own + 10;
+    if (bytes[parent] !== 0x22 || bytes[parent + 1] !== 8) return parent;
+    this.parentLow = view.getUint32(parent + 2, true);
+    this.parentHigh = view.getUint32(parent + 6, true);
+    return parent + 10;
+  }
+
   #readPeer(start: number, end: number): void {
     const reader = this.#span.over(start, end);
     const { host, port, name } = this.#found;
@@ -90,8 +107,11 @@ export class SpanCall {
     port.clear();
     name.clear();
     while (reader.next()) {
-      if (reader.field === 9) this.#attributeAt(reader.range(), reader.position);
-      else reader.skip();
+      if (reader.field !== 9) reader.skip();
+      else {
+        this.#attributeAt(reader.range(), reader.position);
+        if (host.isBest && port.isBest) break;
+      }
     }
     const said = host.isKnown ? host : name;
     if (!said.isKnown) return;
@@ -150,6 +170,11 @@ class Found {
     return this.#rank < NO_RANK;
   }
 
+  /** Nothing that follows takes its place. */
+  get isBest(): boolean {
+    return this.#rank === 0;
+  }
+
   clear(): void {
     this.#rank = NO_RANK;
   }
@@ -164,6 +189,8 @@ class Found {
 }
 
 const NO_RANK = 0xff;
+// Tag, length and bytes of the trace id, the span id and the parent's.
+const IDS_BYTES = 18 + 10 + 10;
 const encoder = new TextEncoder();
 const TOOL_PREFIX = encoder.encode(TOOL_SPAN_PREFIX);
 const LISTS = { host: PEER_HOST_KEYS, port: PEER_PORT_KEYS, name: PEER_NAME_KEYS };

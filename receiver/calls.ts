@@ -3,9 +3,9 @@
  * come, in one request or in several, as long as both are among the newest SPANS. What a flush counts while one of them is missing (the
  * call of an unknown caller, and the call to a peer that nobody is known to answer) is taken back by the one that brings it.
  *
- * The newest spans lie in a ring of columns. A place is found through chains of hashes as zlib's deflate keeps them (RFC 1951, section 4):
+ * The newest spans lie in a ring of rows, all that is asked of one in one line of the processor's cache. A row is found through chains of hashes as zlib's deflate keeps them (RFC 1951, section 4):
  * a head for each hash, each place pointing to the one before of the same hash; what has left the ring ends its chain, so that nothing
- * is ever taken out. 60 bytes a span.
+ * is ever taken out. 64 bytes a span.
  */
 import type { ComponentRef } from '../model/block.ts';
 import { SIGNALS } from '../model/block.ts';
@@ -36,50 +36,31 @@ export const SPANS = 1 << 18;
 /** What was seen lately, of all tenants. */
 export class Calls {
   readonly #mask: number;
-  /** Places are numbered on and on; a number's place in the ring is its low bits. 0 is none. */
+  /** Spans are numbered on and on; a number's place in the ring is its low bits. 0 is none. */
   #next = 1;
   /** The first of which it is not counted what it lacks. */
   #first = 1;
-  readonly #idLow: Uint32Array;
-  readonly #idHigh: Uint32Array;
-  readonly #parentLow: Uint32Array;
-  readonly #parentHigh: Uint32Array;
-  readonly #trace: Uint32Array;
-  /** Codes of the component, and of whom the span names; 0 for nobody. */
-  readonly #owner: Uint16Array;
-  readonly #peer: Uint16Array;
-  /** Since 1970. */
-  readonly #minute: Uint32Array;
-  readonly #durationMs: Float32Array;
-  readonly #flags: Uint8Array;
-  readonly #byId: Chains;
-  /** Those whose parent has not been seen. */
-  readonly #waiting: Chains;
+  /** Rows of ROW words, back to back. */
+  readonly #words: Uint32Array;
+  /** The same memory. */
+  readonly #floats: Float32Array;
+  readonly #heads: Heads;
   #ends: CallEnd[] = [];
   readonly #codes = new Map<string, number>();
 
   /** @param capacity spans, a power of two */
   constructor(capacity = SPANS) {
     this.#mask = capacity - 1;
-    this.#idLow = new Uint32Array(capacity);
-    this.#idHigh = new Uint32Array(capacity);
-    this.#parentLow = new Uint32Array(capacity);
-    this.#parentHigh = new Uint32Array(capacity);
-    this.#trace = new Uint32Array(capacity);
-    this.#owner = new Uint16Array(capacity);
-    this.#peer = new Uint16Array(capacity);
-    this.#minute = new Uint32Array(capacity);
-    this.#durationMs = new Float32Array(capacity);
-    this.#flags = new Uint8Array(capacity);
-    this.#byId = new Chains(capacity);
-    this.#waiting = new Chains(capacity);
+    this.#words = new Uint32Array(capacity * ROW);
+    this.#floats = new Float32Array(this.#words.buffer);
+    this.#heads = new Heads(capacity * HEADS_A_SPAN);
     this.#forget();
   }
 
   /** Takes the spans of these tables, each span once. @returns the edges that they change, none of which counts nothing */
   edgesOf(tenant: string, tables: readonly RecordTable[], admits: Admits = () => true): EdgeMinute[] {
-    // Names that come and go for weeks: forgetting them all costs the calls that are under way.
-    if (this.#ends.length > ENDS_MAX / 2) this.#forget();
+    // Names that come and go for weeks, or a day of 50,000 spans a second: forgetting all costs the calls that are under way.
+    if (this.#ends.length > ENDS_MAX / 2 || this.#next > NUMBER_MAX) this.#forget();
     const edges = new Edges();
     const salt = Number(hashText(tenant) & 0xffff_ffffn);
     this.#first = this.#next;
@@ -105,102 +86,127 @@ export class Calls {
       if (span.peer !== 0) {
         peer = peers[span.peer] ??= codeOf({ type: 'service', id: span.peers[span.peer - 1]!, isPeer: true });
       }
-      const place = this.#next & this.#mask;
-      this.#idLow[place] = span.idLow;
-      this.#idHigh[place] = span.idHigh;
-      this.#parentLow[place] = span.parentLow;
-      this.#parentHigh[place] = span.parentHigh;
-      this.#trace[place] = span.trace ^ salt;
-      this.#owner[place] = owner;
-      this.#peer[place] = peer;
-      this.#minute[place] = Math.floor((words[at + TIME_HIGH]! * 2 ** 32 + words[at + TIME_LOW]!) / NANOS_A_MINUTE);
-      this.#durationMs[place] = floats[at + DURATION]!;
-      this.#flags[place] =
-        (((words[at + KIND]! >>> 8) & 0xff) >= SEVERITY_ERROR ? FAILED : 0) |
-        (span.kind === KIND_CLIENT ? CLIENT : 0) |
-        (span.kind === KIND_SERVER || span.kind === KIND_CONSUMER ? ANSWERS : 0);
+      const failed = ((words[at + KIND]! >>> 8) & 0xff) >= SEVERITY_ERROR;
+      const place = this.#placeOf(this.#next);
+      const ring = this.#words;
+      ring[place + ID_LOW] = span.idLow;
+      ring[place + ID_HIGH] = span.idHigh;
+      ring[place + PARENT_LOW] = span.parentLow;
+      ring[place + PARENT_HIGH] = span.parentHigh;
+      ring[place + TRACE] = span.trace ^ salt;
+      ring[place + OWNER] = owner;
+      ring[place + PEER] = peer;
+      ring[place + MINUTE] = (words[at + TIME_HIGH]! * 2 ** 32 + words[at + TIME_LOW]!) / NANOS_A_MINUTE;
+      this.#floats[place + DURATION_MS] = floats[at + DURATION]!;
+      ring[place + FLAGS] = (failed ? FAILED : 0) | (FLAGS_BY_KIND[span.kind] ?? 0);
       this.#join(place, edges);
       this.#next++;
       if (this.#next - this.#first > this.#mask >> 1) this.#settle(edges);
     }
   }
 
+  /** Where the row of a span begins. */
+  #placeOf(number: number): number {
+    return (number & this.#mask) * ROW;
+  }
+
   /** Counts what is missing at the end of a flush: most of what was missing on the way has come by then. */
   #settle(edges: Edges): void {
+    const ring = this.#words;
     for (; this.#first < this.#next; this.#first++) {
-      const place = this.#first & this.#mask;
-      const flags = this.#flags[place]!;
+      const place = this.#placeOf(this.#first);
+      const flags = ring[place + FLAGS]!;
       if ((flags & (WAITS | ANSWERS)) === (WAITS | ANSWERS)) this.#countInto(place, UNKNOWN, place, 1, edges);
-      if (this.#peer[place] !== 0 && (flags & ANSWERED) === 0) this.#countPeer(place, 1, edges);
+      if (ring[place + PEER] !== 0 && (flags & ANSWERED) === 0) this.#countPeer(place, 1, edges);
     }
   }
 
   /** The span that was written last: with those that waited for it, and with its parent. */
   #join(place: number, edges: Edges): void {
-    const oldest = this.#next - this.#mask;
-    const trace = this.#trace[place]!;
-    const idLow = this.#idLow[place]!;
-    const idHigh = this.#idHigh[place]!;
-    const ownHash = hashOf(idLow, idHigh, trace);
-    for (let other = this.#waiting.first(ownHash), before = 0; other >= oldest; other = this.#waiting.after(other)) {
-      const child = other & this.#mask;
-      if (this.#parentLow[child] !== idLow || this.#parentHigh[child] !== idHigh || this.#trace[child] !== trace) {
-        before = other;
-        continue;
+    const ring = this.#words;
+    const heads = this.#heads.words;
+    const number = this.#next;
+    const oldest = number - this.#mask;
+    const trace = ring[place + TRACE]!;
+    const idLow = ring[place + ID_LOW]!;
+    const idHigh = ring[place + ID_HIGH]!;
+    const own = this.#heads.at(idLow, idHigh, trace);
+    // The word that leads to the span looked at: the head's, then the one before's.
+    for (let other = heads[own + WAITING]!, before = -1; other >= oldest; ) {
+      const child = this.#placeOf(other);
+      const next = ring[child + WAITING_LINK]!;
+      if (ring[child + PARENT_LOW] !== idLow || ring[child + PARENT_HIGH] !== idHigh || ring[child + TRACE] !== trace) {
+        before = child;
+      } else {
+        if (before < 0) heads[own + WAITING] = next;
+        else ring[before + WAITING_LINK] = next;
+        ring[child + FLAGS]! &= ~WAITS;
+        if (other < this.#first && (ring[child + FLAGS]! & ANSWERS) !== 0)
+          this.#countInto(child, UNKNOWN, child, -1, edges);
+        this.#call(child, place, number, edges);
       }
-      this.#waiting.remove(ownHash, before, other);
-      this.#flags[child]! &= ~WAITS;
-      if (other < this.#first && (this.#flags[child]! & ANSWERS) !== 0)
-        this.#countInto(child, UNKNOWN, child, -1, edges);
-      this.#call(child, place, this.#next, edges);
+      other = next;
     }
-    this.#byId.add(ownHash, this.#next);
+    ring[place + KNOWN_LINK] = heads[own + KNOWN]!;
+    heads[own + KNOWN] = number;
 
-    const parentLow = this.#parentLow[place]!;
-    const parentHigh = this.#parentHigh[place]!;
+    const parentLow = ring[place + PARENT_LOW]!;
+    const parentHigh = ring[place + PARENT_HIGH]!;
     if ((parentLow | parentHigh) === 0) {
       this.#countInto(place, NOBODY, place, 1, edges);
       return;
     }
-    const parentHash = hashOf(parentLow, parentHigh, trace);
+    const head = this.#heads.at(parentLow, parentHigh, trace);
+    const owner = ring[place + OWNER]!;
     let parent = 0;
     let steps = 0;
-    for (let other = this.#byId.first(parentHash); other >= oldest; other = this.#byId.after(other)) {
+    for (let other = heads[head + KNOWN]!; other >= oldest; ) {
       if (++steps > STEPS_MAX) break;
-      const known = other & this.#mask;
-      if (known === place || this.#idLow[known] !== parentLow || this.#idHigh[known] !== parentHigh) continue;
-      if (this.#trace[known] !== trace) continue;
-      parent = other;
-      // A client and the server that answers it may share an id (Zipkin's habit): what follows is of the same component.
-      if (this.#owner[known] === this.#owner[place]) break;
+      const known = this.#placeOf(other);
+      if (
+        ring[known + ID_LOW] === parentLow &&
+        ring[known + ID_HIGH] === parentHigh &&
+        ring[known + TRACE] === trace &&
+        known !== place
+      ) {
+        parent = other;
+        // A client and the server that answers it may share an id (Zipkin's habit): what follows is of the same component.
+        if (ring[known + OWNER] === owner) break;
+      }
+      other = ring[known + KNOWN_LINK]!;
     }
-    if (parent !== 0) return this.#call(place, parent & this.#mask, parent, edges);
-    this.#flags[place]! |= WAITS;
-    this.#waiting.add(parentHash, this.#next);
+    if (parent !== 0) return this.#call(place, this.#placeOf(parent), parent, edges);
+    ring[place + FLAGS]! |= WAITS;
+    ring[place + WAITING_LINK] = heads[head + WAITING]!;
+    heads[head + WAITING] = number;
   }
 
   /** @param number the parent's, of which `parent` is the place */
   #call(child: number, parent: number, number: number, edges: Edges): void {
-    const owner = this.#owner[parent]!;
-    if (owner !== this.#owner[child]) {
-      const waited = (this.#flags[parent]! & CLIENT) !== 0 ? parent : child;
+    const ring = this.#words;
+    const owner = ring[parent + OWNER]!;
+    if (owner !== ring[child + OWNER]) {
+      const waited = (ring[parent + FLAGS]! & CLIENT) !== 0 ? parent : child;
       this.#countInto(child, owner, waited, 1, edges);
       // A driver's span below a client's span of one's own names the same peer again.
-    } else if (this.#peer[child] === 0) return;
-    if (this.#peer[parent] === 0 || (this.#flags[parent]! & ANSWERED) !== 0) return;
-    this.#flags[parent]! |= ANSWERED;
+    } else if (ring[child + PEER] === 0) return;
+    if (ring[parent + PEER] === 0 || (ring[parent + FLAGS]! & ANSWERED) !== 0) return;
+    ring[parent + FLAGS]! |= ANSWERED;
     if (number < this.#first) this.#countPeer(parent, -1, edges);
   }
 
   /** A call that a span answers. @param waited the span that tells how long it took */
   #countInto(place: number, from: number, waited: number, times: number, edges: Edges): void {
-    const failed = ((this.#flags[place]! | this.#flags[waited]!) & FAILED) !== 0;
-    edges.count(this.#minute[place]!, from, this.#owner[place]!, this.#durationMs[waited]!, failed, times);
+    const ring = this.#words;
+    const failed = ((ring[place + FLAGS]! | ring[waited + FLAGS]!) & FAILED) !== 0;
+    edges.count(ring[place + MINUTE]!, from, ring[place + OWNER]!, this.#floats[waited + DURATION_MS]!, failed, times);
   }
 
   #countPeer(place: number, times: number, edges: Edges): void {
-    const failed = (this.#flags[place]! & FAILED) !== 0;
-    edges.count(this.#minute[place]!, this.#owner[place]!, this.#peer[place]!, this.#durationMs[place]!, failed, times);
+    const ring = this.#words;
+    const failed = (ring[place + FLAGS]! & FAILED) !== 0;
+    const durationMs = this.#floats[place + DURATION_MS]!;
+    edges.count(ring[place + MINUTE]!, ring[place + OWNER]!, ring[place + PEER]!, durationMs, failed, times);
   }
 
   #codeOf(tenant: string, end: CallEnd, admits: Admits): number {
@@ -220,11 +226,33 @@ export class Calls {
   }
 
   #forget(): void {
-    this.#next += this.#mask + 1;
+    this.#next = this.#mask + 1;
+    this.#heads.words.fill(0);
     this.#codes.clear();
     this.#ends = [...FIXED_ENDS];
   }
 }
+
+// Words of a row of the ring.
+const ID_LOW = 0;
+const ID_HIGH = 1;
+const PARENT_LOW = 2;
+const PARENT_HIGH = 3;
+const TRACE = 4;
+/** Codes of the component, and of whom the span names; 0 for nobody. */
+const OWNER = 5;
+const PEER = 6;
+/** Since 1970. */
+const MINUTE = 7;
+/** Float. */
+const DURATION_MS = 8;
+const FLAGS = 9;
+/** The span before of the same hash, and the one before that waits for the same. */
+const KNOWN_LINK = 10;
+const WAITING_LINK = 11;
+const ROW = 12;
+// So far below 2^32 that no flush passes it.
+const NUMBER_MAX = 2 ** 31;
 
 /** Who calls or is called. */
 interface CallEnd extends ComponentRef {
@@ -258,46 +286,37 @@ const WAITS = 16;
 // Chains are one or two long, but for a sender that gives one id to all of its spans.
 const STEPS_MAX = 64;
 
+/** By kind, as OTLP numbers them. */
+const FLAGS_BY_KIND = new Uint8Array(8);
+FLAGS_BY_KIND[KIND_CLIENT] = CLIENT;
+FLAGS_BY_KIND[KIND_SERVER] = FLAGS_BY_KIND[KIND_CONSUMER] = ANSWERS;
+
 const NANOS_A_MINUTE = Number(NANOS_PER_MINUTE);
 
-/** Numbers by hash, the newest first. */
-class Chains {
-  readonly #heads: Float64Array;
-  readonly #links: Float64Array;
+/** Where the chains of hashes begin. */
+class Heads {
+  /** Two by two, as both are asked for the same hash: the newest span of that id, and the newest that waits for that parent. */
+  readonly words: Uint32Array;
   readonly #mask: number;
 
+  /** @param capacity a power of two */
   constructor(capacity: number) {
-    this.#heads = new Float64Array(capacity);
-    this.#links = new Float64Array(capacity);
+    this.words = new Uint32Array(capacity * 2);
     this.#mask = capacity - 1;
   }
 
-  first(hash: number): number {
-    return this.#heads[hash & this.#mask]!;
-  }
-
-  after(number: number): number {
-    return this.#links[number & this.#mask]!;
-  }
-
-  add(hash: number, number: number): void {
-    this.#links[number & this.#mask] = this.#heads[hash & this.#mask]!;
-    this.#heads[hash & this.#mask] = number;
-  }
-
-  /** @param before the number that leads to this one; 0 where the hash does */
-  remove(hash: number, before: number, number: number): void {
-    const next = this.#links[number & this.#mask]!;
-    if (before === 0) this.#heads[hash & this.#mask] = next;
-    else this.#links[before & this.#mask] = next;
+  at(low: number, high: number, trace: number): number {
+    let hash = Math.imul(low ^ Math.imul(high, 0x85ebca6b) ^ Math.imul(trace, SPREAD), 0xc2b2ae35);
+    hash ^= hash >>> 15;
+    return ((Math.imul(hash, SPREAD) >>> 8) & this.#mask) * 2;
   }
 }
 
-function hashOf(low: number, high: number, trace: number): number {
-  let hash = Math.imul(low ^ Math.imul(high, 0x85ebca6b) ^ Math.imul(trace, SPREAD), 0xc2b2ae35);
-  hash ^= hash >>> 15;
-  return Math.imul(hash, SPREAD) >>> 8;
-}
+// Words of a head.
+const KNOWN = 0;
+const WAITING = 1;
+// Nearly every look-up finds nothing or what it looks for: a chain shared by chance is a row read in vain, from anywhere in the ring.
+const HEADS_A_SPAN = 2;
 
 /** Of this process alone, so that no sender can choose ids that all fall on one chain. */
 const SPREAD = Math.floor(Math.random() * 2 ** 32) | 1;
