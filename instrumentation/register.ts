@@ -7,7 +7,7 @@ import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-ho
 import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } from '@opentelemetry/core';
 import { type Instrumentation, registerInstrumentations } from '@opentelemetry/instrumentation';
 import { B3InjectEncoding, B3Propagator } from '@opentelemetry/propagator-b3';
-import { detectResources, envDetector } from '@opentelemetry/resources';
+import type { Resource } from '@opentelemetry/resources';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { NodeSDK } from '@opentelemetry/sdk-node';
 import { bridgeConsole } from './console-bridge.ts';
@@ -20,7 +20,7 @@ import { hookImports } from './import-hooks.ts';
 import { standardInstrumentations } from './instrumentations.ts';
 import { LightLoggerProvider } from './log-records.ts';
 import { createPipeline, type Pipeline } from './pipeline.ts';
-import { processResource } from './resource.ts';
+import { describedBy, processResource } from './resource.ts';
 import { type Settings, settingsFrom } from './settings.ts';
 import { LightTracerProvider } from './spans.ts';
 import { logUncaughtExceptions, ThrowerMemory } from './uncaught-exceptions.ts';
@@ -46,6 +46,7 @@ function start(settings: Settings): void {
   logUncaughtExceptions(thrower);
   const propagator = new CorrelationPropagator(propagatorOf(settings.propagators), settings.isOurs);
   const parts: Parts = {
+    resource: processResource().merge(describedBy(settings.detectors)),
     spanProcessors: [thrower, ...pipeline.spanProcessors],
     // Without an exporter nobody wants to hear of a record, and `Logger.enabled` says so.
     logRecordProcessors: settings.exports.logs.enabled ? pipeline.logRecordProcessors : [],
@@ -53,7 +54,7 @@ function start(settings: Settings): void {
     instrumentations,
     propagator,
   };
-  withDiagnosticsOnStderr(process.env, () => (settings.isLight ? startLight(parts) : startSdk(parts, settings)));
+  withDiagnosticsOnStderr(process.env, () => (settings.isLight ? startLight(parts) : startSdk(parts)));
   if (settings.isInstrumented('http')) {
     watchHttpServers(pipeline.durations);
     watchHttpClients(pipeline.durations);
@@ -65,13 +66,14 @@ function start(settings: Settings): void {
 }
 
 interface Parts extends Pick<Pipeline, 'spanProcessors' | 'logRecordProcessors' | 'metricReaders'> {
+  resource: Resource;
   instrumentations: Instrumentation[];
   propagator: TextMapPropagator;
 }
 
 /** Nobody asks for what only the SDK's providers know: see `spans.ts` and `log-records.ts`. */
-function startLight({ spanProcessors, logRecordProcessors, metricReaders, instrumentations, propagator }: Parts): void {
-  const resource = processResource().merge(detectResources({ detectors: [envDetector] }));
+function startLight(parts: Parts): void {
+  const { resource, spanProcessors, logRecordProcessors, metricReaders, instrumentations, propagator } = parts;
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
   propagation.setGlobalPropagator(propagator);
   trace.setGlobalTracerProvider(new LightTracerProvider(resource, spanProcessors));
@@ -81,14 +83,8 @@ function startLight({ spanProcessors, logRecordProcessors, metricReaders, instru
   registerInstrumentations({ instrumentations });
 }
 
-function startSdk({ propagator, ...parts }: Parts, { detectorsChosen }: Settings): void {
-  const sdk = new NodeSDK({
-    ...parts,
-    resource: processResource(),
-    ...(detectorsChosen ? {} : { resourceDetectors: [envDetector] }),
-    textMapPropagator: propagator,
-  });
-  sdk.start();
+function startSdk({ propagator, ...parts }: Parts): void {
+  new NodeSDK({ ...parts, autoDetectResources: false, textMapPropagator: propagator }).start();
 }
 
 /** `--import` twice, `--import` and `--require`, or NODE_OPTIONS and a flag: the first one wins, silently. */

@@ -1,12 +1,24 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { getEnvironmentData, isMainThread, setEnvironmentData, threadId } from 'node:worker_threads';
-import { defaultResource, type Resource, resourceFromAttributes } from '@opentelemetry/resources';
+import {
+  defaultResource,
+  detectResources,
+  envDetector,
+  hostDetector,
+  osDetector,
+  processDetector,
+  type Resource,
+  type ResourceDetector,
+  resourceFromAttributes,
+  serviceInstanceIdDetector,
+} from '@opentelemetry/resources';
 import {
   ATTR_SERVICE_INSTANCE_ID,
   ATTR_TELEMETRY_DISTRO_NAME,
   ATTR_TELEMETRY_DISTRO_VERSION,
 } from '@opentelemetry/semantic-conventions';
+import { say } from './diagnostics.ts';
 import packageJson from './package.json' with { type: 'json' };
 
 /**
@@ -29,6 +41,30 @@ export function processResource(): Resource {
     }),
   );
 }
+
+/**
+ * What OpenTelemetry's own detectors say, to be laid over it.
+ *
+ * @param names as in `OTEL_NODE_RESOURCE_DETECTORS`, with its `all` and `none`; others are said and left out
+ */
+export function describedBy(names: string[]): Resource {
+  if (names.includes('all')) return detectResources({ detectors: Object.values(DETECTORS) });
+  if (names.includes('none')) return detectResources({ detectors: [] });
+  const detectors = names.flatMap((name) => {
+    if (!Object.hasOwn(DETECTORS, name)) say(`OTEL_NODE_RESOURCE_DETECTORS: there is no detector "${name}"`);
+    return DETECTORS[name] ?? [];
+  });
+  return detectResources({ detectors });
+}
+
+/** In the order in which `NodeSDK` lets the later ones win. */
+const DETECTORS: Record<string, ResourceDetector> = {
+  host: hostDetector,
+  os: osDetector,
+  serviceinstance: serviceInstanceIdDetector,
+  process: processDetector,
+  env: envDetector,
+};
 
 /** One per process: its worker threads are the same replica, so they inherit it. */
 export function instanceId(): string {

@@ -38,9 +38,9 @@ export interface Settings {
   propagators: string[];
   /** Whether a host that is called may be told the correlation and operation ids. */
   isOurs: (host: string) => boolean;
-  /** The user chose the detectors: then ours stands back. */
-  detectorsChosen: boolean;
-  /** Nobody asks for a sampler, limits or detectors of his own, which only the SDK's tracer provider knows. */
+  /** Names of resource detectors, as in `OTEL_NODE_RESOURCE_DETECTORS=env,host`. */
+  detectors: string[];
+  /** Nobody asks for a sampler or limits of his own, which only the SDK's tracer provider knows. */
   isLight: boolean;
   exports: Record<Signal, ExportSettings>;
   spans: BatchSettings;
@@ -56,7 +56,7 @@ export interface Settings {
 type Environment = Record<string, string | undefined>;
 
 const NEEDS_SDK =
-  /^OTEL_(TRACES_SAMPLER.*|SPAN_.*_LIMIT|((SPAN|LOGRECORD)_)?ATTRIBUTE_.*_LIMIT|(EVENT|LINK)_.*_LIMIT|NODE_RESOURCE_DETECTORS)$/;
+  /^OTEL_(TRACES_SAMPLER.*|SPAN_.*_LIMIT|((SPAN|LOGRECORD)_)?ATTRIBUTE_.*_LIMIT|(EVENT|LINK)_.*_LIMIT)$/;
 
 const DEFAULT_ENDPOINT = 'http://127.0.0.1:4318';
 const DEFAULT_GRPC_ENDPOINT = 'http://127.0.0.1:4317';
@@ -75,7 +75,7 @@ export function settingsFrom(env: Environment): Settings {
     isInstrumented: instrumentationFilter(env),
     propagators: list(env.OTEL_PROPAGATORS) ?? ['tracecontext', 'baggage'],
     isOurs: hostFilter(list(env.AI_DEBUG_PROPAGATE_HOSTS)),
-    detectorsChosen: list(env.OTEL_NODE_RESOURCE_DETECTORS) !== undefined,
+    detectors: list(env.OTEL_NODE_RESOURCE_DETECTORS) ?? ['env'],
     isLight: !Object.keys(env).some((name) => NEEDS_SDK.test(name) && text(env[name]) !== undefined),
     exports: {
       traces: exportSettings(env, 'traces'),

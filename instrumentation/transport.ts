@@ -40,8 +40,8 @@ function httpTransport({ url, headers, compression, timeoutMs, tls }: ExportSett
   let agent: Agent | undefined;
   return async ({ body, format }) => {
     try {
-      const { request } = url.startsWith('https:') ? await import('node:https') : await import('node:http');
-      agent ??= await keepAliveAgent(url, tls);
+      const { request } = httpModule(url);
+      agent ??= keepAliveAgent(url, tls);
       const bytes = compression === 'gzip' ? await compress(body) : body;
       const options: RequestOptions = {
         method: 'POST',
@@ -102,12 +102,17 @@ function retryAfter(header: string | undefined): { afterMs?: number } {
   return afterMs > 0 ? { afterMs } : {};
 }
 
+/** Not imported: see `http-server.ts`. */
+function httpModule(url: string): typeof import('node:http') | typeof import('node:https') {
+  return process.getBuiltinModule(url.startsWith('https:') ? 'node:https' : 'node:http');
+}
+
 /**
  * Keeps connections for the next batch, yet never the process for a connection: an app that is done ends, though an
  * export hangs on a receiver that accepts and does not answer. (Timers are unreferenced by `build.ts`.)
  */
-async function keepAliveAgent(url: string, tls: ExportSettings['tls']): Promise<Agent> {
-  const { Agent } = url.startsWith('https:') ? await import('node:https') : await import('node:http');
+function keepAliveAgent(url: string, tls: ExportSettings['tls']): Agent {
+  const { Agent } = httpModule(url);
   const agent = new Agent({ keepAlive: true, ...tls });
   const connect = agent.createConnection.bind(agent);
   agent.createConnection = (options, callback) => {
