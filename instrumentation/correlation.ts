@@ -2,7 +2,6 @@ import {
   type Baggage,
   type Context,
   context,
-  isSpanContextValid,
   propagation,
   type Span,
   type TextMapGetter,
@@ -12,6 +11,7 @@ import {
 } from '@opentelemetry/api';
 import { isTracingSuppressed } from '@opentelemetry/core';
 import { untilDone } from './operation-end.ts';
+import { validSpanContext } from './span-contexts.ts';
 
 /**
  * Two ids ride in W3C baggage over every HTTP and gRPC hop, under these names and no others. The same names are the
@@ -62,7 +62,7 @@ export function operationOf(ctx: Context): string | undefined {
 /** Without the default: a baggage that only repeats the trace id was derived by the caller's side, not given. */
 export function givenCorrelation(ctx: Context): string | undefined {
   const id = baggageId(ctx, CORRELATION_ID);
-  return id === traceIdOf(ctx) ? undefined : id;
+  return id === undefined || id === traceIdOf(ctx) ? undefined : id;
 }
 
 /** Wraps the propagator in use, so that ids come in from either header and leave with every request. */
@@ -149,6 +149,5 @@ function isUsableId(id: string | undefined): id is string {
 }
 
 function traceIdOf(ctx: Context): string | undefined {
-  const spanContext = trace.getSpanContext(ctx);
-  return spanContext && isSpanContextValid(spanContext) ? spanContext.traceId : undefined;
+  return validSpanContext(ctx)?.traceId;
 }

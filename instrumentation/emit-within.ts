@@ -19,6 +19,7 @@ export function emitWithin(
     before?.(event, ...args);
     // Most events of a request are heard by nobody. ('error' is one that Node throws then.)
     if (isPlain && event !== 'error' && this.listenerCount(event) === 0) return false;
+    if (context.active() === ctx) return emit.call(this, event, ...args);
     return context.with(ctx, emit, this, event, ...args) as boolean;
   };
 }

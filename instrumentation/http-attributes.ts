@@ -8,8 +8,24 @@ export function methodOf(method: string | undefined): string {
   return METHODS.has(folded) ? folded : '_OTHER';
 }
 
-/** `example.org:8080`, `[::1]:8080`, `example.org` */
-export function splitHost(host: string): { address: string; port?: number } {
+interface Host {
+  address: string;
+  port?: number;
+}
+
+let lastHost: string | undefined;
+let lastSplit: Host | undefined;
+
+/** `example.org:8080`, `[::1]:8080`, `example.org`. The last one is remembered: a server is mostly called by one name. */
+export function splitHost(host: string): Readonly<Host> {
+  if (lastSplit === undefined || host !== lastHost) {
+    lastSplit = split(host);
+    lastHost = host;
+  }
+  return lastSplit;
+}
+
+function split(host: string): Host {
   const colon = host.lastIndexOf(':');
   if (colon <= host.lastIndexOf(']')) return { address: host };
   const port = Number(host.slice(colon + 1));

@@ -159,9 +159,8 @@ function requestAttributes(request: IncomingMessage, method: string, scheme: str
 }
 
 function forwardedFor(header: string | string[] | undefined): string | undefined {
-  const first = String(header ?? '')
-    .split(',', 1)[0]!
-    .trim();
+  if (header === undefined) return undefined;
+  const first = String(header).split(',', 1)[0]!.trim();
   return first === '' ? undefined : first;
 }
 

@@ -4,20 +4,19 @@ import {
   type Context,
   context,
   type HrTime,
-  isSpanContextValid,
   type Logger,
   type LoggerOptions,
   type LoggerProvider,
   type LogRecord,
   type SeverityNumber,
   type SpanContext,
-  trace,
 } from '@opentelemetry/api';
 import { type InstrumentationScope, timeInputToHrTime } from '@opentelemetry/core';
 import type { Resource } from '@opentelemetry/resources';
 import type { LogRecordProcessor, ReadWriteLogRecord } from '@opentelemetry/sdk-logs';
 import { anyValue } from './any-value.ts';
 import { exceptionAttributes } from './exceptions.ts';
+import { validSpanContext } from './span-contexts.ts';
 import { scopeOf } from './spans.ts';
 
 /** What the specification gives where no `OTEL_LOGRECORD_*_LIMIT` says otherwise. */
@@ -90,21 +89,33 @@ class LightLogRecord implements ReadWriteLogRecord {
 
   constructor(said: LogRecord, ctx: Context, scope: InstrumentationScope, resource: Resource) {
     const { timestamp, observedTimestamp, severityNumber, severityText, body, eventName, attributes, exception } = said;
-    const now = Date.now();
-    this.hrTime = timeInputToHrTime(timestamp ?? now);
-    this.hrTimeObserved = timeInputToHrTime(observedTimestamp ?? now);
-    const spanContext = trace.getSpanContext(ctx);
-    if (spanContext !== undefined && isSpanContextValid(spanContext)) this.spanContext = spanContext;
+    this.hrTimeObserved = timeInputToHrTime(observedTimestamp ?? Date.now());
+    this.hrTime = timestamp === undefined ? this.hrTimeObserved : timeInputToHrTime(timestamp);
+    const spanContext = validSpanContext(ctx);
+    if (spanContext !== undefined) this.spanContext = spanContext;
     if (severityNumber !== undefined) this.severityNumber = severityNumber;
     if (severityText !== undefined) this.severityText = severityText;
     if (eventName !== undefined) this.eventName = eventName;
     if (body !== undefined) this.body = anyValue(body);
     this.resource = resource;
     this.instrumentationScope = scope;
-    if (attributes !== undefined) this.setAttributes(attributes);
+    if (attributes !== undefined) this.#fill(attributes);
     // What the app says of the exception itself stands.
     if (exception !== undefined && exception !== null)
       this.setAttributes({ ...exceptionAttributes(exception), ...attributes });
+  }
+
+  /** As `setAttributes` while there are none: nothing to be looked up. */
+  #fill(attributes: Attributes): void {
+    for (const key of Object.keys(attributes)) {
+      const plain = anyValue(attributes[key]);
+      if (plain === undefined || key === '') continue;
+      if (this.#attributesCount >= ATTRIBUTES_MAX) this.droppedAttributesCount++;
+      else {
+        this.#attributesCount++;
+        this.attributes[key] = plain as Attributes[string];
+      }
+    }
   }
 
   setAttribute(key: string, value?: AnyValue): this {

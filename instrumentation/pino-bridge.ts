@@ -1,4 +1,4 @@
-import { type Attributes, logs } from '@opentelemetry/api';
+import { type AnyValue, type Attributes, type Logger, logs } from '@opentelemetry/api';
 import { InstrumentationBase, InstrumentationNodeModuleDefinition } from '@opentelemetry/instrumentation';
 import { severityOf } from './logger-levels.ts';
 import packageJson from './package.json' with { type: 'json' };
@@ -61,20 +61,24 @@ function bridgePrototype(pino: Pino): void {
   } satisfies AsJson;
 }
 
+/** What a record has a place of its own for, or its resource. */
+const HEADER = new Set(['time', 'level', 'pid', 'hostname', 'otel.event.name']);
+let logger: Logger | undefined;
+
 function emit(line: string, level: number, label: string | undefined, messageKey: string, errorKey = 'err'): void {
   try {
     const said = JSON.parse(line) as Record<string, unknown>;
-    const { time, level: _, pid: __, hostname: ___, 'otel.event.name': eventName, ...attributes } = said;
-    const body = attributes[messageKey];
-    const exception = attributes[errorKey];
-    delete attributes[messageKey];
-    delete attributes[errorKey];
+    const attributes: Attributes = {};
+    for (const key of Object.keys(said))
+      if (key !== messageKey && key !== errorKey && !HEADER.has(key)) attributes[key] = said[key] as AnyValue;
+    const { time, 'otel.event.name': eventName, [messageKey]: body, [errorKey]: exception } = said;
     const timestamp = millisecondsOf(time);
-    if (timestamp === undefined && time !== undefined) attributes.time = time;
-    logs.getLogger(packageJson.name, packageJson.version).emit({
+    if (timestamp === undefined && time !== undefined) attributes.time = time as AnyValue;
+    logger ??= logs.getLogger(packageJson.name, packageJson.version);
+    logger.emit({
       severityNumber: severityOf(level),
       body: body as string,
-      attributes: attributes as Attributes,
+      attributes,
       ...(label === undefined ? {} : { severityText: label }),
       ...(timestamp === undefined ? {} : { timestamp }),
       ...(typeof eventName === 'string' ? { eventName } : {}),

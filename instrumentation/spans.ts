@@ -7,7 +7,6 @@ import {
   type Exception,
   type HrTime,
   INVALID_SPAN_CONTEXT,
-  isSpanContextValid,
   type Link,
   type Span,
   type SpanContext,
@@ -33,6 +32,7 @@ import type { Resource } from '@opentelemetry/resources';
 import type { Span as ReadableSpan, SpanProcessor } from '@opentelemetry/sdk-trace';
 import { anyValue } from './any-value.ts';
 import { exceptionAttributes } from './exceptions.ts';
+import { validSpanContext } from './span-contexts.ts';
 
 /** What the specification gives where no `OTEL_*_LIMIT` says otherwise, for attributes, events and links each. */
 const COUNT_MAX = 128;
@@ -87,8 +87,7 @@ class LightTracer implements Tracer {
 
   startSpan(name: string, options: SpanOptions = {}, ctx: Context = context.active()): Span {
     if (isTracingSuppressed(ctx)) return trace.wrapSpanContext(INVALID_SPAN_CONTEXT);
-    const above = options.root ? undefined : trace.getSpanContext(ctx);
-    const parent = above !== undefined && isSpanContextValid(above) ? above : undefined;
+    const parent = options.root ? undefined : validSpanContext(ctx);
     const own: SpanContext = {
       traceId: parent?.traceId ?? randomHex(16),
       spanId: randomHex(8),
@@ -116,7 +115,7 @@ class LightSpan implements ReadableSpan {
   readonly parentSpanContext?: SpanContext;
   readonly resource: Resource;
   readonly instrumentationScope: InstrumentationScope;
-  readonly attributes: Attributes = {};
+  readonly attributes: Attributes;
   readonly links: Link[];
   readonly events: ReadableSpan['events'] = [];
   readonly startTime: HrTime;
@@ -150,7 +149,13 @@ class LightSpan implements ReadableSpan {
     this.links = links.slice(0, COUNT_MAX);
     this.droppedLinksCount = links.length - this.links.length;
     this.startTime = startTime === undefined ? now() : timeInputToHrTime(startTime);
-    if (attributes !== undefined) this.setAttributes(attributes);
+    this.attributes = { ...attributes };
+    this.#attributesCount = plainCount(this.attributes);
+    if (this.#attributesCount < 0) {
+      this.attributes = {};
+      this.#attributesCount = 0;
+      this.setAttributes(attributes!);
+    }
   }
 
   spanContext(): SpanContext {
@@ -235,6 +240,17 @@ class LightSpan implements ReadableSpan {
     this.ended = true;
     for (const processor of this.#processors) processor.onEnd(this);
   }
+}
+
+/** How many there are, or -1 where one is not to be taken as it is: a copy of all at once is half the price of one by one. */
+function plainCount(attributes: Attributes): number {
+  let count = 0;
+  for (const key in attributes) {
+    const value = attributes[key];
+    if (key === '' || value === undefined || typeof value === 'object') return -1;
+    count++;
+  }
+  return count > COUNT_MAX ? -1 : count;
 }
 
 const RANDOM = Buffer.alloc(4096);

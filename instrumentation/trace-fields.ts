@@ -1,4 +1,5 @@
-import { context, isSpanContextValid, trace } from '@opentelemetry/api';
+import { context } from '@opentelemetry/api';
+import { validSpanContext } from './span-contexts.ts';
 
 /** What the loggers' own lines say of the span they were written in, under the names that OpenTelemetry gives them there. */
 export interface TraceFields {
@@ -8,7 +9,7 @@ export interface TraceFields {
 }
 
 export function traceFields(): TraceFields | undefined {
-  const own = trace.getSpanContext(context.active());
-  if (own === undefined || !isSpanContextValid(own)) return undefined;
+  const own = validSpanContext(context.active());
+  if (own === undefined) return undefined;
   return { trace_id: own.traceId, span_id: own.spanId, trace_flags: `0${own.traceFlags.toString(16)}` };
 }
