@@ -65,7 +65,7 @@ export function createHttpReceiver(options: HttpReceiverOptions): HttpReceiver {
           // Said beforehand: not one byte of it has to be read.
           if (Number(request.headers['content-length']) > ticket.requestBytesMax)
             ticket.hold(ticket.requestBytesMax + 1);
-          return readBody(request, contentEncoding, ticket.hold);
+          return readBody(request, contentEncoding, ticket.hold, ticket.requestBytesMax);
         },
       });
       if (encoding === 'json') answer(response, 200, JSON_TYPE, responseJson(signal, result));

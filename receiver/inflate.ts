@@ -1,5 +1,4 @@
 import type { Readable, Transform } from 'node:stream';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { constants, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
 import { DebugError } from '../base/errors.ts';
 
@@ -36,14 +35,19 @@ export function contentEncodingOf(header: string | undefined): ContentEncoding {
 /**
  * Reads a body to its end and decompresses it on the way, so that no more than one chunk beyond the limit is ever held.
  * Where it gives up, the rest of the stream is read and thrown away, so that the sender gets to hear the answer.
- * @param hold told of every decompressed byte before it is kept; throws when it is too much
+ * @param hold told of every decompressed byte before it is kept; throws when it is too much, at the latest beyond `bytesMax`
  * @throws DebugError MALFORMED for what does not decompress or ends early, and whatever `hold` throws
  */
-export function readBody(stream: Readable, encoding: ContentEncoding, hold: (bytes: number) => void): Promise<Buffer> {
+export function readBody(
+  stream: Readable,
+  encoding: ContentEncoding,
+  hold: (bytes: number) => void,
+  bytesMax: number,
+): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const inflate = decompressor(encoding);
     const source = inflate === null ? stream : stream.pipe(inflate);
-    const chunks: Buffer[] = [];
+    const body = new Gathered(bytesMax, inflate !== null);
 
     source.on('data', onData);
     source.on('end', onEnd);
@@ -51,17 +55,17 @@ export function readBody(stream: Readable, encoding: ContentEncoding, hold: (byt
     stream.on('error', () => {}); // a close follows
     inflate?.on('error', onCorrupt);
 
-    function onData(chunk: Buffer) {
+    function onData(chunk: Buffer<ArrayBuffer>) {
       try {
         hold(chunk.length);
-        chunks.push(chunk);
+        body.add(chunk);
       } catch (error) {
         giveUp(error);
       }
     }
     function onEnd() {
       done();
-      resolve(together(chunks));
+      resolve(body.end());
     }
     function onCorrupt(error: Error) {
       giveUp(new DebugError('MALFORMED', `the body is no ${encoding}: ${error.message}`, { cause: error }));
@@ -88,24 +92,55 @@ export function readBody(stream: Readable, encoding: ContentEncoding, hold: (byt
   });
 }
 
-/** As one, copied in turns: 60 MB at once, with the memory that the system has yet to find, held the loop for 50 ms and more. */
-async function together(chunks: readonly Buffer[]): Promise<Buffer> {
-  if (chunks.length === 1) return chunks[0]!;
-  const body = Buffer.allocUnsafe(chunks.reduce((sum, { length }) => sum + length, 0));
-  let end = 0;
-  let turnEnd = TURN_BYTES;
-  for (const chunk of chunks) {
-    body.set(chunk, end);
-    end += chunk.length;
-    if (end < turnEnd) continue;
-    turnEnd = end + TURN_BYTES;
-    await nextTurn();
+/**
+ * What has come of a body. From BESIDE_BYTES_MAX on every chunk is copied as it comes to where it stays: put together at the end, 60 MB held the
+ * loop for 50 ms and took their bytes twice. Memory that nobody touches costs nothing, so that room for the largest body can be taken.
+ */
+class Gathered {
+  readonly #bytesMax: number;
+  /** Whether nobody else looks at the chunks' memory: it is given back at once, not when the collector comes by (60 MB later). */
+  readonly #ours: boolean;
+  #chunks: Buffer<ArrayBuffer>[] = [];
+  #whole: Buffer<ArrayBuffer> | null = null;
+  #last: ArrayBuffer | null = null;
+  #end = 0;
+
+  constructor(bytesMax: number, ours: boolean) {
+    this.#bytesMax = bytesMax;
+    this.#ours = ours;
   }
-  return body;
+
+  add(chunk: Buffer<ArrayBuffer>): void {
+    if (this.#whole === null && this.#end + chunk.length <= BESIDE_BYTES_MAX) {
+      this.#chunks.push(chunk);
+      this.#end += chunk.length;
+      return;
+    }
+    if (this.#whole === null) {
+      this.#whole = Buffer.allocUnsafeSlow(this.#bytesMax);
+      this.#end = 0;
+      for (const before of this.#chunks) this.#copy(before);
+      this.#chunks = [];
+    }
+    this.#copy(chunk);
+  }
+
+  #copy(chunk: Buffer<ArrayBuffer>): void {
+    this.#whole!.set(chunk, this.#end);
+    this.#end += chunk.length;
+    // Several chunks may lie in one buffer; the next begins when it is full.
+    if (this.#ours && this.#last !== chunk.buffer) this.#last?.transfer(0);
+    this.#last = chunk.buffer;
+  }
+
+  end(): Buffer {
+    if (this.#whole !== null) return this.#whole.subarray(0, this.#end);
+    return this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks);
+  }
 }
 
-// A millisecond.
-const TURN_BYTES = 4 << 20;
+// A millisecond of copying.
+const BESIDE_BYTES_MAX = 4 << 20;
 // HTTP allows zstd a window of 8 MB (RFC 9659); a header that asks for more is after our memory.
 const ZSTD_WINDOW_LOG_MAX = 23;
 // 16 kB, the default, means sixteen trips to the thread pool for a usual batch of 350 kB.
