@@ -41,8 +41,7 @@ const COUNT_MAX = 128;
  * Spans as OpenTelemetry's API makes them and its serializers read them, for the usual case: every trace is recorded unless its caller
  * says no, and nobody has set other limits. Where somebody has, the SDK's own provider serves (see `register.ts`).
  *
- * The SDK checks every attribute of every span against sampler and limits, asks two clocks and copies what it is given; that is a
- * quarter of what a traced request costs (`npm run bench:instrumentation`).
+ * The SDK checks every attribute of every span against sampler and limits, asks two clocks and copies what it is given.
  */
 export class LightTracerProvider implements TracerProvider {
   readonly #resource: Resource;
@@ -242,7 +241,7 @@ class LightSpan implements ReadableSpan {
   }
 }
 
-/** How many there are, or -1 where one is not to be taken as it is: a copy of all at once is half the price of one by one. */
+/** How many there are, or -1 where they cannot all be taken as they are. */
 function plainCount(attributes: Attributes): number {
   let count = 0;
   for (const key in attributes) {
