@@ -10,12 +10,14 @@ import { type Health, healthOf, type Latency, latencyOf } from './health.ts';
 import type { QueryNeeds } from './needs.ts';
 import { parseTimeRange, parseWindow, type TimeRangeInput } from './params.ts';
 
-/** Exactly one of `components`, `operations` and `windows`, with two to ten entries. */
+/** Exactly one of `components`, `operations`, `windows` and `values`, with two to ten entries. */
 export interface CompareInput extends TimeRangeInput {
   components?: readonly ComponentRef[] | null | undefined;
   operations?: readonly string[] | null | undefined;
   windows?: readonly { start: string; end: string }[] | null | undefined;
-  /** Narrows `windows` to one component. */
+  /** What carries each value of one attribute: two versions that run side by side share their time. */
+  values?: { attribute: string; of: readonly string[] } | null | undefined;
+  /** Narrows `windows` and `values` to one component. */
   component_type?: string | null | undefined;
   component_id?: string | null | undefined;
 }
@@ -67,11 +69,20 @@ export function createCompareAnswers(needs: QueryNeeds): CompareAnswers {
       const component = { component_type: type, component_id: id };
       samples.push(await sampleWindow(`${type}/${id}`, tenant, parseWindow(input, now), now, component));
     }
-    for (const window of input.windows ?? []) {
-      const component = {
-        ...(input.component_type != null && { component_type: input.component_type }),
-        ...(input.component_id != null && { component_id: input.component_id }),
+    const component = {
+      ...(input.component_type != null && { component_type: input.component_type }),
+      ...(input.component_id != null && { component_id: input.component_id }),
+    };
+    for (const value of input.values?.of ?? []) {
+      const scope = {
+        ...component,
+        ...parseWindow(input, now),
+        attributes: new Map([[input.values!.attribute, value]]),
       };
+      const read = await readAll(needs.events, { tenant, ...scope, event_types: COUNTED_TYPES }, SAMPLE_MAX);
+      samples.push({ label: value, ...read, snapshots: [], counts: countsOf(read.events) });
+    }
+    for (const window of input.windows ?? []) {
       samples.push(
         await sampleWindow(`${window.start}/${window.end}`, tenant, parseWindow(window, now), now, component),
       );

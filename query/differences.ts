@@ -146,7 +146,8 @@ function* attributesOf(event: DebugEvent): Generator<[name: string, value: strin
   }
 }
 
-function isVersion(key: string): boolean {
+/** Whether an attribute says which version of a component spoke. */
+export function isVersion(key: string): boolean {
   return VERSION.test(key) && !NO_VERSION.test(key);
 }
 

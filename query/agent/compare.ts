@@ -3,6 +3,7 @@ import { formatNanos, NANOS_PER_MINUTE, parseNanos } from '../../model/time.ts';
 import { coverageWords, type Draft, type DraftItem, nameOf, quote } from '../budget.ts';
 import type { CompareInput, Difference, Side } from '../compare.ts';
 import { minutesOf, parseWindow, type TimeRangeInput } from '../params.ts';
+import { type Baseline, baselineOf } from './baseline.ts';
 import type { Facts } from './facts.ts';
 import { findComponent } from './names.ts';
 import { rawCost } from './raw.ts';
@@ -30,13 +31,12 @@ export async function draftCompare(facts: Facts, tenant: string, question: Compa
   if (operations !== undefined) return draftOf(facts, tenant, { operations, ...range });
   const { as_of } = (await facts.events(tenant, { limit: 1 })).meta;
   const one = refs[0];
-  return draftOf(facts, tenant, {
-    windows: nowAndBefore(range, parseNanos(as_of)!),
-    ...(one !== undefined && { component_type: one.type, component_id: one.id }),
-  });
+  const which = one === undefined ? {} : { component_type: one.type, component_id: one.id };
+  const { before, now, note } = await baselineOf(facts, tenant, nowAndBefore(range, parseNanos(as_of)!), which);
+  return draftOf(facts, tenant, { windows: [before, now], ...which }, note);
 }
 
-async function draftOf(facts: Facts, tenant: string, input: CompareInput): Promise<Draft> {
+async function draftOf(facts: Facts, tenant: string, input: CompareInput, note: string | null = null): Promise<Draft> {
   const { data, meta } = await facts.compare(tenant, input);
   const labels = input.windows == null ? data.sides.map(({ label }) => nameOf(label)) : ['before', 'now'];
   const remarks = data.remarks.map((remark) =>
@@ -52,7 +52,7 @@ async function draftOf(facts: Facts, tenant: string, input: CompareInput): Promi
         : `${remarks.join('. ')}${remarks.length > 0 ? '. ' : ''}${first === undefined ? '' : `Greatest difference: ${differenceWords(first, labels)}.`}`;
   const worst = data.sides.findIndex(({ health_score }) => health_score !== null && health_score < 90);
   return {
-    answer,
+    answer: note === null ? answer : `${answer} ${note}`,
     lists: [
       {
         name: 'sides',
@@ -106,13 +106,13 @@ export function differenceWords({ kind, name, value, per_side }: Difference, lab
 }
 
 /** @param now nanoseconds */
-function nowAndBefore(range: TimeRangeInput, now: bigint): { start: string; end: string }[] {
+function nowAndBefore(range: TimeRangeInput, now: bigint): Pick<Baseline, 'before' | 'now'> {
   const window = parseWindow(range, now);
   const end = window.end > now ? now : window.end;
   const length = BigInt(Math.round(minutesOf(window, now) * 60)) * (NANOS_PER_MINUTE / 60n);
   const before = end - 2n * length;
-  return [
-    { start: formatNanos(before < 0n ? 0n : before), end: formatNanos(end - length - 1n) },
-    { start: formatNanos(end - length), end: formatNanos(end) },
-  ];
+  return {
+    before: { start: formatNanos(before < 0n ? 0n : before), end: formatNanos(end - length - 1n) },
+    now: { start: formatNanos(end - length), end: formatNanos(end) },
+  };
 }

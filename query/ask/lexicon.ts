@@ -69,6 +69,7 @@ latest newest oldest earliest
 fire burning trouble worried panic angry sad happy
 tests test testing
 containing contains contain mentioning mentions mention matching matches determine returning
+post put patch delete head options
 nor neither let's ought gonna wanna gotta sec secs min mins hr hrs wk`
     .split(/\s+/)
     .filter((word) => word !== ''),

@@ -6,6 +6,7 @@
 import type { ComponentRef } from '../../model/block.ts';
 import { editDistance, slipsAllowed } from './edits.ts';
 import { ID_WORDS, TYPE_WORDS } from './lexicon.ts';
+import { CONCEPTS } from './vocabulary.ts';
 import { isKnownWord, type Word } from './words.ts';
 
 export interface NameMatch {
@@ -41,7 +42,9 @@ export function findNames(words: readonly Word[], known: readonly ComponentRef[]
     .filter(({ refs, from }) => {
       const isMeant =
         refs.length === 1 ||
-        (!refs.some((ref) => decided.includes(ref)) && !FOLLOWED_BY_VERBS.has(words[from - 1]?.word ?? ''));
+        (!refs.some((ref) => decided.includes(ref)) &&
+          !FOLLOWED_BY_VERBS.has(words[from - 1]?.word ?? '') &&
+          !isOfPeople(words, from));
       if (!isMeant) delete words[from]!.role;
       return isMeant;
     })
@@ -63,6 +66,12 @@ export function nearestNames(text: string, known: readonly ComponentRef[], max =
     .map(({ ref }) => ref);
 }
 
+/** "Customers cannot book tickets": what people deal with, where it could be a part of several names. */
+function isOfPeople(words: readonly Word[], at: number): boolean {
+  return words.slice(Math.max(0, at - PEOPLE_BEFORE), at).some(({ word }) => CONCEPTS.people!.includes(word));
+}
+
+const PEOPLE_BEFORE = 5;
 const FOLLOWED_BY_VERBS = new Set(
   'can could will would should may might must not to cannot they we i you customers users people who'.split(' '),
 );

@@ -97,7 +97,7 @@ export interface Held {
   range: TimeRangeInput;
   /** Said after what it limits: "in the last hour". */
   words: string;
-  /** Set where nothing came in the last hour and an earlier one is answered for. */
+  /** Set where nothing came in the time that is asked about: when the newest came, which without a time asked about is answered for. */
   note: string | null;
   /** Whether there is anything of it at all. */
   empty: Answer<DebugEvent[]> | null;
@@ -109,12 +109,12 @@ export async function heldTime({ facts, tenant, understood }: Asking, ref?: Comp
   const which = ref === undefined ? {} : { component_type: ref.type, component_id: ref.id };
   if (range.time_range != null || range.start != null) {
     const some = await facts.events(tenant, { ...which, ...range, limit: 1 });
-    return {
-      range,
-      words: rangeWords(range, some.meta.as_of),
-      note: null,
-      empty: some.data.length === 0 ? some : null,
-    };
+    const words = rangeWords(range, some.meta.as_of);
+    if (some.data.length > 0) return { range, words, note: null, empty: null };
+    const newest = (await facts.events(tenant, { ...which, limit: 1 })).data[0];
+    const note =
+      newest === undefined ? null : `The newest that was heard is of ${clockTime(newest.timestamp, some.meta.as_of)}.`;
+    return { range, words, note, empty: some };
   }
   const hour = { time_range: '1h' };
   const lately = await facts.events(tenant, { ...which, ...hour, limit: 1 });
@@ -151,7 +151,8 @@ export function nothingOf(what: string, held: Held): Reply {
     : never
       ? 'Nothing is known: no telemetry was ever received.'
       : `No data of ${what} ${held.words}, so its state is unknown.`;
-  return { sentences: [say(text)], confidence: 0, metas: [meta], next: [{ tool: 'health', arguments: {} }] };
+  const sentences = [say(text), ...(gone || never || held.note === null ? [] : [say(held.note)])];
+  return { sentences, confidence: 0, metas: [meta], next: [{ tool: 'health', arguments: {} }] };
 }
 
 /** What is said of names and ids that nothing goes by, with what comes nearest. */

@@ -3,6 +3,7 @@ import type { ComponentRef } from '../../model/block.ts';
 import { type AskFacts, type KnownId, orNone, templatesWith, whatIs } from './known.ts';
 import { TYPE_WORDS } from './lexicon.ts';
 import { isIdWord, looksLikeId, nearestNames } from './names.ts';
+import { VERSION } from './times.ts';
 import type { Understood } from './understood.ts';
 import { isKnownWord, type Word } from './words.ts';
 
@@ -91,8 +92,8 @@ export async function findRest(
       continue;
     }
     const status = /^[45]\d\d(?:s)?$/.test(each.word);
-    const isVersion = /^v?\d+(?:\.\d+)+$/.test(each.word);
-    if ((!isStrange && !status) || isVersion || /^\d{1,2}$/.test(each.word)) continue;
+    const isVersion = VERSION.test(each.word);
+    if ((!isStrange && !status) || isVersion || (!status && /^\d{1,3}$/.test(each.word))) continue;
     const wanted = each.text.replace(/(?<=\d)s$/, '');
     const form = await saidForm(facts, tenant, wanted);
     if (form !== null) {
@@ -146,8 +147,8 @@ const INSIDE = new Set([
 async function saidForm(facts: AskFacts, tenant: string, word: string): Promise<string | null> {
   for (const form of [word, word.replace(/s$/, '')])
     if (form.length >= 3 && (await templatesWith(facts, tenant, form)).length > 0) return form;
-  // Templates leave numbers out: "x509" is only found in what was said, of which the last hour is looked through.
-  if (!/^[a-z]{1,8}\d{2,6}$/i.test(word)) return null;
+  // Templates leave numbers out: "x509" and "503" are only found in what was said, of which the last hour is looked through.
+  if (!/^(?:[a-z]{1,8}\d{2,6}|[45]\d\d)$/i.test(word)) return null;
   return (await facts.events(tenant, { q: word, time_range: '1h', limit: 1 })).data.length > 0 ? word : null;
 }
 

@@ -178,6 +178,8 @@ function recentAt(words: readonly Word[], from: number, now: bigint, led: boolea
   const [count, unit, length] = amount ?? [1n, bare !== undefined && alone ? bare : null, 1];
   const isCompact = /^(?:last_)?\d/.test(words[at]?.word ?? '') && length === 1;
   if (unit === null || count === 0n) return null;
+  // "500s from front" are answers of a server, "the last 500s" is a time.
+  if (recent === null && STATUSES.test(words[at]?.word ?? '')) return null;
   const behind = words[at + length]?.word ?? '';
   if (behind === 'ago' || behind === 'back' || behind === 'earlier') return null;
   const nanos = count * UNIT_NANOS[unit];
@@ -366,6 +368,7 @@ const UNITS: Readonly<Record<string, Unit>> = {
   ...{ d: 'd', day: 'd', days: 'd' },
   ...{ w: 'w', wk: 'w', week: 'w', weeks: 'w' },
 };
+const STATUSES = /^[45]\d\ds$/;
 const HALVES: Partial<Record<Unit, [bigint, Unit]>> = { m: [30n, 's'], h: [30n, 'm'], d: [12n, 'h'] };
 const NUMBERS: Readonly<Record<string, bigint>> = {
   ...{
@@ -434,7 +437,8 @@ const TOUCHING = new Set([
   'before',
   "o'clock",
 ]);
-const VERSION = /^v?\d+(?:\.\d+)+$/;
+/** A release as it is said: "1.3", "v2.4.0". */
+export const VERSION = /^v?\d+(?:\.\d+)+$/;
 /** "Before lunch" is no time to look at: it is when the answer is wanted. */
 const YET_TO_COME = new Set(['lunch', 'standup', 'meeting', 'demo', 'launch']);
 const NAMED_HOURS: Readonly<Record<string, bigint>> = { noon: 12n, midday: 12n, midnight: 0n };

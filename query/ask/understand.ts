@@ -10,7 +10,7 @@ import { type AskFacts, knownComponents } from './known.ts';
 import { TYPE_WORDS, WHOLE_WORDS } from './lexicon.ts';
 import { findNames } from './names.ts';
 import { findBareIds, findMarkedIds, findNodes, findPhrase, findRest, namesStateKey } from './subjects.ts';
-import { findTimes, type SaidTime } from './times.ts';
+import { findTimes, type SaidTime, VERSION } from './times.ts';
 import { CHOICES_MAX, type Understood } from './understood.ts';
 import { timesOf } from './window.ts';
 import { isForeign, mendWords, splitIdentifiers, type Word, wordsOf } from './words.ts';
@@ -43,6 +43,7 @@ export async function understand(facts: AskFacts, tenant: string, asked: Asked, 
     ids: [...wasMarked, ...bareIds],
     type: null,
     text: text ?? phrase,
+    versions: words.filter(({ role, word }) => role === undefined && VERSION.test(word)).map(({ word }) => word),
     ...timesOf(said.times),
     unknown,
     unclear: null,
@@ -105,7 +106,7 @@ const DEFINITE = new Set(['the', 'this', 'that', 'my', 'our', 'a', 'an']);
 
 /** What structure says beyond words: two names want comparing, an id alone wants telling. */
 function settle(understood: Understood, words: readonly Word[], times: readonly SaidTime[]): void {
-  const { components, ids, unknown, range, text } = understood;
+  const { components, ids, unknown, range, text, versions } = understood;
   const named = components.length + ids.length + unknown.length;
   const isExact = range.start != null;
   const isSeveral = components.length > 1 || ids.length > 1;
@@ -140,16 +141,29 @@ function settle(understood: Understood, words: readonly Word[], times: readonly 
       if (isSeveral && words.some(({ word }) => word === 'or')) understood.intent = 'compare';
       break;
     case 'compare':
-      if (components.length < 2 && ids.length < 2 && understood.against === null && unknown.length === 0)
-        understood.intent = 'changes';
+      if (components.length > 1 || ids.length > 1 || understood.against !== null || unknown.length > 0) break;
+      if (versions.length > 1) break;
+      // "Node a with node b": the replicas of one.
+      understood.intent = countOfNames(words) > 1 && components.length === 1 ? 'consistency' : 'changes';
       break;
     case 'where':
-      if (ids.length === 0 && unknown.length === 0) understood.intent = 'explain';
+      if (ids.length > 0 || unknown.length > 0) break;
+      // "Which step is stuck": of what has steps.
+      understood.intent =
+        components.every(({ type }) => type === 'workflow') && words.some(({ word }) => UNDER_WAY.has(word))
+          ? 'progress'
+          : 'explain';
       break;
     default:
   }
 }
 
+/** Runs of words that were taken for names. */
+function countOfNames(words: readonly Word[]): number {
+  return words.filter(({ role }, i) => role === 'name' && words[i - 1]?.role !== 'name').length;
+}
+
+const UNDER_WAY = new Set(['stuck', 'stalled', 'hanging', 'hangs', 'waiting', 'blocked']);
 const BARE_WORDS = 2;
 const TEXT_WORDS = 4;
 

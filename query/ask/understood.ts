@@ -18,6 +18,8 @@ export interface Understood {
   range: TimeRangeInput;
   /** The time that `range` is held against. */
   against: { start: string; end: string } | null;
+  /** As they were said: "v1.2", "2.4.0". */
+  versions: readonly string[];
   /** Names and ids that nothing goes by. */
   unknown: { text: string; near: ComponentRef[]; isId: boolean }[];
   /** What must be asked back. */
@@ -47,6 +49,7 @@ export interface Parsed {
   /** Held against it. */
   against?: string;
   text?: string;
+  versions?: string[];
   unknown?: string[];
   from_context?: string[];
   [more: string]: Json | undefined;
@@ -55,7 +58,7 @@ export interface Parsed {
 export const CHOICES_MAX = 10;
 
 export function parsedOf(understood: Understood): Parsed {
-  const { intent, components, ids, range, against, text, unknown, fromContext } = understood;
+  const { intent, components, ids, range, against, text, versions, unknown, fromContext } = understood;
   return {
     intent,
     components: components.map(({ type, id }) => (type === 'service' ? id : `${type}/${id}`)),
@@ -63,6 +66,7 @@ export function parsedOf(understood: Understood): Parsed {
     time_range: range.time_range ?? (range.start == null ? null : `${range.start}/${range.end ?? ''}`),
     ...(against !== null && { against: `${against.start}/${against.end}` }),
     ...(text !== null && { text }),
+    ...(versions.length > 0 && { versions: [...versions] }),
     ...(unknown.length > 0 && { unknown: unknown.map((each) => each.text) }),
     ...(fromContext.length > 0 && { from_context: fromContext }),
   };

@@ -67,6 +67,7 @@ const spoken = {
   attention:
     'look looking start begin beginning focus worry worried care concerned attention check investigate prioriti* first urgent attack tackle',
   act: 'ship deploy release merge restart reboot rollback promote proceed launch scale upgrade retry continue drain failover go leave sleep relax',
+  people: 'users user customers customer clients people visitors shoppers buyers they nobody everyone everybody folks',
   kinds:
     'component* service services agent agents workflow workflows browser browsers microservice* app apps system systems node',
   runs: 'operation* workflow* job jobs task tasks run runs pipeline* transaction*',
@@ -80,6 +81,7 @@ export const CONCEPTS: Readonly<Record<string, readonly string[]>> = Object.from
 
 /** Several words with one meaning, and a word that has it. Written like cues, without gaps. */
 export const IDIOMS: readonly (readonly [said: string, means: string])[] = [
+  ['can|could not', 'unable'],
   ['how come', 'why'],
   ['what for', 'why'],
   ['blow|blows|blew|blowing|blown up', 'failing'],

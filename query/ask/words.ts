@@ -56,9 +56,20 @@ export function splitIdentifiers(words: Word[]): void {
       .toLowerCase()
       .split(/[_./:-]+/);
     if (parts.length < 2 || !parts.every(isKnownWord)) continue;
+    // "inventory-db" is a name that nothing goes by; `get_service` is something to do.
+    if (THINGS.has(parts.at(-1)!) && !DEEDS.has(parts[0]!)) continue;
     words.splice(i, 1, ...parts.map((word) => ({ text: word, word, quoted: false })));
   }
 }
+
+const THINGS = new Set(
+  'db database service api server worker job queue cache app agent workflow gateway backend frontend cluster store'.split(
+    ' ',
+  ),
+);
+const DEEDS = new Set(
+  'get list show check explain compare ask find trace describe diagnose search query which what the'.split(' '),
+);
 
 /** Whether most of it is in no language that is known here. @param words whose names, ids and times are known, slips not yet mended */
 export function isForeign(words: readonly Word[]): boolean {

@@ -5,12 +5,12 @@ import type { PostedEvent } from '../../query/records.ts';
 import { type QuerySystem, startQuerySystem } from '../support/query-system.ts';
 import { type Incident, incidents, Telling } from './incidents.ts';
 
-/** By tenant: `shop`, `slow`, `ledger` and `queue` are services with traces; `agents`, `web`, `etl` and `fleet` are what was posted; `nobody` is empty. */
+/** By tenant: `shop`, `slow`, `ledger` and `queue` are services with traces; `agents`, `web`, `etl` and `fleet` are what was posted; `tickets` is both; `nobody` is empty. */
 export async function startIncidents(): Promise<QuerySystem> {
   const system = await startQuerySystem();
   const now = Date.now();
   const [shop, slow, ledger] = incidents(now) as [Incident, Incident, Incident];
-  const traced = { shop, slow, ledger, queue: queueStalls(now) };
+  const traced = { shop, slow, ledger, queue: queueStalls(now), tickets: poolExhausts(now) };
   for (const [tenant, { bodies }] of Object.entries(traced))
     for (const { signal, body } of bodies)
       await system.send(signal, jsonToProtobuf(signal, Buffer.from(JSON.stringify(body))), tenant);
@@ -19,10 +19,11 @@ export async function startIncidents(): Promise<QuerySystem> {
     web: certificateExpires(now),
     etl: diskFills(now),
     fleet: brokerResets(now),
+    tickets: venuesImported(now),
   };
   for (const [tenant, events] of Object.entries(posted)) await system.service.postEvents(tenant, events);
   await system.needs.settled();
-  for (const tenant of [...Object.keys(traced), ...Object.keys(posted)])
+  for (const tenant of new Set([...Object.keys(traced), ...Object.keys(posted)]))
     await system.service.generate(tenant, { time_range: '1h' });
   return system;
 }
@@ -195,6 +196,73 @@ function brokerResets(nowMs: number): PostedEvent[] {
         operation_id: `Tour/${i}`,
         data: { step: 'optimise', status: 'completed' },
       });
+  }
+  return events;
+}
+
+/** A new version of the seats holds its connections: bookings become slow, then fail. A replica of the cache hears nothing any more. */
+function poolExhausts(nowMs: number): Incident {
+  const told = new Telling('pool exhausts', 5);
+  for (let i = 1; i <= 100; i++) {
+    const isNew = i > 60;
+    const fails = i > 75 && i % 2 === 0;
+    const seatsMs = isNew ? 1500 + told.random(500) : 30 + told.random(20);
+    const version = { attributes: { 'app.version': isNew ? '1.3.0' : '1.2.0' } };
+    const operation = told.operation(`booking-${i}`, nowMs - 720_000 + i * 6000);
+    const gateway = operation.span('ticket-gateway', 'POST /bookings', 0, seatsMs + 80, {
+      fails: fails ? 'HTTP 503' : undefined,
+    });
+    gateway.log(1, 9, `booking ${i} received`, { 'http.route': '/bookings' });
+    const seats = gateway.span('seat-service', 'hold seats', 5, seatsMs, {
+      ...version,
+      fails: fails ? 'pool exhausted' : undefined,
+    });
+    if (isNew)
+      seats.log(seatsMs - 10, 13, `waited ${seatsMs - 20} ms for a connection, pool 10 of 10 in use`, {
+        'db.system': 'postgresql',
+      });
+    if (fails) {
+      seats.log(seatsMs - 5, 17, 'connection pool exhausted: no connection within 1500 ms', {});
+      gateway.log(seatsMs + 70, 17, `booking ${i} refused: seat-service answered 503`, {
+        'http.response.status_code': 503,
+      });
+    } else {
+      const payment = gateway.span('payment-service', 'charge card', seatsMs + 10, 40, {});
+      payment.log(20, 9, `charged booking ${i}`, {});
+    }
+    for (const node of [1, 2, 3])
+      seats
+        .span('seat-cache', 'put hold', 6, 3, { node: `seat-cache-${node}` })
+        .snapshot(1, { holds: node === 3 && i > 50 ? 50 : i });
+  }
+  return told.incident();
+}
+
+/** Beside the bookings: an import that is under way, one that hangs, a worker that is well. */
+function venuesImported(nowMs: number): PostedEvent[] {
+  const { events, tell } = telling(nowMs);
+  const venues = { operation_id: 'import-venues' };
+  tell(9, 'workflow', 'import-job', 'INFO', 'download completed', {
+    ...venues,
+    data: { step: 'download', status: 'completed' },
+  });
+  tell(7, 'workflow', 'import-job', 'INFO', 'parse completed', {
+    ...venues,
+    data: { step: 'parse', status: 'completed' },
+  });
+  tell(2, 'workflow', 'import-job', 'INFO', 'geocoding venues', {
+    ...venues,
+    data: { step: 'geocode', progress: 0.6 },
+  });
+  for (let i = 0; i < 10; i++) {
+    tell(1 + i, 'service', 'payment-worker', 'INFO', `settled batch ${i}`);
+    tell(
+      1.5 + i,
+      'browser',
+      'ticket-web',
+      i < 4 ? 'ERROR' : 'INFO',
+      i < 4 ? 'checkout page shows 503' : 'seat map drawn',
+    );
   }
   return events;
 }

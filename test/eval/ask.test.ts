@@ -22,7 +22,7 @@ describe('questions in words', { timeout: 300_000 }, () => {
     expect(shareOf(outcomes), wrongOf(outcomes).join('\n')).toBeGreaterThanOrEqual(0.95);
   });
 
-  it.each(['ask-holdout.jsonl', 'ask-unseen.jsonl', 'ask-unseen-2.jsonl', 'ask-unseen-3.jsonl'])(
+  it.each(['ask-holdout.jsonl', 'ask-unseen.jsonl', 'ask-unseen-2.jsonl', 'ask-unseen-3.jsonl', 'ask-unseen-4.jsonl'])(
     'of %s too',
     async (file) => {
       const outcomes = await askAll(system, questionsOf(file));

@@ -60,7 +60,7 @@ export async function evaluateAsk({ print }: EvaluationOptions): Promise<Record<
   }
 }
 
-export const SETS = ['questions', 'holdout', 'unseen', 'unseen-2', 'unseen-3'] as const;
+export const SETS = ['questions', 'holdout', 'unseen', 'unseen-2', 'unseen-3', 'unseen-4', 'unseen-5'] as const;
 
 export const rightOf = (outcomes: readonly Outcome[]) => outcomes.filter(({ wrong }) => wrong.length === 0).length;
 export const shareOf = (outcomes: readonly Outcome[]) => rightOf(outcomes) / outcomes.length;

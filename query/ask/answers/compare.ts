@@ -1,24 +1,15 @@
 /** What differs: between components or operations, or between two times of one component or of everything. */
 import { formatNanos, parseNanos } from '../../../model/time.ts';
-import { differenceWords } from '../../agent/compare.ts';
-import { clockTime, healthWords, insightItem, millis, refName } from '../../agent/say.ts';
+import { baselineOf } from '../../agent/baseline.ts';
+import { clockTime, insightItem, refName } from '../../agent/say.ts';
 import { type DraftItem, nameOf, quote } from '../../budget.ts';
-import type { CompareInput, Side } from '../../compare.ts';
 import { parseWindow } from '../../params.ts';
-import {
-  type Answerer,
-  type Asking,
-  heldTime,
-  nothingOf,
-  type Reply,
-  say,
-  sureOf,
-  toolName,
-  whichOf,
-} from '../reply.ts';
+import { type Answerer, heldTime, nothingOf, say, toolName, whichOf } from '../reply.ts';
+import { sideBySide } from './sides.ts';
+import { compareVersions } from './versions.ts';
 
 export const compare: Answerer = async (asking) => {
-  const { components, ids } = asking.understood;
+  const { components, ids, versions } = asking.understood;
   if (components.length > 1) {
     const held = await heldTime(asking);
     if (held.empty !== null) return nothingOf(components.map(refName).join(' and '), held);
@@ -29,6 +20,7 @@ export const compare: Answerer = async (asking) => {
     );
     return held.note === null ? reply : { ...reply, sentences: [...reply.sentences, say(held.note)] };
   }
+  if (versions.length > 1) return compareVersions(asking);
   const operations = ids.filter(({ kind }) => kind === 'operation').map(({ id }) => id);
   if (operations.length > 1) return sideBySide(asking, { operations: operations.slice(0, 10) }, operations.map(nameOf));
   return changes(asking);
@@ -44,10 +36,17 @@ export const changes: Answerer = async (asking) => {
   const now = parseWindow(held.range, understood.now);
   const end = now.end < understood.now ? now.end : understood.now;
   const length = end - now.start;
-  const before = understood.against ?? {
+  const which = ref === undefined ? {} : whichOf(ref);
+  const latest = { start: formatNanos(now.start), end: formatNanos(end) };
+  const asked = {
     start: formatNanos(now.start > length ? now.start - length : 0n),
     end: formatNanos(now.start > 0n ? now.start - 1n : 0n),
   };
+  const baseline =
+    understood.against === null
+      ? await baselineOf(facts, tenant, { before: asked, now: latest }, which)
+      : { before: understood.against, now: latest, note: null };
+  const { before } = baseline;
   const asOf = formatNanos(understood.now);
   const isNow = end === understood.now;
   const labels = [
@@ -57,8 +56,8 @@ export const changes: Answerer = async (asking) => {
   const reply = await sideBySide(
     asking,
     {
-      windows: [before, { start: formatNanos(now.start), end: formatNanos(end) }],
-      ...(ref !== undefined && whichOf(ref)),
+      windows: [before, baseline.now],
+      ...which,
     },
     labels,
   );
@@ -89,7 +88,7 @@ export const changes: Answerer = async (asking) => {
             ),
           ]),
       ...reply.sentences.slice(1),
-      ...(held.note === null ? [] : [say(held.note)]),
+      ...[baseline.note, held.note].flatMap((note) => (note === null ? [] : [say(note)])),
     ],
     lists: [
       ...(reply.lists ?? []),
@@ -110,57 +109,6 @@ export const changes: Answerer = async (asking) => {
     ],
   };
 };
-
-async function sideBySide({ facts, tenant }: Asking, input: CompareInput, labels: readonly string[]): Promise<Reply> {
-  const { data, meta } = await facts.compare(tenant, input);
-  const { sides, differences } = data;
-  const least = Math.min(...sides.map(({ total_events }) => total_events));
-  const total = sides.reduce((sum, side) => sum + side.total_events, 0);
-  const worst = sides
-    .map((side, i) => ({ side, label: labels[i]! }))
-    .filter(({ side }) => side.health_score !== null)
-    .sort((a, b) => a.side.health_score! - b.side.health_score!)[0];
-  const words = sides.map((side, i) => `${labels[i]}: ${sideWords(side)}`);
-  const remarks = data.remarks.map((remark) =>
-    sides.reduce((text, { label }, i) => text.replaceAll(label, labels[i]!), remark),
-  );
-  const sentences =
-    total === 0
-      ? [say(`Nothing is known of ${labels.join(' or ')}: no events.`)]
-      : [
-          say(
-            remarks.length > 0
-              ? `${remarks.join('. ')}.`
-              : differences.length > 0
-                ? `${words.join('; ')}.`
-                : `No difference beyond chance: ${words.join('; ')}.`,
-          ),
-          ...(differences[0] === undefined
-            ? []
-            : [say(`Greatest difference: ${differenceWords(differences[0], labels)}.`)]),
-        ];
-  return {
-    sentences,
-    confidence: sureOf(least),
-    lists: [
-      { name: 'sides', items: words.map((each): DraftItem => ({ forms: [each] })) },
-      {
-        name: 'differences',
-        items: differences.map((each): DraftItem => ({ forms: [differenceWords(each, labels)] })),
-      },
-    ],
-    next:
-      worst === undefined || input.components == null
-        ? []
-        : [{ tool: 'explain', arguments: { component: toolName(input.components[labels.indexOf(worst.label)]!) } }],
-    metas: [meta],
-  };
-}
-
-function sideWords(side: Side): string {
-  const { p50_ms, p95_ms } = side;
-  return `${healthWords(side)}${p50_ms === null || p95_ms === null ? '' : `, p50 ${millis(p50_ms)}, p95 ${millis(p95_ms)}`}`;
-}
 
 /** Milliseconds between two times. */
 export function betweenMs(start: string, end: string): number {

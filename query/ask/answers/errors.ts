@@ -6,7 +6,9 @@ import { clockTime, componentName, plural } from '../../agent/say.ts';
 import { eventItem } from '../../agent/search.ts';
 import { nameOf, quote } from '../../budget.ts';
 import type { EventFilter } from '../../events.ts';
+import type { ErrorPattern } from '../../patterns.ts';
 import { type Answerer, heldTime, isOf, nothingOf, say, sureOf, whichOf } from '../reply.ts';
+import { CONCEPTS } from '../vocabulary.ts';
 import { complaintItem, complaintOf } from './explain.ts';
 import { subjectOf } from './operations.ts';
 
@@ -93,10 +95,17 @@ function levelOf(words: readonly string[], text: string | null): Level | null {
   const says = (...starts: string[]) => words.some((word) => starts.some((start) => word.startsWith(start)));
   if (says('warn')) return 'WARNING';
   if (says('critical', 'fatal')) return 'CRITICAL';
-  if (says('error', 'exception', 'fail', 'stack', 'traceback', 'crash', 'break', 'broke')) return 'ERROR';
+  if (
+    words.some((word) => ILL.has(word)) ||
+    says('error', 'exception', 'fail', 'stack', 'refus', 'reject', 'timeout', 'crash')
+  )
+    return 'ERROR';
   if (says('log', 'event', 'message', 'line') || text !== null) return null;
   return 'ERROR';
 }
+
+/** What goes wrong is asked after: "since when are bookings refused". */
+const ILL: ReadonlySet<string> = new Set([...CONCEPTS.fail!, ...CONCEPTS.ill!, ...CONCEPTS.trouble!, 'traceback']);
 
 export const patterns: Answerer = async (asking) => {
   const { facts, tenant, understood } = asking;
@@ -118,17 +127,12 @@ export const patterns: Answerer = async (asking) => {
       metas: [meta],
     };
   const total = own.reduce((sum, { count }) => sum + count, 0);
-  const whose = most.components.map(({ type, id }) => componentName(type, id)).slice(0, 3);
-  const rising = own.filter(({ trend }) => trend === 'rising');
   return {
     sentences: [
-      say(
-        `${plural(own.length, 'error pattern')}${of} ${held.words}; the most frequent, ${most.count} of ${plural(total, 'error')}, from ${whose.join(', ')}: ${quote(most.template ?? 'without a word', 200)}.`,
-        most.example_event_id,
-      ),
-      ...(rising[0] === undefined
-        ? []
-        : [say(`Rising: ${quote(rising[0].template ?? 'without a word', 160)}.`, rising[0].example_event_id)]),
+      say(`${plural(own.length, 'error pattern')}${of} ${held.words}, ${plural(total, 'error')}.`),
+      ...own
+        .slice(0, TOLD_MAX)
+        .map((each, i) => say(`${i === 0 ? 'The most frequent: ' : ''}${patternWords(each)}.`, each.example_event_id)),
       ...(held.note === null ? [] : [say(held.note)]),
     ],
     confidence: sureOf(total),
@@ -140,3 +144,11 @@ export const patterns: Answerer = async (asking) => {
     metas: [meta],
   };
 };
+
+function patternWords({ count, template, components, trend }: ErrorPattern): string {
+  const whose = components.map(({ type, id }) => componentName(type, id)).slice(0, 3);
+  return `${count}x ${quote(template ?? 'without a word', 160)} of ${whose.join(', ')}${trend === 'rising' ? ', rising' : ''}`;
+}
+
+// The others stand in the list.
+const TOLD_MAX = 3;

@@ -2,7 +2,16 @@
 import type { ComponentRef } from '../../../model/block.ts';
 import { patternItem } from '../../agent/health.ts';
 import { rawCost } from '../../agent/raw.ts';
-import { componentName, gravestFirst, healthWords, insightItem, listed, plural, refName } from '../../agent/say.ts';
+import {
+  clockTime,
+  componentName,
+  gravestFirst,
+  healthWords,
+  insightItem,
+  listed,
+  plural,
+  refName,
+} from '../../agent/say.ts';
 import { quote } from '../../budget.ts';
 import {
   type Answerer,
@@ -47,19 +56,14 @@ async function ofComponent(asking: Asking, ref: ComponentRef): Promise<Reply> {
   const [most] = own;
   const insights = data.insights.toSorted(gravestFirst);
   const newest = errors.data[0]?.id;
+  const last = errors.data[0]?.timestamp;
   const sentences = [
     say(`${refName(ref)} is ${healthWords(data)} ${held.words}.`, newest),
     ...(most === undefined
       ? []
       : [say(`Most of them, ${most.count}: ${quote(most.template ?? 'without a word', 200)}.`, most.example_event_id)]),
-    ...(insights[0] === undefined
-      ? []
-      : [
-          say(
-            `${plural(insights.length, 'open insight')}, the gravest: ${quote(insights[0].title, 200)}.`,
-            insights[0].id,
-          ),
-        ]),
+    ...(last === undefined ? [] : [say(`The last error was at ${clockTime(last, meta.as_of)}.`, newest)]),
+    ...(insights[0] === undefined ? [] : [say(openWords(insights.length, insights[0].title), insights[0].id)]),
     ...(held.note === null ? [] : [say(held.note)]),
   ];
   return {
@@ -108,9 +112,7 @@ async function ofEverything(asking: Asking): Promise<Reply> {
         : `${listed(ill.map(words), 3)}; ${ill.length} of ${plural(all.length, kind)} not healthy ${held.words}.`,
       errors.data[0]?.id,
     ),
-    ...(open[0] === undefined
-      ? []
-      : [say(`${plural(open.length, 'open insight')}, the gravest: ${quote(open[0].title, 200)}.`, open[0].id)]),
+    ...(open[0] === undefined ? [] : [say(openWords(open.length, open[0].title), open[0].id)]),
     ...(held.note === null ? [] : [say(held.note)]),
   ];
   return {
@@ -136,6 +138,12 @@ async function ofEverything(asking: Asking): Promise<Reply> {
     metas: [health.meta],
     raw: await rawCost(facts, tenant, held.range, total_events),
   };
+}
+
+function openWords(count: number, gravest: string): string {
+  return count === 1
+    ? `Open insight: ${quote(gravest, 200)}.`
+    : `${count} open insights, the gravest: ${quote(gravest, 200)}.`;
 }
 
 async function suggestionsOf({ facts, tenant }: Asking, insight: string) {

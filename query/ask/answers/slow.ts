@@ -57,7 +57,8 @@ async function ofComponents(
     limit: SPANS_MAX,
   });
   const worst = slowestStep(spans);
-  const inside = worst?.slowest.trace_id == null ? null : await mostOf(asking, worst.slowest.trace_id);
+  const inside =
+    worst?.slowest.trace_id == null ? null : await mostOf(asking, worst.slowest.trace_id, worst.slowest.id);
   const insights = slowest.insights.toSorted(gravestFirst);
   const sentences = [
     say(
@@ -104,10 +105,20 @@ function wordsOf({ component_type: type, component_id: id, p50_ms, p95_ms, sampl
   return `${refName({ type, id })}: p50 ${millis(p50_ms!)}, p95 ${millis(p95_ms!)} of ${plural(sample_count, 'span')}`;
 }
 
-/** The span of a trace that most of its time went to, by its critical path; null where the trace says nothing. */
-async function mostOf({ facts, tenant }: Asking, traceId: string): Promise<SpanNodeView | null> {
-  const found = await orNone(facts.trace(tenant, traceId));
-  const most = found?.data.spans.toSorted((a, b) => b.critical_path_ms - a.critical_path_ms)[0];
+/** The span that most of the time of another went to, among those under it, by the critical path; null where the trace says nothing. */
+async function mostOf({ facts, tenant }: Asking, traceId: string, eventId: string): Promise<SpanNodeView | null> {
+  const spans = (await orNone(facts.trace(tenant, traceId)))?.data.spans ?? [];
+  const under = new Set<string>();
+  const add = (spanId: string) => {
+    if (under.has(spanId)) return;
+    under.add(spanId);
+    for (const child of spans.find(({ span_id }) => span_id === spanId)?.children ?? []) add(child);
+  };
+  const top = spans.find(({ event_id }) => event_id === eventId);
+  if (top !== undefined) add(top.span_id);
+  const [most] = spans
+    .filter(({ span_id }) => under.has(span_id))
+    .sort((a, b) => b.critical_path_ms - a.critical_path_ms);
   return most === undefined || most.critical_path_ms === 0 ? null : most;
 }
 

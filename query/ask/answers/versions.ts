@@ -1,0 +1,59 @@
+/** Two versions side by side, by the attribute that says which one spoke: `service.version`, or one of the application's own. */
+import type { DebugEvent } from '../../../model/event.ts';
+import { refName } from '../../agent/say.ts';
+import { nameOf } from '../../budget.ts';
+import { isVersion } from '../../differences.ts';
+import { type Asking, heldTime, nothingOf, type Reply, say, whichOf } from '../reply.ts';
+import { sideBySide } from './sides.ts';
+
+export async function compareVersions(asking: Asking): Promise<Reply> {
+  const { facts, tenant, understood } = asking;
+  const { components, versions } = understood;
+  const [ref] = components;
+  const held = await heldTime(asking, ref);
+  if (held.empty !== null) return nothingOf(ref === undefined ? 'anything' : refName(ref), held);
+  const which = ref === undefined ? {} : whichOf(ref);
+  const { data, meta } = await facts.events(tenant, { ...which, ...held.range, limit: EVENTS_MAX });
+  const spoken = versionsOf(data);
+  const attribute = [...spoken.keys()].sort((a, b) => found(spoken.get(b)!) - found(spoken.get(a)!))[0];
+  const heard = attribute === undefined ? [] : [...spoken.get(attribute)!].sort();
+  const meant = versions.map((said) => heard.find((each) => isSame(each, said)) ?? null);
+  const missing = versions.filter((_, i) => meant[i] === null);
+  if (missing.length > 0)
+    return {
+      sentences: [
+        say(
+          `No version ${missing.join(' or ')} ${ref === undefined ? 'is known' : `of ${refName(ref)} is known`} ${held.words}.${heard.length === 0 ? '' : ` Heard of are ${heard.slice(0, VERSIONS_MAX).map(nameOf).join(', ')}.`}`,
+        ),
+      ],
+      confidence: 0.9,
+      found: false,
+      next: [{ tool: 'compare', arguments: {} }],
+      metas: [meta],
+    };
+  const values = { attribute: attribute!, of: meant.map((each) => each!) };
+  return sideBySide(asking, { values, ...which, ...held.range }, values.of);
+
+  function found(values: ReadonlySet<string>): number {
+    return versions.filter((said) => [...values].some((each) => isSame(each, said))).length;
+  }
+}
+
+function versionsOf(events: readonly DebugEvent[]): Map<string, Set<string>> {
+  const byAttribute = new Map<string, Set<string>>();
+  for (const { data, resource } of events)
+    for (const [key, value] of [...Object.entries(resource.attributes), ...Object.entries(data)])
+      if (typeof value === 'string' && isVersion(key))
+        byAttribute.set(key, (byAttribute.get(key) ?? new Set()).add(value));
+  return byAttribute;
+}
+
+/** "v1.2" is 1.2, and 1.2.0 and 1.2.7 where nobody said more. */
+function isSame(version: string, said: string): boolean {
+  const [a, b] = [version, said].map((each) => each.replace(/^v/i, '')) as [string, string];
+  return a === b || a.startsWith(`${b}.`) || a.startsWith(`${b}-`);
+}
+
+// One page of the store: two versions that are compared are mostly both of the last hour.
+const EVENTS_MAX = 1000;
+const VERSIONS_MAX = 10;
