@@ -433,8 +433,9 @@ function operationGroups(replicas: readonly Replica[]): Group[] {
 /**
  * Replicas that did not report what the others did. Only where reporting together is the rule (workers that share the load report one
  * operation each), only who has taken part before, and only while all others take part: where each write goes to two of
- * three, nobody is missing.
- * @param now operations younger than the limit for lag are left out; null: none are
+ * three, nobody is missing. And only when it has passed an operation by: a replica reports in order, so that as long as nothing later has
+ * come of it the report may be on its way; after a minute of silence it is missing all the same.
+ * @param now operations younger than the limit for lag are left out; null: none are, and nothing is on its way
  */
 function missingIn(replicas: readonly Replica[], groups: readonly Group[], now: bigint | null): Missing[] {
   const settled = now === null ? groups : groups.filter((group) => now - group.end > LAG_NANOS_MAX);
@@ -446,8 +447,11 @@ function missingIn(replicas: readonly Replica[], groups: readonly Group[], now: 
   const rare = replicas.filter((replica) => rates.get(replica)! < ALWAYS);
   const missing: Missing[] = [];
   for (const replica of replicas) {
-    const without = together.filter(({ first }) => !first.has(replica));
-    const isKnown = together.length - without.length >= 2;
+    const lastHeard = replica.moments.at(-1)!.snapshot.time;
+    const without = together.filter(
+      ({ first, end }) => !first.has(replica) && (now === null || lastHeard > end || now - end > SILENCE_NANOS),
+    );
+    const isKnown = together.filter(({ first }) => first.has(replica)).length >= 2;
     if (without.length === 0 || !isKnown || rare.some((other) => other !== replica)) continue;
     const operations = without.map(({ first }) => {
       const [[other, index]] = [...first] as [[Replica, number]];
@@ -458,6 +462,7 @@ function missingIn(replicas: readonly Replica[], groups: readonly Group[], now: 
   return missing;
 }
 
+const SILENCE_NANOS = 60_000_000_000n;
 const TOGETHER_MIN = 0.8;
 const ALWAYS = 0.95;
 

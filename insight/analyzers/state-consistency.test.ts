@@ -114,6 +114,15 @@ describe('a replica that misses a write', () => {
     ]);
   });
 
+  test('quiet: its report of the last operation may be on its way, for a minute', () => {
+    const told = tell({ fate: () => 'applied' });
+    const last = told.reduce((a, b) => (b.time > a.time ? b : a));
+    const snapshots = told.filter((each) => each.operation_id !== last.operation_id || each.node_id !== 'n2');
+    const lastMs = Number((last.time - at(0)) / 1_000_000n);
+    expect(find(snapshots, lastMs + 20_000)).toEqual([]);
+    expect(find(snapshots, lastMs + 70_000)).toMatchObject([{ what: 'missing n2' }]);
+  });
+
   test('it fell silent', () => {
     const findings = find(tell({ fate: (i, node) => (i >= 30 && node === 'n1' ? 'unreported' : 'applied') }));
     expect(findings).toMatchObject([
