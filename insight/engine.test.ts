@@ -6,7 +6,7 @@ import type { DebugEvent } from '../model/event.ts';
 import { formatNanos } from '../model/time.ts';
 import type { WarmStore } from '../storage/contract.ts';
 import { type EmbeddedDirectory, embeddedDirectory } from '../test/support/embedded.ts';
-import { at, errorLog, log, readerOf, span } from '../test/support/telemetry.ts';
+import { at, errorLog, log, readerOf, snapshot, span } from '../test/support/telemetry.ts';
 import type { Analyzer } from './analyzer.ts';
 import { createInsightEngine, type InsightChange, type InsightEngineOptions } from './engine.ts';
 
@@ -229,6 +229,17 @@ describe('explain', () => {
 
 test('consistency: null when nobody reported, stored only when something is wrong', async () => {
   expect(await engine().consistency({ tenant, operation_id: 'op' })).toBeNull();
+});
+
+test('consistency that takes too long is refused as what may be asked again', async () => {
+  const told = ['a', 'b', 'c'].map((by, i) => snapshot({ ms: i, by, operation: 'op', state: { total: i } }));
+  let turns = 0;
+  const hurried: Clock = { ...clock, monotonicMs: () => turns++ * 60_000 };
+  const asked = engine({ clock: hurried, reader: readerOf([], told) }).consistency({
+    tenant,
+    operation_id: 'op',
+  });
+  await expect(asked).rejects.toMatchObject({ code: 'UNAVAILABLE', message: expect.stringContaining('10 s') });
 });
 
 describe('after a resolve', () => {

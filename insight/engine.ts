@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../base/clock.ts';
+import { DebugError } from '../base/errors.ts';
 import type { Part } from '../base/lifecycle.ts';
 import type { Logger } from '../base/log.ts';
 import type { Meter } from '../base/meter.ts';
@@ -234,7 +235,9 @@ export function createInsightEngine(options: InsightEngineOptions): InsightEngin
     const reported = await reader.snapshots(tenant, { operation_id, limit: REPORTED_MAX });
     if (reported.length === 0) return null;
     const snapshots = await withHistory(reader, tenant, reported);
-    const finding = checkOperation(request, snapshots, budgetUntil(clock, clock.monotonicMs() + ANALYZER_MS));
+    const finding = inTime(() =>
+      checkOperation(request, snapshots, budgetUntil(clock, clock.monotonicMs() + ASKED_MS)),
+    );
     if (finding === null) return null;
     if (finding.severity !== 'info') {
       const [insight] = await store(tenant, [finding], now);
@@ -296,6 +299,8 @@ interface KnownInsights {
 
 // Ten times what the largest window has taken; a whole run stays under two seconds when all but one behave.
 const ANALYZER_MS = 1000;
+// One question that somebody waits for, with no other analyzer behind it.
+const ASKED_MS = 10_000;
 const KNOWN_MAX = 500;
 const REPORTED_MAX = 2000;
 // The newest; what was resolved before so many others was looked at long enough.
@@ -306,6 +311,18 @@ function withContext(finding: Finding, window: Window): Finding {
   if (context === null) return finding;
   const { evidence } = finding;
   return { ...finding, evidence: { ...evidence, numbers: { ...evidence.numbers, context } } };
+}
+
+/** @throws DebugError UNAVAILABLE in the place of BudgetSpent: who asked can ask again, when the machine has less to do */
+function inTime<T>(look: () => T): T {
+  try {
+    return look();
+  } catch (error) {
+    if (!(error instanceof BudgetSpent)) throw error;
+    throw new DebugError('UNAVAILABLE', `comparing the states took over ${ASKED_MS / 1000} s`, {
+      retryAfterSeconds: 5,
+    });
+  }
 }
 
 function budgetUntil(clock: Clock, deadlineMs: number): Budget {
