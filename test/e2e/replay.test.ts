@@ -119,7 +119,7 @@ describe('a capture of all three signals', () => {
     expect(await system.events({})).toHaveLength(7);
   });
 
-  // Eight starts of the program: 37 s on a machine that had other work too.
+  // Six starts of the program: 37 s on a machine that had other work too.
   it('says so when nobody answers, and when it is asked wrongly', { timeout: 120_000 }, async () => {
     const nowhere = await runProgram('replay', ...files, '--endpoint', 'http://127.0.0.1:9');
     expect([nowhere.code, nowhere.stdout]).toEqual([3, '']);
