@@ -147,3 +147,21 @@ test('a store that cannot say whose turn it is keeps nobody from looking', async
   expect(asked.length).toBeGreaterThan(0);
   await stop();
 });
+
+test('a look that takes long is followed by a long rest, though not by more than a minute', async () => {
+  const begins = async (tookMs: number) => {
+    const { start, stop, flush, asked } = runs(() => new Promise((resolve) => setTimeout(resolve, tookMs)));
+    await start();
+    for (let second = 0; second < 300; second++) {
+      flush(1);
+      await vi.advanceTimersByTimeAsync(1000);
+    }
+    const stopping = stop();
+    await vi.advanceTimersByTimeAsync(tookMs);
+    await stopping;
+    return asked.length;
+  };
+  expect(await begins(100)).toBe(30);
+  expect(await begins(1500)).toBe(10);
+  expect(await begins(12_000)).toBe(5);
+});
