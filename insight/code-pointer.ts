@@ -6,6 +6,7 @@
 import type { DebugEvent } from '../model/event.ts';
 import type { Suggestion } from '../model/insight.ts';
 import { textAt } from './event-facts.ts';
+import { stackOf } from './structured-body.ts';
 
 export interface CodePointer {
   /** As the runtime tells it; of Java the package as folders. */
@@ -16,7 +17,7 @@ export interface CodePointer {
 
 /** @returns the innermost call first, at most five, each place once */
 export function codePointersOf(event: DebugEvent): CodePointer[] {
-  const pointers = framesOf(textAt(event, 'exception.stacktrace') ?? textAt(event, 'code.stacktrace') ?? '');
+  const pointers = framesOf(stackOf(event));
   const told = toldBy(event);
   if (told !== null) pointers.push(told);
   const byPlace = new Map(pointers.reverse().map((pointer) => [`${pointer.file}:${pointer.line}`, pointer]));
@@ -33,7 +34,7 @@ export function codeOf(events: readonly DebugEvent[]): {
     const [first] = pointers;
     if (first === undefined) continue;
     const at = `${first.file}${first.line === null ? '' : `:${first.line}`}`;
-    const why = `${event.data['exception.stacktrace'] === undefined ? 'the record' : 'the stack of the first error'} points there`;
+    const why = `${stackOf(event) === '' ? 'the record' : 'the stack of the first error'} points there`;
     const action = first.function === null ? `Open ${at}` : `Open ${at}, ${first.function}`;
     return {
       numbers: { code: pointers.map((each) => ({ ...each })) },

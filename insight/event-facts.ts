@@ -1,6 +1,7 @@
 /** What one event says about success, failure and time, whether it came as a span, a log record or a posted event. */
 import type { DebugEvent } from '../model/event.ts';
 import type { Json } from '../model/json.ts';
+import { sentenceOf } from './structured-body.ts';
 import { templateText } from './templates.ts';
 
 /** A log record or posted event that tells of an error, or an exception recorded on a span. Spans have a status instead. */
@@ -19,7 +20,7 @@ export function wordsOf(event: DebugEvent): string {
     const reason = event.span.status_message ?? textAt(event, 'error.type');
     return oneLine(reason === undefined ? event.message : `${event.message}: ${reason}`) || '(unnamed span)';
   }
-  return oneLine(event.message) || (textAt(event, 'exception.type') ?? '(no message)');
+  return oneLine(sentenceOf(event) ?? event.message) || (textAt(event, 'exception.type') ?? '(no message)');
 }
 
 /** Equal for events that say the same with other values. */

@@ -87,9 +87,11 @@ export function compareReplicas(replicas: readonly Replica[], now: bigint, budge
   const groups = operationGroups(replicas);
   const rounds = roundsOf(active(replicas, groups), groups);
   const finals = new Map(replicas.map((replica) => [replica, replica.moments.at(-1)!]));
-  // Operations that overtake each other differ at each of them and agree when all are through.
+  // Operations that overtake each other differ at each of them and agree when all are through. Where all are, the last one is enough.
+  const isThrough = nothingIsOnItsWay(replicas, groups, now);
   const differences = parted(rounds, false, budget).filter(
-    ({ path, since, confirmations }) => confirmations > 0 && now - since.time > LAG_NANOS_MAX && !agree(finals, path),
+    ({ path, since, confirmations }) =>
+      (confirmations > 0 || isThrough) && now - since.time > LAG_NANOS_MAX && !agree(finals, path),
   );
   const known = new Set(differences.map(({ path }) => path));
   for (const lost of lostWrites(groups, rounds, now, budget)) {
@@ -174,6 +176,14 @@ function merge(replicas: readonly Replica[]): { replica: Replica; moment: Moment
   return replicas
     .flatMap((replica) => replica.moments.map((moment) => ({ replica, moment })))
     .sort((a, b) => byTime(a.moment.snapshot, b.moment.snapshot));
+}
+
+/** All replicas reported the same latest operations, longer ago than lag may last: what they hold now is what they have come to. */
+function nothingIsOnItsWay(replicas: readonly Replica[], groups: readonly Group[], now: bigint): boolean {
+  const latest = groups.slice(-ACTIVE_ROUNDS);
+  return (
+    latest.length > 1 && latest.every(({ first, end }) => first.size === replicas.length && now - end > LAG_NANOS_MAX)
+  );
 }
 
 /** Those that still report: one that fell silent is missing, and must not hide what the others say. */

@@ -44,8 +44,11 @@ test('the same place before another', () => {
   expect(suggestionsFor(finding('order 3 lost'), past)[0]!.action).toBe('here');
 });
 
-test('nothing similar and nothing known: no advice', () => {
-  expect(suggestionsFor(finding('flux capacitor desynchronised'), [resolved('out of memory', 'more memory')])).toEqual(
-    [],
-  );
+test('nothing similar and nothing known: where to look, by the evidence alone', () => {
+  const now = finding('flux capacitor desynchronised');
+  const [advice, ...more] = suggestionsFor(now, [resolved('out of memory', 'more memory')]);
+  expect(advice).toMatchObject({ action: expect.stringContaining('service/api'), source: 'known_cause' });
+  expect(advice!.action).toContain(now.times[0]);
+  expect(more).toEqual([]);
+  expect(suggestionsFor({ ...now, severity: 'info' }, [])).toEqual([]);
 });

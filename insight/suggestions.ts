@@ -7,8 +7,31 @@ import { componentKey } from './window.ts';
 /** @param resolved insights of the same type that somebody resolved and said how, newest first  @returns at most 6, the best first */
 export function suggestionsFor(finding: Finding, resolved: readonly Insight[]): Suggestion[] {
   const all = [...fromPast(finding, resolved), ...(finding.suggestions ?? []), ...fromKnownCauses(finding.symptoms)];
+  if (all.length === 0 && finding.severity !== 'info') all.push(whereToLook(finding));
   const byAction = new Map(all.map((suggestion) => [suggestion.action, suggestion]));
   return [...byAction.values()].slice(0, SUGGESTIONS_MAX);
+}
+
+/** Where neither the past nor what was said gives advice, the evidence itself does: it needs no words that anybody knows. */
+function whereToLook({ where, evidence, correlation_id, times, insight_type }: Finding): Suggestion {
+  const name = componentKey(where);
+  const [trace] = evidence.trace_ids;
+  if (insight_type === 'anomaly' || insight_type === 'prediction') {
+    return {
+      action: `Compare ${name} before and after ${times[0]}: its version, its configuration, who calls it, what it says`,
+      why: 'it was otherwise until then, and what changed at that time is the first suspect',
+      source: 'known_cause',
+    };
+  }
+  const at = trace !== undefined ? `trace ${trace}` : correlation_id !== null ? `correlation ${correlation_id}` : null;
+  return {
+    action:
+      at === null
+        ? `Read what ${name} did just before ${times[0]}`
+        : `Read ${at}: what ${name} did last before it, and whom it called`,
+    why: 'no known cause fits the words, and what came just before it is closest to the cause',
+    source: 'known_cause',
+  };
 }
 
 const SUGGESTIONS_MAX = 6;

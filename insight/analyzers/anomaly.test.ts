@@ -58,6 +58,10 @@ test('a larger share of errors is found with its events; the same share is not',
   expect(others).toEqual([]);
   expect(found).toMatchObject({ what: 'error_rate', severity: 'warning', evidence: { numbers: { value: 0.3 } } });
   expect(found!.evidence.event_ids).toHaveLength(1);
+  const failed = span({ ms: 3 * MINUTE_MS + 1, by: 'orders', trace: 't', id: 'a', took: 1, failed: true });
+  const fine = span({ ms: 3 * MINUTE_MS + 1, by: 'orders', trace: 't', id: 'b', took: 1 });
+  const [bySpans] = find([...before, minute(3, { errors: 30 })], [failed, fine]);
+  expect(bySpans!.evidence.event_ids).toEqual([failed.id]);
   expect(find([...before, minute(3, { errors: 2 })])).toEqual([]);
   expect(find([0, 1, 2, 3].map((i) => minute(i, { errors: 30 })))).toEqual([]);
 });

@@ -115,7 +115,7 @@ const ERROR_RATE: Signal = {
       return null;
     return { chance: chanceOfShare(row.errors, row.total, failed, tried), value: share, usual: failed / tried };
   },
-  shows: isError,
+  shows: isFailure,
 };
 
 const LATENCY: Signal = {
@@ -140,6 +140,11 @@ const LATENCY: Signal = {
   },
   shows: (event) => event.span !== undefined,
 };
+
+/** As the minutes count them: error records, and spans that say that they failed. */
+function isFailure(event: DebugEvent): boolean {
+  return isError(event) || (event.span !== undefined && event.status === 'error');
+}
 
 interface OddMinute extends Compared {
   row: ComponentMinute;
@@ -237,7 +242,8 @@ function excuseFor(
         endured === null ? [] : failures.flatMap(({ failure }) => failure.errors),
       ),
     );
-    return errors.length > 0 && errors.every((event) => harmless.has(event)) ? ' They interrupted nothing.' : null;
+    const words = errors.filter(isError);
+    return words.length > 0 && words.every((event) => harmless.has(event)) ? ' They interrupted nothing.' : null;
   }
   const shared = 1 + (value / usual - 1) * SHARED_PART;
   const changes = all.flatMap((rows) => changeOf(name, rows, row) ?? []);

@@ -135,6 +135,13 @@ function blockage(gaps: readonly Gap[]): Finding {
     confidence: confidenceOf([0.7, marginSignal(longest.seconds, GAP_SECONDS), sampleSignal(gaps.length - 1, 5)]),
     times: gaps.map((gap) => gap.before.timestamp).sort(),
     symptoms: [wordsOf(before)],
+    suggestions: [
+      {
+        action: `See what ${componentKey(component)} waited for after "${wordsOf(before)}": a lock, a queue, a call that is not traced`,
+        why: `it was the last to be heard before ${seconds} s of silence`,
+        source: 'known_cause',
+      },
+    ],
   };
 }
 

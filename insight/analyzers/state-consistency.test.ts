@@ -114,6 +114,24 @@ describe('a replica that misses a write', () => {
     ]);
   });
 
+  test('in the last operation of all, once nothing can be on its way any more; before that it is quiet', () => {
+    const told = tell({ operations: 40, fate: (i, node) => (i === 39 && node === 'n2' ? 'unapplied' : 'applied') });
+    const lastMs = 39 * 200 + 41;
+    expect(find(told, lastMs + 3000)).toEqual([]);
+    expect(find(told, lastMs + 10_000)).toMatchObject([{ what: 'diverged n2' }]);
+  });
+
+  test('in an operation that was asked for, also without a history', () => {
+    const told = ['n1', 'n2'].map((node, i) =>
+      snapshot({ ms: i, by: `stock@${node}`, operation: 'op', state: { qty: node === 'n1' ? 1 : '1' } }),
+    );
+    const asked = windowOf([], { snapshots: told, scope: { tenant: 'test', operation_id: 'op' } });
+    expect(stateConsistency.analyze(asked, unbounded)).toMatchObject([
+      { severity: 'warning', operation_id: 'op', summary: expect.stringContaining('qty is 1 on n1, "1" on n2') },
+    ]);
+    expect(find(told)).toEqual([]);
+  });
+
   test('quiet: its report of the last operation may be on its way, for a minute', () => {
     const told = tell({ fate: () => 'applied' });
     const last = told.reduce((a, b) => (b.time > a.time ? b : a));

@@ -3,6 +3,7 @@
  * component. Components of one type are compared only when their operation is asked for and their states are built alike. What
  * counts as a difference, and what is healthy lag, stands in replicas.ts.
  */
+import type { ComponentRef } from '../../model/block.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
 import type { Analyzer, Budget } from '../analyzer.ts';
 import { CONSISTENCY, checkOperation, describeComparison } from '../consistency.ts';
@@ -27,13 +28,27 @@ export const stateConsistency: Analyzer = {
       budget.check();
       const replicas = replicasOf(snapshots, ({ node_id }) => node_id);
       if (replicas.length < 2) continue;
-      findings.push(
-        ...describeComparison(compareReplicas(replicas, window.asOf, budget), replicas, replicas[0]!.component),
-      );
+      const { component } = replicas[0]!;
+      const over = describeComparison(compareReplicas(replicas, window.asOf, budget), replicas, component);
+      findings.push(...(over.length > 0 ? over : nodesInOperation(window, component, snapshots, budget)));
     }
     return [...findings, ...alikeInOperation(window, budget)];
   },
 };
+
+/** Of an operation that was asked for, the nodes are compared without a history too. */
+function nodesInOperation(
+  { scope }: Window,
+  { type, id }: ComponentRef,
+  snapshots: readonly Snapshot[],
+  budget: Budget,
+): Finding[] {
+  const { tenant, operation_id } = scope;
+  if (operation_id === undefined) return [];
+  const request = { tenant, operation_id, component_type: type, component_ids: [id] };
+  const finding = checkOperation(request, snapshots, budget);
+  return finding === null || finding.severity === 'info' ? [] : [finding];
+}
 
 /** Share of the keys that two states must have in common to be taken for states of the same thing. */
 const ALIKE_MIN = 0.5;
