@@ -1,23 +1,27 @@
 import { type LEVELS, severityOf } from '../model/event.ts';
 import { textOf } from './wire.ts';
 
-/** Loggers that send only the text of a severity still have a level. @returns its severity number, 0 for a text that is none */
-export function severityOfText(bytes: Uint8Array, start: number, end: number): number {
-  const level = LEVEL_OF_TEXT[textOf(bytes, start, end).trim().toUpperCase()];
-  return level === undefined ? 0 : severityOf(level);
-}
-
 /**
- * The level that a logger wrote into its line of JSON, for records whose shipper read nothing of it: `"level":50` of pino and bunyan,
- * `"level":"error"` of most others. @returns its severity number, 0 where the body is no object or tells none
+ * The severity of a record that came without a number: its severity text, else the level that its logger wrote into the body, a line of
+ * JSON of which the shipper read nothing: `"level":50` of pino and bunyan, `"level":"error"` of most others.
+ * @returns its number, 0 where neither tells one
  */
-export function severityOfBody(bytes: Uint8Array, start: number, end: number): number {
-  if (bytes[start] !== OPENING_BRACE) return 0;
-  const found = LEVEL_IN_BODY.exec(textOf(bytes, start, Math.min(end, start + LOOKED_AT_MAX)));
+export function severityInWords(
+  bytes: Uint8Array,
+  textStart: number,
+  textEnd: number,
+  bodyStart: number,
+  bodyEnd: number,
+): number {
+  if (textEnd > textStart) return numberOf(LEVEL_OF_TEXT[textOf(bytes, textStart, textEnd).trim().toUpperCase()]);
+  if (bodyEnd <= bodyStart || bytes[bodyStart] !== OPENING_BRACE) return 0;
+  const found = LEVEL_IN_BODY.exec(textOf(bytes, bodyStart, Math.min(bodyEnd, bodyStart + LOOKED_AT_MAX)));
   if (found === null) return 0;
   const [, word, number] = found;
-  const level =
-    word !== undefined ? LEVEL_OF_TEXT[word.toUpperCase()] : LEVEL_OF_NUMBER[Math.floor(Number(number) / 10)];
+  return numberOf(word !== undefined ? LEVEL_OF_TEXT[word.toUpperCase()] : LEVEL_OF_NUMBER[Number(number)]);
+}
+
+function numberOf(level: (typeof LEVELS)[number] | undefined): number {
   return level === undefined ? 0 : severityOf(level);
 }
 
@@ -27,12 +31,12 @@ const LOOKED_AT_MAX = 512;
 const LEVEL_IN_BODY =
   /[{,]\s*"(?:level|severity|log\.level|levelname|lvl|@l|severityText)"\s*:\s*(?:"([A-Za-z]{3,11})"|([1-6]0)(?=[,\s}]))/;
 const LEVEL_OF_NUMBER: Record<number, (typeof LEVELS)[number]> = {
-  1: 'TRACE',
-  2: 'DEBUG',
-  3: 'INFO',
-  4: 'WARNING',
-  5: 'ERROR',
-  6: 'CRITICAL',
+  10: 'TRACE',
+  20: 'DEBUG',
+  30: 'INFO',
+  40: 'WARNING',
+  50: 'ERROR',
+  60: 'CRITICAL',
 };
 
 const LEVEL_OF_TEXT: Record<string, (typeof LEVELS)[number]> = {

@@ -37,7 +37,7 @@ import { LogMessage } from './log-message.ts';
 import { addField, MessageHasher } from './message-hash.ts';
 import { RangeDictionary } from './range-dictionary.ts';
 import { isId, isText } from './ranges.ts';
-import { severityOfBody, severityOfText } from './severity.ts';
+import { severityInWords } from './severity.ts';
 import { DEPTH_MAX, textOf } from './wire.ts';
 
 export interface RequestIndex {
@@ -299,10 +299,7 @@ class RequestWalk {
       }
     }
     if (said.tooDeep) return this.#reject(TOO_DEEP);
-    if (severity === 0) {
-      if (textEnd > textStart) severity = severityOfText(this.#body, textStart, textEnd);
-      else if (message.end > message.start) severity = severityOfBody(this.#body, message.start, message.end);
-    }
+    if (severity === 0) severity = severityInWords(this.#body, textStart, textEnd, message.start, message.end);
     if (severity > 24) severity = 0;
     let type: number;
     const given = said.eventType ?? this.#scope.eventType;
