@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { errorLog, log, span, unbounded, windowOf } from '../test/support/telemetry.ts';
 import { blastRadiusOf } from './blast-radius.ts';
-import { failuresOf } from './failures.ts';
+import { failuresOf } from './failures/find.ts';
 
 test('the components it reached in order and time, and which operations of the outside failed with it', () => {
   const run = (i: number, failed: boolean, name: string) => {

@@ -1,7 +1,7 @@
 /** How far a failure spread: which components it reached, how soon after it began, and which operations of the outside failed with it. */
 import type { JsonObject } from '../model/json.ts';
 import { isError, stepOf } from './event-facts.ts';
-import type { FailedOperation } from './failures.ts';
+import type { FailedOperation } from './failures/find.ts';
 import { wholeOperation } from './timing.ts';
 import { type Correlation, componentKey, timeOf, type Window } from './window.ts';
 

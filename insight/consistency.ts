@@ -6,16 +6,10 @@ import type { Snapshot } from '../model/snapshot.ts';
 import { formatNanos } from '../model/time.ts';
 import type { Budget } from './analyzer.ts';
 import { confidenceOf, evidenceOf, type Finding, marginSignal, round, sampleSignal } from './finding.ts';
-import {
-  type Comparison,
-  compareOperation,
-  type Difference,
-  LAG_SECONDS_MAX,
-  type Lag,
-  type Missing,
-  type Replica,
-  replicasOf,
-} from './replicas.ts';
+import { type Comparison, compareOperation } from './replicas/compare.ts';
+import type { Difference } from './replicas/differences.ts';
+import type { Lag, Missing } from './replicas/operations.ts';
+import { LAG_SECONDS_MAX, type Replica, replicasOf } from './replicas/replica.ts';
 import { componentKey } from './window.ts';
 
 export interface ConsistencyRequest {

@@ -3,7 +3,8 @@ import type { ComponentRef } from '../model/block.ts';
 import type { DebugEvent } from '../model/event.ts';
 import type { Insight } from '../model/insight.ts';
 import type { Budget } from './analyzer.ts';
-import { type Failure, failuresOf } from './failures.ts';
+import type { Failure } from './failures/failure.ts';
+import { failuresOf } from './failures/find.ts';
 import type { Finding } from './finding.ts';
 import { componentKey, componentOf, type Window } from './window.ts';
 

@@ -10,7 +10,7 @@ import type { DebugEvent } from '../model/event.ts';
 import type { Budget } from './analyzer.ts';
 import { chanceOfCount } from './anomaly/counts.ts';
 import { isError, patternOf } from './event-facts.ts';
-import { type FailedOperation, failuresOf } from './failures.ts';
+import { type FailedOperation, failuresOf } from './failures/find.ts';
 import { ascending, quantile } from './statistics.ts';
 import { patternId } from './templates.ts';
 import { type Correlation, componentKey, type SpanNode, timeOf, type Window } from './window.ts';

@@ -16,7 +16,7 @@
  */
 import type { Json } from '../model/json.ts';
 import type { Snapshot } from '../model/snapshot.ts';
-import { type Moment, replicasOf } from './replicas.ts';
+import { type Moment, replicasOf } from './replicas/replica.ts';
 
 export interface Invariant {
   name: string;
@@ -37,7 +37,7 @@ interface Place {
   type: string;
   /** Null: every component of the type, each for itself. */
   id: string | null;
-  /** Matches a leaf's path as replicas.ts writes it. */
+  /** Matches a leaf's path as replicas/replica.ts writes it. */
   path: RegExp;
 }
 

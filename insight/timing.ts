@@ -3,7 +3,7 @@
  * way there or in its queue, so it is the callee's, like what happens behind it.
  */
 import type { ComponentRef } from '../model/block.ts';
-import { addressCalledBy, remoteChild } from './failures.ts';
+import { addressCalledBy, remoteChild } from './failures/peers.ts';
 import { componentKey, componentOf, type SpanNode, type Trace } from './window.ts';
 
 export interface OwnTime {

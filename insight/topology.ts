@@ -7,7 +7,7 @@ import type { ComponentRef } from '../model/block.ts';
 import type { DebugEvent } from '../model/event.ts';
 import type { EdgeMinute } from '../model/rollup.ts';
 import { Sketch } from '../model/sketch.ts';
-import { addressCalledBy } from './failures.ts';
+import { addressCalledBy } from './failures/peers.ts';
 import { componentKey, componentOf, joinTraces, type SpanNode } from './window.ts';
 
 export interface Topology {

@@ -1,6 +1,6 @@
 /**
  * Where a failure began: the chain from what the outside saw to the earliest failing ancestor, through spans, parent links and, where
- * neither is there, time; and whom it reached. How the origin is found stands in failures.ts. A single error that led to
+ * neither is there, time; and whom it reached. How the origin is found stands in failures/. A single error that led to
  * nothing is no chain.
  */
 import type { DebugEvent } from '../../model/event.ts';
@@ -9,7 +9,8 @@ import type { Analyzer } from '../analyzer.ts';
 import { blastRadiusOf } from '../blast-radius.ts';
 import { codeOf } from '../code-pointer.ts';
 import { patternOf, wordsOf } from '../event-facts.ts';
-import type { FailedOperation, Failure } from '../failures.ts';
+import type { Failure } from '../failures/failure.ts';
+import type { FailedOperation } from '../failures/find.ts';
 import { commonOperation, confidenceOf, evidenceOf, type Finding, sampleSignal } from '../finding.ts';
 import { describeEndured, type Endured, failureGroups } from '../harm.ts';
 import { patternId } from '../templates.ts';

@@ -6,7 +6,7 @@ import type { ComponentRef } from '../../model/block.ts';
 import type { DebugEvent } from '../../model/event.ts';
 import type { Analyzer } from '../analyzer.ts';
 import { stepOf, wordsOf } from '../event-facts.ts';
-import { failuresOf } from '../failures.ts';
+import { failuresOf } from '../failures/find.ts';
 import { confidenceOf, evidenceOf, type Finding, latestCorrelation, round } from '../finding.ts';
 import { type FailureForecast, forecastFailure } from '../prediction.ts';
 import { patternId } from '../templates.ts';

@@ -8,7 +8,7 @@ import { type DebugEvent, SEVERITY_ERROR } from '../../model/event.ts';
 import type { Analyzer, Budget } from '../analyzer.ts';
 import { codeOf } from '../code-pointer.ts';
 import { isError, patternOf, wordsOf } from '../event-facts.ts';
-import { failuresOf } from '../failures.ts';
+import { failuresOf } from '../failures/find.ts';
 import {
   commonOperation,
   confidenceOf,

@@ -1,14 +1,15 @@
 /**
  * Replicas that should be equal and are not: one that diverged, one that is missing, one that lags. Replicas are the nodes of one
  * component. Components of one type are compared only when their operation is asked for and their states are built alike. What
- * counts as a difference, and what is healthy lag, stands in replicas.ts.
+ * counts as a difference, and what is healthy lag, stands in replicas/.
  */
 import type { ComponentRef } from '../../model/block.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
 import type { Analyzer, Budget } from '../analyzer.ts';
 import { CONSISTENCY, checkOperation, describeComparison } from '../consistency.ts';
 import type { Finding } from '../finding.ts';
-import { compareReplicas, replicasOf } from '../replicas.ts';
+import { compareReplicas } from '../replicas/compare.ts';
+import { replicasOf } from '../replicas/replica.ts';
 import { componentKey, type Window } from '../window.ts';
 
 export const stateConsistency: Analyzer = {

@@ -1,12 +1,12 @@
 /**
  * A workflow of which over 30% of more than ten runs fail. A run is an operation, else a correlation; one whose failed step was tried
- * again and went well has not failed (failures.ts). Where all records of a workflow name the same run, there is no telling its
+ * again and went well has not failed (failures/). Where all records of a workflow name the same run, there is no telling its
  * runs apart, and each record that is not a span counts as one.
  */
 import type { DebugEvent } from '../../model/event.ts';
 import type { Analyzer } from '../analyzer.ts';
 import { isError, wordsOf } from '../event-facts.ts';
-import { failuresOf } from '../failures.ts';
+import { failuresOf } from '../failures/find.ts';
 import { confidenceOf, evidenceOf, type Finding, latestCorrelation, round } from '../finding.ts';
 import { shareAbove } from '../statistics.ts';
 import { componentKey, componentOf, type Window } from '../window.ts';

@@ -1,9 +1,9 @@
 /**
  * What ties failures together where neither a call tree nor a parent event does: that an error names another component, and span links.
  */
-import type { DebugEvent } from '../model/event.ts';
-import { textAt } from './event-facts.ts';
-import { byTime, componentKey, type SpanNode, type Trace, timeOf } from './window.ts';
+import type { DebugEvent } from '../../model/event.ts';
+import { textAt } from '../event-facts.ts';
+import { byTime, componentKey, type SpanNode, type Trace, timeOf } from '../window.ts';
 
 /** Clocks of nodes differ by up to a second without anybody noticing: an error may have been caused by one that looks so much later. */
 const SKEW_NANOS_MAX = 1_000_000_000n;

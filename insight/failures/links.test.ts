@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import type { DebugEvent } from '../model/event.ts';
-import { errorLog, span, unbounded, windowOf } from '../test/support/telemetry.ts';
-import { failuresOf } from './failures.ts';
+import type { DebugEvent } from '../../model/event.ts';
+import { errorLog, span, unbounded, windowOf } from '../../test/support/telemetry.ts';
+import { failuresOf } from './find.ts';
 
 const failuresIn = (events: DebugEvent[]) => failuresOf(windowOf(events), unbounded).map(({ failure }) => failure);
 const correlation = 'c1';

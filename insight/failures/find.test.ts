@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
-import type { DebugEvent } from '../model/event.ts';
-import { errorLog, exception, log, span, windowOf } from '../test/support/telemetry.ts';
-import { type Failure, findFailures, learnPeers } from './failures.ts';
+import type { DebugEvent } from '../../model/event.ts';
+import { errorLog, exception, log, span, windowOf } from '../../test/support/telemetry.ts';
+import type { Failure } from './failure.ts';
+import { findFailures } from './find.ts';
+import { learnPeers } from './peers.ts';
 
 function failuresIn(events: DebugEvent[], correlation?: string): Failure[] {
   const window = windowOf(
