@@ -166,6 +166,23 @@ test('the order in which records came does not matter', () => {
   expect(rank(events.toReversed())).toEqual(rank(events));
 });
 
+test('what things are called and when it was does not matter', () => {
+  const events = orders(10 * MINUTE, (i) => ({ cut: i % 2 === 0 }));
+  const called = { shop: 'a', orders: 'zz', stock: 'm' } as Record<string, string>;
+  const rename = (event: DebugEvent) => ({ ...event, component_id: called[event.component_id]! });
+  const plain = rank(events).map(({ component_id, score }) => [called[component_id], score]);
+  const renamed = rank(events.map(rename), { baselineEvents: orders(0, () => ({})).map(rename) });
+  expect(plain.length).toBeGreaterThan(0);
+  expect(renamed.map(({ component_id, score }) => [component_id, score])).toEqual(plain);
+  const later = orders(1010 * MINUTE, (i) => ({ cut: i % 2 === 0 }));
+  const moved = rank(later, {
+    window: { start: at(1010 * MINUTE), end: at(1011 * MINUTE) },
+    baselineEvents: orders(1000 * MINUTE, () => ({})),
+    baseline: { start: at(1000 * MINUTE), end: at(1001 * MINUTE) },
+  });
+  expect(moved.map(({ component_id, score }) => [called[component_id], score])).toEqual(plain);
+});
+
 test('nothing at all is an empty ranking', () => {
   expect(rank([], { baselineEvents: [] })).toEqual([]);
 });

@@ -144,25 +144,26 @@ const REASONS_MAX = 5;
 const EVIDENCE_MAX = 10;
 
 function rank(suspects: readonly Suspect[]): RankedCause[] {
-  const scored = suspects.map((suspect) => ({ suspect, score: scoreOf(suspect) }));
+  const scored = suspects
+    .map((suspect) => ({ suspect, score: scoreOf(suspect) }))
+    .sort((a, b) => b.score - a.score || (a.suspect.component.key < b.suspect.component.key ? -1 : 1));
   const total = scored.reduce((sum, { score }) => sum + score, 0);
-  return scored
-    .map(({ suspect, score }): RankedCause => {
-      const clues = suspect.clues.sort((a, b) => b.share - a.share);
-      const support = clues.reduce((sum, clue) => sum + clue.support, 0);
-      return {
-        component_type: suspect.component.type,
-        component_id: suspect.component.id,
-        score: round(score),
-        // Laplace's rule of succession on what it rests on, times how far it stands out from the others and from what is odd in health.
-        confidence: round((support / (support + 1)) * (score / total) * (score / (score + HEALTHY_ODDITY))),
-        region: clues[0]!.region,
-        reasons: clues.slice(0, REASONS_MAX).map(({ reason }) => reason),
-        evidence: [...new Set(clues.flatMap(({ evidence }) => evidence.map(({ id }) => id)))].slice(0, EVIDENCE_MAX),
-        signals: Object.fromEntries(Object.entries(suspect.shares).map(([signal, share]) => [signal, round(share)])),
-      };
-    })
-    .sort((a, b) => b.score - a.score || b.confidence - a.confidence || (a.component_id < b.component_id ? -1 : 1));
+  return scored.map(({ suspect, score }): RankedCause => {
+    const clues = suspect.clues.sort((a, b) => b.share - a.share);
+    const support = clues.reduce((sum, clue) => sum + clue.support, 0);
+    return {
+      component_type: suspect.component.type,
+      component_id: suspect.component.id,
+      // So fine that ranks do not tie where scores do not.
+      score: Number(score.toFixed(6)),
+      // Laplace's rule of succession on what it rests on, times how far it stands out from the others and from what is odd in health.
+      confidence: round((support / (support + 1)) * (score / total) * (score / (score + HEALTHY_ODDITY))),
+      region: clues[0]!.region,
+      reasons: clues.slice(0, REASONS_MAX).map(({ reason }) => reason),
+      evidence: [...new Set(clues.flatMap(({ evidence }) => evidence.map(({ id }) => id)))].slice(0, EVIDENCE_MAX),
+      signals: Object.fromEntries(Object.entries(suspect.shares).map(([signal, share]) => [signal, round(share)])),
+    };
+  });
 }
 
 function scoreOf({ shares }: Suspect): number {
@@ -252,7 +253,6 @@ function ms(value: number): string {
       : `${(value / 1000).toFixed(1)} s`;
 }
 
-/** Three digits after the point, so that ranks do not tie where scores do not. */
 function round(value: number): number {
   return Math.round(value * 1000) / 1000;
 }
