@@ -93,6 +93,8 @@ const JOURNAL_SEGMENTS_MIN = 16;
 // Two generations of 16 MiB: at 10,000 records a second the last two to four minutes, longer than any exporter retries.
 const RECENT_IDS = 1 << 20;
 const BARRIER_MS = 1000;
+// What one flush takes.
+const BEHIND_BYTES = 8 << 20;
 // What was merged must have left the hot tier, also where the commit of what came in took a while.
 const SETTLE_MS = 300_000;
 const JOURNAL_ALARM = 0.9;
@@ -121,12 +123,14 @@ export function createCollector(config: Config, shared: Shared): Collector {
     segmentBytes: Math.min(SEGMENT_BYTES, Math.ceil(config.journalBytesMax / JOURNAL_SEGMENTS_MIN)),
     ...shared,
   });
+  const isBehind = () => journal.stats().unreadBytes > BEHIND_BYTES;
   const pipeline = createPipeline({
     journal,
     sink: sinkOf(tiers, warm),
     index,
     retentionNanos,
     ...createTenantTemplates(),
+    isBehind,
     recent: new RecentIds(RECENT_IDS),
     cardinality: createCardinality(shared),
     calls: new Calls(),
@@ -283,6 +287,7 @@ export function createCollector(config: Config, shared: Shared): Collector {
       index,
       redact,
       journal,
+      isBehind,
       rejected: rejected.add,
       enabled: config.systemEnabled,
       ...shared,

@@ -3,6 +3,7 @@
  * translated to the block's when they are first met, and its bytes are copied in runs, not record by record.
  */
 import { assert } from '../base/assert.ts';
+import { AttributeFilterBuilder } from './attribute-filter.ts';
 import {
   BLOCK_RECORDS_MAX,
   type Block,
@@ -45,22 +46,34 @@ import { TextFilterBuilder } from './text-filter.ts';
  * Makes one block of records that are held as objects, in the order given.
  * @param records 1 to BLOCK_RECORDS_MAX, of one tenant, shard and day
  * @param texts their messages, where the records do not say which they are
+ * @param marks who knows attributes; absent: the block's filter of attributes says nothing
  */
 export function buildBlock(
   tenant: string,
   shard: number,
   day: string,
   records: Iterable<BlockRecord>,
-  texts?: TextFilterBuilder,
+  { texts, marks }: { texts?: TextFilterBuilder; marks?: Marks } = {},
 ): Block {
   const all = [...records];
-  const builder = new BlockBuilder(all.length);
+  const builder = new BlockBuilder(all.length, marks);
   for (const record of all) {
     builder.begin(RecordTable.of(record), record.receivedAt);
     builder.add(0, record.template);
   }
   return compressBlockSync(builder.build(tenant, shard, day, texts));
 }
+
+/** Marks what answers find as attributes in a block's filter: who knows OTLP. Ranges lie in the body that was begun last. */
+export interface AttributeMarker {
+  begin(body: Uint8Array): void;
+  resource(start: number, end: number): void;
+  scope(start: number, end: number): void;
+  /** @param signal position in SIGNALS  @param start of the whole message: the parts of a span or a metric are marked with it */
+  record(signal: number, start: number, end: number): void;
+}
+
+export type Marks = (filter: AttributeFilterBuilder) => AttributeMarker;
 
 /** Takes rows until it is told to build; after {@link BlockBuilder.clear} it may be used again, with the memory that it has. */
 export class BlockBuilder {
@@ -72,6 +85,10 @@ export class BlockBuilder {
   readonly #columns: Omit<BlockColumns, 'time' | 'hash'>;
   readonly #payload = new PayloadWriter();
   readonly #texts = new TextFilterBuilder();
+  readonly #attributes = new AttributeFilterBuilder();
+  readonly #marker: AttributeMarker | undefined;
+  #markedBody = NO_BYTES;
+  #markedStart = -1;
   #components = new Dictionary<ComponentRef>();
   #correlations = new Dictionary<string>();
   #operations = new Dictionary<string>();
@@ -86,13 +103,14 @@ export class BlockBuilder {
   readonly #traceCodes = new Translation();
   readonly #envelopeCodes = new Translation();
 
-  /** @param capacity records, 1 to BLOCK_RECORDS_MAX */
-  constructor(capacity: number) {
+  /** @param capacity records, 1 to BLOCK_RECORDS_MAX  @param marks absent: the filter of attributes says nothing */
+  constructor(capacity: number, marks?: Marks) {
     assert(
       capacity > 0 && capacity <= BLOCK_RECORDS_MAX,
       `a block holds 1 to ${BLOCK_RECORDS_MAX} records, not ${capacity}`,
     );
     this.#capacity = capacity;
+    this.#marker = marks?.(this.#attributes);
     this.#time = new Uint32Array(capacity * 2);
     this.#hash = new Uint32Array(capacity * 2);
     this.#columns = {
@@ -125,6 +143,11 @@ export class BlockBuilder {
     this.#table = table;
     this.#arrivals.push(receivedAt);
     this.#payload.begin(table.body);
+    if (table.body !== this.#markedBody) {
+      this.#markedBody = table.body;
+      this.#markedStart = -1;
+      this.#marker?.begin(table.body);
+    }
     this.#componentCodes.reset(table.components.length);
     this.#correlationCodes.reset(table.correlations.length + 1);
     this.#operationCodes.reset(table.operations.length + 1);
@@ -165,6 +188,10 @@ export class BlockBuilder {
     columns.start[i] = this.#payload.place(words[at + START]!, words[at + END]!);
     columns.length[i] = words[at + END]! - words[at + START]!;
     this.#texts.add(this.#table.body, words[at + MESSAGE_START]!, words[at + MESSAGE_END]!);
+    if (this.#marker !== undefined && words[at + START] !== this.#markedStart) {
+      this.#markedStart = words[at + START]!;
+      this.#marker.record(signal, this.#markedStart, words[at + END]!);
+    }
   }
 
   /** The payload is the builder's own memory: valid until it is cleared. */
@@ -189,7 +216,11 @@ export class BlockBuilder {
       templates: this.#templates.values,
       envelopes: this.#payload.envelopes,
     };
-    const index = encodeIndex(header, count, texts.build(), ({ time, hash, ...others }) => {
+    const filters = {
+      texts: texts.build(),
+      attributes: this.#marker === undefined ? NO_BYTES : this.#attributes.build(),
+    };
+    const index = encodeIndex(header, count, filters.texts, ({ time, hash, ...others }) => {
       wordsOf(time).set(this.#time.subarray(0, count * 2));
       wordsOf(hash).set(this.#hash.subarray(0, count * 2));
       for (const [name, column] of Object.entries(others)) {
@@ -207,7 +238,11 @@ export class BlockBuilder {
       count,
       index,
       payload: this.#payload.bytes(),
-      keys: keysOf(header),
+      keys: keysOf(header, {
+        component: this.#columns.component.subarray(0, count),
+        severity: this.#columns.severity.subarray(0, count),
+      }),
+      filters,
     };
   }
 
@@ -215,6 +250,8 @@ export class BlockBuilder {
     this.count = 0;
     this.#payload.clear();
     this.#texts.clear();
+    this.#attributes.clear();
+    this.#markedBody = NO_BYTES;
     this.#components = new Dictionary();
     this.#correlations = new Dictionary();
     this.#operations = new Dictionary();
@@ -260,10 +297,16 @@ export class BlockBuilder {
   }
 
   #envelope(code: number): number {
-    const known = this.#envelopeCodes.codes[code]!;
-    if (known !== 0) return known - 1;
-    const position = this.#payload.envelope(this.#table.envelopes[code]!);
+    const met = this.#envelopeCodes.codes[code]!;
+    if (met !== 0) return met - 1;
+    const envelope = this.#table.envelopes[code]!;
+    const known = this.#payload.envelopes.length;
+    const position = this.#payload.envelope(envelope);
     this.#envelopeCodes.codes[code] = position + 1;
+    if (position === known) {
+      this.#marker?.resource(envelope.resourceStart, envelope.resourceEnd);
+      this.#marker?.scope(envelope.scopeStart, envelope.scopeEnd);
+    }
     return position;
   }
 }

@@ -144,7 +144,20 @@ describe('a block', () => {
       blockKey('trace', 'd'.repeat(32)),
     ];
     expect(keys.toSorted()).toEqual(expected.toSorted());
-    expect(keysOf(decodeIndex(index).header).toSorted()).toEqual(expected.toSorted());
+    const { header, columns } = decodeIndex(index);
+    expect(keysOf(header, columns).toSorted()).toEqual(expected.toSorted());
+  });
+
+  it('is found by another key for each component of which a record is an error', () => {
+    const of = (id: string, severity: number) => record({ component: { type: 'a', id }, severity });
+    const { keys } = buildBlock('t', 0, '2026-01-15', [
+      of('fine', 16),
+      of('failing', 9),
+      of('failing', 17),
+      of('ending', 24),
+    ]);
+    const has = (id: string) => keys.includes(blockKey('errors', 'a', id));
+    expect(['fine', 'failing', 'ending'].map(has)).toEqual([false, true, true]);
   });
 
   it('tells components apart however their names are spelled', () => {

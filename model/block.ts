@@ -11,6 +11,7 @@
  */
 import { constants, zstdCompress, zstdCompressSync, zstdDecompress, zstdDecompressSync } from 'node:zlib';
 import { type BlockHeader, type ComponentRef, decodeHeader, decodeWholeHeader, encodeHeader } from './block-header.ts';
+import { SEVERITY_ERROR } from './event.ts';
 import { hashText } from './hash.ts';
 import { dayOf } from './time.ts';
 
@@ -65,11 +66,20 @@ export interface Block {
   count: number;
   index: Uint8Array;
   payload: Uint8Array;
-  /** Distinct: one for each correlation, trace, operation and component within. See {@link blockKey}. */
+  /** Distinct: one for each correlation, trace, operation and component within, and each component with errors. See {@link blockKey}. */
   keys: bigint[];
+  filters: BlockFilters;
 }
 
-export type KeyKind = 'correlation' | 'trace' | 'operation' | 'component';
+/** What a store can be asked before it reads a block's index. Each is empty where it cannot say. */
+export interface BlockFilters {
+  /** The index's own, for `mayHoldText` in model/text-filter.ts. */
+  texts: Uint8Array;
+  /** For `mayHoldAttributes` in model/attribute-filter.ts. */
+  attributes: Uint8Array;
+}
+
+export type KeyKind = 'correlation' | 'trace' | 'operation' | 'component' | 'errors';
 
 /** The key under which blocks are found: a 64-bit hash, 8 bytes in an index where texts would take 40. Collisions only cost a look. */
 export function blockKey(kind: KeyKind, ...values: string[]): bigint {
@@ -253,9 +263,21 @@ function columnsIn(buffer: ArrayBuffer, count: number): BlockColumns {
   };
 }
 
-/** One for each component, correlation, operation and trace within: under these a block is found. */
-export function keysOf(header: BlockHeader): bigint[] {
+/**
+ * One for each component, correlation, operation and trace within: under these a block is found. A component of which a record is at
+ * level ERROR or above has another one for that.
+ */
+export function keysOf(
+  header: BlockHeader,
+  { component, severity }: Pick<BlockColumns, 'component' | 'severity'>,
+): bigint[] {
   const keys = new Set<bigint>();
+  const failing = new Set<number>();
+  for (let i = 0; i < component.length; i++) if (severity[i]! >= SEVERITY_ERROR) failing.add(component[i]!);
+  for (const position of failing) {
+    const { type, id } = header.components[position]!;
+    keys.add(blockKey('errors', type, id));
+  }
   for (const { type, id } of header.components) keys.add(blockKey('component', type, id));
   for (const correlation of header.correlations) keys.add(blockKey('correlation', correlation));
   for (const operation of header.operations) keys.add(blockKey('operation', operation));

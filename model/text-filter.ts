@@ -7,6 +7,10 @@
  * folded in half, upper bits onto lower ones, for as long as at most a quarter of it is set: nobody has to know beforehand how many grams will come.
  * Grams with a digit have a map of their own, since ids and amounts, of which each record brings others, would fill that of words. A map
  * that is full all the same is left out: it would rule out nothing.
+ *
+ * Messages of one template are the same but for their values, so that most grams of a message are in the map already: each is compared with an
+ * earlier one that begins alike and is as long, and only what differs is hashed (0.6 µs less for a log of 120 characters
+ * in `npm run bench -- --only decode`).
  */
 
 /** Bits of the largest map: 4 kB, of two such maps 8 bytes a record of a full block. */
@@ -38,14 +42,25 @@ const KINDS = Uint16Array.from({ length: 256 }, (_, byte) => {
   return byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte;
 });
 
-/** Takes messages until it is asked for their filter. */
+/** A power of two; as many messages are remembered. A slot is 12 bytes, cleared with each block. */
+const SLOTS = 512;
+const SLOT_WORDS = 3;
+const VIEW = 0; // place of the view of its bytes, plus one; 0: none yet
+const START = 1;
+const LENGTH = 2;
+const NO_VIEW = new DataView(new ArrayBuffer(0));
+
+/** Takes messages until it is asked for their filter. Bytes that were given MUST NOT change until then. */
 export class TextFilterBuilder {
   /** The map of words, then that of numbers. */
   readonly #maps = new Uint8Array(MAPS * BYTES_MAX);
   #known = true;
-  // The points of a metric share their message.
-  #last: Uint8Array | null = null;
-  #lastStart = 0;
+  /** One message of those that begin alike and are as long, all of whose grams are in the maps. */
+  readonly #slots = new Uint32Array(SLOTS * SLOT_WORDS);
+  #views: DataView[] = [];
+  /** What was given last, and a view of it: two words are compared in the time of two bytes. */
+  #bytes: Uint8Array | null = null;
+  #view: DataView = NO_VIEW;
 
   /** The message in a range, as a row of a record table has it: where it ends before it begins, it is not known, and the filter says nothing. */
   add(bytes: Uint8Array, start: number, end: number): void {
@@ -53,9 +68,6 @@ export class TextFilterBuilder {
       if (end < start) this.#known = false;
       return;
     }
-    if (bytes === this.#last && start === this.#lastStart) return;
-    this.#last = bytes;
-    this.#lastStart = start;
     if (this.#addAscii(bytes, start, end)) return;
     // What folds beyond ASCII is left to the one who knows all of Unicode: a Kelvin sign is a k.
     const folded = encoder.encode(decoder.decode(bytes.subarray(start, end)).toLowerCase());
@@ -82,23 +94,69 @@ export class TextFilterBuilder {
   clear(): void {
     this.#maps.fill(0);
     this.#known = true;
-    this.#last = null;
+    this.#slots.fill(0);
+    this.#views = [];
+    this.#bytes = null;
+    this.#view = NO_VIEW;
   }
 
   /** @returns false at the first byte that is none */
   #addAscii(bytes: Uint8Array, start: number, end: number): boolean {
+    if (bytes !== this.#bytes) {
+      this.#bytes = bytes;
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    }
+    const slots = this.#slots;
+    const slot = slotOf(bytes, start, end) * SLOT_WORDS;
+    const known = slots[slot + VIEW]!;
+    const other = known === 0 ? NO_VIEW : this.#views[known - 1]!;
+    const shift = slots[slot + START]! - start;
+    const until = start + Math.min(slots[slot + LENGTH]!, end - start);
+    if (!this.#addWhatDiffers(bytes, start, end, other, shift, until)) return false;
+    if (known !== 0) return true;
+    if (this.#views.at(-1) !== this.#view) this.#views.push(this.#view);
+    slots[slot + VIEW] = this.#views.length;
+    slots[slot + START] = start;
+    slots[slot + LENGTH] = end - start;
+    return true;
+  }
+
+  /**
+   * A gram whose four bytes another message has in the same place is in the map already.
+   * @param other bytes of which those from `start` to `until` were added before, `shift` further on
+   * @returns false at the first byte that is not ASCII
+   */
+  #addWhatDiffers(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    other: DataView,
+    shift: number,
+    until: number,
+  ): boolean {
     const maps = this.#maps;
-    let gram = 0;
-    let digits = 0;
+    const view = this.#view;
     const first = start + GRAM - 1;
-    for (let i = start; i < end; i++) {
-      const kind = KINDS[bytes[i]!]!;
-      if (kind >= BEYOND) return false;
-      gram = (gram << 8) | (kind & 0xff);
-      digits = (digits << 8) | (kind >>> 8) | 0;
-      if (i < first) continue;
-      const bit = digits === 0 ? bitOf(gram) : bitOf(gram) | BITS_MAX;
-      maps[bit >>> 3]! |= 1 << (bit & 7);
+    for (let i = start; i < end; ) {
+      while (i + 4 <= until && view.getInt32(i) === other.getInt32(i + shift)) i += 4;
+      while (i < until && bytes[i] === other.getUint8(i + shift)) i++;
+      let gram = 0;
+      let digits = 0;
+      for (let before = Math.max(start, i - GRAM + 1); before < i; before++) {
+        const kind = KINDS[bytes[before]!]!;
+        gram = (gram << 8) | (kind & 0xff);
+        digits = (digits << 8) | (kind >>> 8);
+      }
+      for (let same = 0; i < end && same < GRAM - 1; i++) {
+        same = i < until && bytes[i] === other.getUint8(i + shift) ? same + 1 : 0;
+        const kind = KINDS[bytes[i]!]!;
+        if (kind >= BEYOND) return false;
+        gram = (gram << 8) | (kind & 0xff);
+        digits = (digits << 8) | (kind >>> 8);
+        if (i < first) continue;
+        const bit = digits === 0 ? bitOf(gram) : bitOf(gram) | BITS_MAX;
+        maps[bit >>> 3]! |= 1 << (bit & 7);
+      }
     }
     return true;
   }
@@ -106,6 +164,11 @@ export class TextFilterBuilder {
   #addFolded(bytes: Uint8Array): void {
     for (const { bit, map } of gramsOf(bytes)) this.#maps[map * BYTES_MAX + (bit >>> 3)]! |= 1 << (bit & 7);
   }
+}
+
+function slotOf(bytes: Uint8Array, start: number, end: number): number {
+  const head = bytes[start]! | (bytes[start + 1]! << 8) | (bytes[start + 2]! << 16) | (bytes[start + 3]! << 24);
+  return Math.imul(head ^ (end - start), 0x9e3779b1) >>> (32 - Math.log2(SLOTS));
 }
 
 /** Of a text in lower case. */
@@ -166,19 +229,23 @@ function foldedMap(map: Uint8Array): Uint8Array | null {
   if (bitsSet(map) > map.length * 8 * SHARE_MAX) return null;
   let last = map;
   while (last.length > BYTES_MIN) {
-    const half = last.length / 2;
-    const folded = last.slice(0, half);
-    for (let i = 0; i < half; i++) folded[i]! |= last[half + i]!;
-    if (bitsSet(folded) > half * 8 * SHARE_AIMED_AT) break;
+    const folded = last.slice(0, last.length / 2);
+    const words = new Uint32Array(folded.buffer);
+    const upper = new Uint32Array(last.buffer, last.byteOffset + folded.length, words.length);
+    for (let i = 0; i < words.length; i++) words[i]! |= upper[i]!;
+    if (bitsSet(folded) > folded.length * 8 * SHARE_AIMED_AT) break;
     last = folded;
   }
   return last;
 }
 
+/** Of a map that begins at a word (Warren, Hacker's Delight, 2002, 5-1). */
 function bitsSet(map: Uint8Array): number {
   let set = 0;
-  for (let i = 0; i < map.length; i++) set += BITS_SET[map[i]!]!;
+  for (const word of new Uint32Array(map.buffer, map.byteOffset, map.length / 4)) {
+    let bits = word - ((word >>> 1) & 0x55555555);
+    bits = (bits & 0x33333333) + ((bits >>> 2) & 0x33333333);
+    set += Math.imul((bits + (bits >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
+  }
   return set;
 }
-
-const BITS_SET = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll('0', '').length);

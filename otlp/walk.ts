@@ -594,6 +594,6 @@ class RequestWalk {
 const TOO_DEEP = `a value nested deeper than ${DEPTH_MAX}`;
 
 /** Where a data point keeps its attributes, by the field of Metric that holds the points. */
-const POINT_ATTRIBUTES: Record<number, number | undefined> = { 5: 7, 7: 7, 9: 9, 10: 1, 11: 7 };
+export const POINT_ATTRIBUTES: Record<number, number | undefined> = { 5: 7, 7: 7, 9: 9, 10: 1, 11: 7 };
 
 const EXCEPTION = new TextEncoder().encode('exception');

@@ -23,6 +23,7 @@ import {
 } from '../model/records.ts';
 import type { ComponentMinute, EdgeMinute, Template, TemplateMinute, TraceCorrelation } from '../model/rollup.ts';
 import { SNAPSHOT_TYPES, type Snapshot, type SnapshotType } from '../model/snapshot.ts';
+import { attributeMarks } from '../otlp/attribute-marks.ts';
 import { readBlock } from '../otlp/read.ts';
 import { textOf } from '../otlp/wire.ts';
 import { Calls } from './calls.ts';
@@ -52,6 +53,8 @@ export interface DeriveSettings {
   cardinality?: Cardinality;
   /** The spans of flushes before this one, for calls that come in several. Absent: calls are joined within the flush alone. */
   calls?: Calls;
+  /** Whether more waits than the next flush will take: then others have their turn less often. */
+  isBehind?: () => boolean;
   /** Templates that have become another text since this was asked. */
   takeMerged?: (tenant: string) => readonly Template[];
 }
@@ -139,7 +142,7 @@ export async function derive(tenant: string, arrivals: readonly Arrival[], setti
       if (type !== METRIC) minutes.count(at, template);
       correlations.note(at);
       blocks.add(dayOf(words[at + TIME_HIGH]!, words[at + TIME_LOW]!), row, template);
-      if (blocks.pause) await nextTurn();
+      if (blocks.pauses(settings.isBehind?.() ? BEHIND_TURN_BLOCKS : 1)) await nextTurn();
     }
   }
   const built = await blocks.finish();
@@ -159,6 +162,9 @@ export async function derive(tenant: string, arrivals: readonly Arrival[], setti
 
 // 512 to 2,048 records cost the same to write; a look-up decodes whole blocks, so the smaller half of that (PERF.md).
 const BLOCK_RECORDS = 1024;
+// Some 10 ms. At every block, requests that come in take four fifths of the loop: what waits grows until it is left on disk, and has to be
+// read and walked again.
+const BEHIND_TURN_BLOCKS = 8;
 // What a look-up opens for one record, where records are as large as requests.
 const BLOCK_PAYLOAD_BYTES = 4 << 20;
 // One writer fills one shard until a machine is outgrown; the column is in every key from day one.
@@ -215,7 +221,6 @@ function dayFinder(receivedAt: bigint, retentionNanos: bigint): (timeHigh: numbe
 
 /** One block under way for each day; those that are full are compressed while others fill. */
 class BlocksByDay {
-  /** Set when a block was finished, until it is asked. */
   readonly #tenant: string;
   readonly #open = new Map<string, BlockBuilder>();
   readonly #done: Promise<Block>[] = [];
@@ -223,17 +228,18 @@ class BlocksByDay {
   #receivedAt = 0n;
   #day = '';
   #builder: BlockBuilder | undefined;
-  #pause = false;
+  /** Blocks that became full since the last pause. */
+  #full = 0;
 
   constructor(tenant: string) {
     this.#tenant = tenant;
   }
 
-  /** Whether a block has become full since this was asked: a good moment to give way. */
-  get pause(): boolean {
-    const pause = this.#pause;
-    this.#pause = false;
-    return pause;
+  /** Whether so many blocks have become full since it last said so: a good moment to give way. */
+  pauses(blocks: number): boolean {
+    if (this.#full < blocks) return false;
+    this.#full = 0;
+    return true;
   }
 
   begin(records: RecordTable, receivedAt: bigint): void {
@@ -250,7 +256,7 @@ class BlocksByDay {
     this.#builder.add(row, template);
     if (!this.#builder.full && this.#builder.payloadBytes < BLOCK_PAYLOAD_BYTES) return;
     this.#close(day, this.#builder);
-    this.#pause = true;
+    this.#full++;
   }
 
   finish(): Promise<Block[]> {
@@ -259,7 +265,7 @@ class BlocksByDay {
   }
 
   #opened(day: string): BlockBuilder {
-    const builder = IDLE_BUILDERS.pop() ?? new BlockBuilder(BLOCK_RECORDS);
+    const builder = IDLE_BUILDERS.pop() ?? new BlockBuilder(BLOCK_RECORDS, attributeMarks);
     builder.begin(this.#records, this.#receivedAt);
     this.#open.set(day, builder);
     return builder;

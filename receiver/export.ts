@@ -8,6 +8,7 @@ import { jsonToProtobuf, jsonToProtobufInTurns } from '../otlp/json.ts';
 import type { Indexer } from '../otlp/walk.ts';
 import type { Admission, Ticket } from './admission.ts';
 import type { Journal } from './journal.ts';
+import { createTurns } from './turns.ts';
 
 export type Encoding = 'protobuf' | 'json';
 
@@ -39,6 +40,8 @@ export interface ExporterOptions {
   /** Makes secrets unreadable, in place; absent: they stay. */
   redact?: Redaction;
   journal: Pick<Journal, 'append'>;
+  /** Whether more waits for the store than it will soon take: then requests have less of each turn of the loop. */
+  isBehind?: () => boolean;
   /** Told of records that could not be read: senders give them up, so that answers must say that they are missing. */
   rejected?: (tenant: string, records: number) => void;
   /** `DEBUG_SYSTEM_ENABLED`: false accepts everything and keeps nothing. */
@@ -56,8 +59,9 @@ export interface Redaction {
 
 /** The trip of one request, the same for both transports. When it resolves, what was accepted is on disk. */
 export function createExporter(options: ExporterOptions): Exporter {
-  const { authenticate, admission, index, redact, journal, enabled, clock, rejected } = options;
+  const { authenticate, admission, index, redact, journal, isBehind, enabled, clock, rejected } = options;
   const observe = createObserver(options);
+  const turns = createTurns(() => (isBehind?.() ? TURN_BYTES_BEHIND : TURN_BYTES));
 
   async function trip(request: ExportRequest): Promise<ExportResult> {
     const { signal } = request;
@@ -69,6 +73,8 @@ export function createExporter(options: ExporterOptions): Exporter {
     try {
       const read = await request.read(ticket);
       if (!enabled) return NOTHING_REJECTED;
+      const turn = turns.take(read.length);
+      if (turn !== undefined) await turn;
       const body = request.encoding === 'json' ? await protobufOf(signal, read, ticket.requestBytesMax) : read;
       const large = body.length > AT_ONCE_BYTES_MAX;
       if (large) await redact?.inTurns(signal, tenant, body);
@@ -98,6 +104,9 @@ export function createExporter(options: ExporterOptions): Exporter {
   };
 }
 
+// A millisecond of usual records, about as much as deriving a block; a quarter of it while the store has enough to do.
+const TURN_BYTES = 256 * 1024;
+const TURN_BYTES_BEHIND = 64 * 1024;
 // What is larger is read in turns, so that nobody waits for it: JSON of this size takes some 10 ms.
 const AT_ONCE_BYTES_MAX = 256 * 1024;
 

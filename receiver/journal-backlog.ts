@@ -52,8 +52,10 @@ function joined(steps: readonly Step[]): Step[] {
 
 /** What an entry that waits takes of the heap. */
 export function memoryBytesOf({ body, index }: { body: Uint8Array; index: RequestIndex | null }): number {
-  return body.length + (index === null ? 0 : index.records.length * INDEX_RECORD_BYTES);
+  if (index === null) return body.length;
+  const { words, correlations, operations, traces } = index.records;
+  return body.length + words.byteLength + (correlations.length + operations.length + traces.length) * TEXT_BYTES;
 }
 
-// What the index of one record weighs, beside the body that it points into.
-const INDEX_RECORD_BYTES = 400;
+// An id of 32 characters with what V8 keeps beside it, and its place in a list that has grown.
+const TEXT_BYTES = 80;

@@ -9,7 +9,7 @@
  * Every `time` is in nanoseconds. Times past 2^63 - 1 (year 2262) are kept exactly inside the block and clipped in rows.
  */
 import type { Part } from '../base/lifecycle.ts';
-import type { Block } from '../model/block.ts';
+import type { Block, BlockFilters } from '../model/block.ts';
 import type { Insight, InsightState, InsightType, Scope, Severity } from '../model/insight.ts';
 import type { ComponentMinute, EdgeMinute, Template, TemplateMinute, TraceCorrelation } from '../model/rollup.ts';
 import type { Session, Snapshot } from '../model/snapshot.ts';
@@ -23,8 +23,22 @@ export interface BlockSelector {
   keys?: readonly bigint[];
   start?: bigint;
   end?: bigint;
+  /**
+   * A key that each block wanted has besides one of `keys`, narrower than those. A tier MAY go by it instead, where it finds blocks that were
+   * made before there were such keys as well.
+   */
+  besides?: bigint;
+  /** Asked of a block before its index is read, where the tier keeps filters beside: what it denies MAY be left out. */
+  mayHold?: FilterProbe;
   /** Of a warm tier: the blocks as they were at this version. Absent: as they are when the read begins. */
   version?: bigint;
+}
+
+/** For each filter that is to be asked whether it may hold what is wanted: all of them have to. */
+export type FilterProbe = { readonly [Filter in keyof BlockFilters]?: (filter: Uint8Array) => boolean };
+
+export function holds(probe: FilterProbe | undefined, { texts, attributes }: BlockFilters): boolean {
+  return probe?.texts?.(texts) !== false && probe?.attributes?.(attributes) !== false;
 }
 
 /** A block found; the payload is read when asked for. */

@@ -1,9 +1,12 @@
 /** Which records of a block a query means: by its columns first, by its decoded content where the columns cannot say. */
 import { compileLinear } from '../base/linear-pattern.ts';
+import { attributeProbe, mayHoldAttributes } from '../model/attribute-filter.ts';
 import type { BlockIndex } from '../model/block.ts';
 import { type DebugEvent, EVENT_TYPES, type EventType, LEVELS, type Level, severityOf } from '../model/event.ts';
 import type { Json } from '../model/json.ts';
 import { mayHoldText, textProbe } from '../model/text-filter.ts';
+import { DECODE_ERROR_KEY } from '../otlp/read.ts';
+import type { FilterProbe } from './contract.ts';
 import { byteFinder } from './find-bytes.ts';
 
 /** What can be decided on columns alone. All that is given holds together. */
@@ -106,7 +109,9 @@ export function columnMatcher(scope: Scope): (index: BlockIndex) => Matches | nu
 
 /** How the records of one query are told apart by what they hold. */
 export interface ContentMatcher {
-  /** First by what the block's index says of its messages: false where none can match, and its payload need not be read. */
+  /** First by the filters of a block, for those who have them before its index. */
+  probe: FilterProbe;
+  /** Then by what the index says of its messages: false where none can match, and its payload need not be read. */
   mayHold(index: BlockIndex): boolean;
   /** Then by the bytes of the block that they are in; null where none of it can match. */
   canMatch(index: BlockIndex, payload: Uint8Array): ((position: number) => boolean) | null;
@@ -121,9 +126,15 @@ export function contentMatcher({ q = '', regex, attributes }: ContentQuery): Con
   const pattern = regex === undefined ? null : compileLinear(regex);
   const literals = regex === undefined ? [] : literalsOf(regex);
   const longest = literals.reduce((a, b) => (b.length > a.length ? b : a), text);
-  const probe = textProbe([text, ...literals]);
+  const texts = textProbe([text, ...literals]);
+  // What could not be decoded is told under a key that no sender wrote.
+  const marked = attributeProbe(pairs.filter(([key]) => key !== DECODE_ERROR_KEY));
   return {
-    mayHold: ({ texts }) => probe === null || mayHoldText(texts, probe),
+    probe: {
+      ...(texts !== null && { texts: (filter) => mayHoldText(filter, texts) }),
+      ...(marked !== null && { attributes: (filter) => mayHoldAttributes(filter, marked) }),
+    },
+    mayHold: (index) => texts === null || mayHoldText(index.texts, texts),
     canMatch: byteFinder({ text: longest, ...(attributes !== undefined && { attributes }) }),
     matches: (event) =>
       (text === '' || event.message.toLowerCase().includes(text)) &&
@@ -151,7 +162,10 @@ function textOf(value: Json): string {
 }
 
 /** Records without a severity have no level: they match no level, neither from below. */
-function severityRange({ level, min_level }: Scope): { severityMin: number; severityMax: number } {
+export function severityRange({ level, min_level }: Pick<ColumnQuery, 'level' | 'min_level'>): {
+  severityMin: number;
+  severityMax: number;
+} {
   const own = level === undefined ? 0 : severityOf(level);
   const least = min_level === undefined ? 0 : severityOf(min_level);
   return {

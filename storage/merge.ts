@@ -25,6 +25,7 @@ import {
 import { buildBlock } from '../model/block-builder.ts';
 import { TextFilterBuilder } from '../model/text-filter.ts';
 import { dayOf, NANOS_PER_DAY, NANOS_PER_MS } from '../model/time.ts';
+import { attributeMarks } from '../otlp/attribute-marks.ts';
 import { indexRequest } from '../otlp/walk.ts';
 import { requestsOf } from './archive/lines.ts';
 import { MERGED_RECORDS, type SmallBlock, type WarmStore } from './contract.ts';
@@ -190,7 +191,8 @@ class Group {
   merge(tenant: string, day: string): Block {
     const texts = new TextFilterBuilder();
     for (const source of this.#sources) addTexts(source, texts);
-    return buildBlock(tenant, this.#shard, day, byCorrelation(this.#sources.flatMap(recordsOf)), texts);
+    const records = byCorrelation(this.#sources.flatMap(recordsOf));
+    return buildBlock(tenant, this.#shard, day, records, { texts, marks: attributeMarks });
   }
 }
 

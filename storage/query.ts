@@ -11,13 +11,20 @@ import { LRUCache } from 'lru-cache';
 import { assert } from '../base/assert.ts';
 import { DebugError } from '../base/errors.ts';
 import { type BlockIndex, blockKey, decodeIndex, decodePayloadAside } from '../model/block.ts';
-import type { DebugEvent } from '../model/event.ts';
+import { type DebugEvent, SEVERITY_ERROR } from '../model/event.ts';
 import { eventId, parseEventId } from '../model/ids.ts';
 import { idsOfTemplate } from '../model/template.ts';
 import { type BlockRecords, readBlock } from '../otlp/read.ts';
 import { requestsOf, type StoredRequest } from './archive/lines.ts';
 import type { BlockSelector, FileTally, RowStore, TierName } from './contract.ts';
-import { type ColumnQuery, type ContentQuery, columnMatcher, contentMatcher, type Scope } from './match.ts';
+import {
+  type ColumnQuery,
+  type ContentQuery,
+  columnMatcher,
+  contentMatcher,
+  type Scope,
+  severityRange,
+} from './match.ts';
 import { type Hit, NewestPage } from './page.ts';
 import type { BlockWalk, TieredBlock } from './walk.ts';
 
@@ -86,7 +93,7 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
       const matchColumns = columnMatcher(scope);
       const matchContent = contentMatcher(query);
       const pause = createPause();
-      const walk = blocks(selectorOf(scope));
+      const walk = blocks({ ...selectorOf(scope), ...(matchContent !== null && { mayHold: matchContent.probe }) });
       const opening = (block: TieredBlock) => {
         const index = opened.index(tenant, block);
         const matches = matchContent?.mayHold(index) === false ? null : matchColumns(index);
@@ -304,9 +311,11 @@ function selectorOf(scope: Scope): BlockSelector {
   const { tenant, start, older } = scope;
   const end = older !== null && (scope.end === undefined || older.time < scope.end) ? older.time : scope.end;
   const keys = keysOf(scope);
+  const besides = besidesOf(scope);
   return {
     tenant,
     ...(keys !== undefined && { keys }),
+    ...(besides !== undefined && { besides }),
     ...(start !== undefined && { start }),
     ...(end !== undefined && { end }),
   };
@@ -324,6 +333,15 @@ function keysOf(scope: Scope): bigint[] | undefined {
     return [blockKey('component', component_type, component_id)];
   }
   return undefined;
+}
+
+/** The errors of one component lie in few of the blocks that it is in. */
+function besidesOf(scope: Scope): bigint | undefined {
+  const { component_type, component_id } = scope;
+  if (component_type === undefined || component_id === undefined) return undefined;
+  return severityRange(scope).severityMin >= SEVERITY_ERROR
+    ? blockKey('errors', component_type, component_id)
+    : undefined;
 }
 
 /** Decoded blocks, the last used ones kept: a page after a page reads the same, and so does the next question. */

@@ -50,7 +50,7 @@ export class ArchiveWriter {
 
   /** @param indexBytes as a store keeps it */
   async add(indexBytes: Uint8Array, packed: Packed): Promise<void> {
-    const { header, count } = decodeIndex(indexBytes);
+    const { header, columns, count } = decodeIndex(indexBytes);
     const frameOffset = await this.#lines.append(packed.frame);
     const indexOffset = await this.#index.append(Buffer.concat([indexBytes, packed.patch]));
     // Only now: what failed half way is written over by the next.
@@ -67,7 +67,7 @@ export class ArchiveWriter {
       frameOffset,
       frameLength: packed.frame.length,
       payloadHash: packed.payloadHash,
-      keys: keysOf(header),
+      keys: keysOf(header, columns),
     });
   }
 

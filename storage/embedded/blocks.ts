@@ -2,9 +2,9 @@
 import type { SQLInputValue } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { DebugError } from '../../base/errors.ts';
-import { type Block, decodeIndex, keysOf } from '../../model/block.ts';
+import { type Block, type BlockFilters, decodeIndex, keysOf } from '../../model/block.ts';
 import { hex64, parseEventId } from '../../model/ids.ts';
-import type { BlockSelector, FoundBlock } from '../contract.ts';
+import { type BlockSelector, type FilterProbe, type FoundBlock, holds } from '../contract.ts';
 import { Heap } from '../heap.ts';
 import { rowTime } from '../text.ts';
 import type { Database } from './database.ts';
@@ -29,6 +29,10 @@ export function writeBlocks(database: Database, blocks: readonly Block[]): void 
       [tenant, written.shard, written.day, id, width, time, written.count, written.index, written.payload],
     );
     if (changes === 0n) continue;
+    const { texts, attributes } = written.filters;
+    database.run('INSERT OR REPLACE INTO block_filter (block, id, texts, attributes) VALUES (?, ?, ?, ?)', [
+      ...[lastInsertRowid, id, texts, attributes],
+    ]);
     for (const block of written.keys) {
       const key = signedKey(block);
       keys.push({ key, row: [tenant, key, width, id, time, lastInsertRowid] });
@@ -43,7 +47,8 @@ const INSERT_KEY = 'INSERT INTO block_key (tenant, key, width, id, time_min, blo
 
 /** Blocks that match, newest first. Ids are read ahead, a few of each key; an index when its turn has come. */
 export async function* findBlocks(database: Database, selector: BlockSelector): AsyncGenerator<FoundBlock> {
-  const { tenant, keys, start = 0n, end = UINT64_MAX, version = blockVersion(database) } = selector;
+  const { tenant, besides, mayHold, start = 0n, end = UINT64_MAX, version = blockVersion(database) } = selector;
+  const keys = besides === undefined ? selector.keys : [besides, OLDER_BLOCKS];
   if (start > end || end < 0n || start > UINT64_MAX) return;
   const widths = [...WIDTHS.keys(), WIDTH_ANY].filter(
     (width) =>
@@ -67,6 +72,10 @@ export async function* findBlocks(database: Database, selector: BlockSelector): 
     else runs.replaceTop(run);
     if (head.id === last) continue;
     last = head.id;
+    if (mayHold !== undefined && !holds(mayHold, readFilters(database, head, mayHold))) {
+      if (++steps % TURN_FILTERS === 0) await nextTurn();
+      continue;
+    }
     const found = readFound(database, head, version);
     mustBeKnown(database, version);
     if (found === undefined) continue; // dropped since its id was read, or of another version
@@ -78,6 +87,7 @@ export async function* findBlocks(database: Database, selector: BlockSelector): 
 
 // About a millisecond each.
 const TURN_BLOCKS = 32;
+const TURN_FILTERS = 128;
 const TURN_RUNS = 256;
 // A merged block has thousands: ten milliseconds.
 const TURN_KEYS = 2_000;
@@ -172,7 +182,8 @@ export function dropBlocks(database: Database, blocks: readonly DroppedBlock[]):
   for (const [i, { block, tenant, id, width, block_index }] of blocks.entries()) {
     if (keys > TURN_KEYS) return i;
     // The block says its keys itself: an index from block to keys would double their price.
-    for (const key of keysOf(decodeIndex(block_index).header)) {
+    const { header, columns } = decodeIndex(block_index);
+    for (const key of [...keysOf(header, columns), OLDER_BLOCKS]) {
       database.run('DELETE FROM block_key WHERE tenant = ? AND key = ? AND width = ? AND id = ?', [
         tenant,
         signedKey(key),
@@ -183,6 +194,7 @@ export function dropBlocks(database: Database, blocks: readonly DroppedBlock[]):
     }
     database.run('DELETE FROM block WHERE block = ?', [block]);
     database.run('DELETE FROM block_change WHERE block = ?', [block]);
+    database.run('DELETE FROM block_filter WHERE block = ?', [block]);
   }
   return blocks.length;
 }
@@ -246,6 +258,24 @@ const OF_TENANT = `
 const OF_KEY = `
   SELECT block, id FROM block_key
   WHERE tenant = ? AND width = ? AND key = ? AND id >= ? AND id < ? AND time_min <= ? ORDER BY id DESC LIMIT ?`;
+
+/** The key of blocks from before components with errors had one, which the migration gave them. */
+const OLDER_BLOCKS = 0n;
+
+/** Those that are asked. */
+function readFilters(database: Database, { block, id }: Head, { texts, attributes }: FilterProbe): BlockFilters {
+  const columns = [texts && 'texts', attributes && 'attributes'].filter((name) => name !== undefined);
+  const row =
+    columns.length === 0
+      ? undefined
+      : database.get<Partial<BlockFilters>>(
+          `SELECT ${columns.join(', ')} FROM block_filter WHERE block = ? AND id = ?`,
+          [block, idBytes(id)],
+        );
+  return { texts: NO_FILTER, attributes: NO_FILTER, ...row };
+}
+
+const NO_FILTER = new Uint8Array();
 
 function readFound(database: Database, { block, id }: Head, version: bigint): FoundBlock | undefined {
   // Numbers of dropped blocks are given again, so that the id must be the same too.

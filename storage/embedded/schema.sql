@@ -1,4 +1,4 @@
--- user_version = 6
+-- user_version = 7
 
 -- journal_mode = wal
 
@@ -28,6 +28,13 @@ CREATE TABLE block_change (
   block         INTEGER PRIMARY KEY,
   visible_from  INTEGER NOT NULL, -- versions: from this one on, and below that one
   visible_until INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE block_filter (
+  block       INTEGER PRIMARY KEY,
+  id          BLOB    NOT NULL, -- of the block: its number may be given again
+  texts       BLOB    NOT NULL, -- of messages, model/text-filter.ts; empty: it cannot say
+  attributes  BLOB    NOT NULL  -- of pairs of key and value, model/attribute-filter.ts
 ) STRICT;
 
 CREATE TABLE block_key (

@@ -5,11 +5,12 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLogger } from '../../base/log.ts';
 import { createMeter } from '../../base/meter.ts';
+import { blockKey } from '../../model/block.ts';
 import { formatNanos, minuteOf, NANOS_PER_DAY } from '../../model/time.ts';
 import { componentMinute, insight, snapshot, templateMinute } from '../../test/contract/row-store.suite.ts';
 import { flush } from '../../test/contract/warm-store.suite.ts';
 import { collect, logBlock, NOON } from '../../test/support/blocks.ts';
-import type { WarmStore } from '../contract.ts';
+import type { BlockSelector, WarmStore } from '../contract.ts';
 import { createEmbeddedStore } from './store.ts';
 
 describe('the embedded store', () => {
@@ -76,6 +77,42 @@ describe('the embedded store', () => {
     const after = new DatabaseSync(file, { readOnly: true });
     expect(after.prepare('PRAGMA user_version').get()).toEqual({ user_version: 999 });
     after.close();
+  });
+
+  it('finds by errors, texts and attributes what a version without filters wrote, and forgets it whole', async () => {
+    const component = { type: 'service', id: 'api' };
+    const old = logBlock([{ time: NOON, component, severity: 17 }]);
+    const before = create();
+    await before.start();
+    await before.commit(flush({ blocks: [old] }));
+    await before.stop();
+    const database = new DatabaseSync(join(directory, 'events.db'));
+    database.exec('DROP TABLE block_filter; PRAGMA user_version = 6');
+    database
+      .prepare('DELETE FROM block_key WHERE key = ?')
+      .run(BigInt.asIntN(64, blockKey('errors', 'service', 'api')));
+    database.close();
+
+    const store = create();
+    await store.start();
+    const added = logBlock([{ time: NOON + 1n, component, severity: 17 }]);
+    await store.commit(flush({ blocks: [added] }));
+    const ids = async (selector: Partial<BlockSelector>) =>
+      (await collect(store.blocks({ tenant: 'default', ...selector }))).map(({ id }) => id);
+    const keys = [blockKey('component', 'service', 'api')];
+    expect(await ids({ keys, besides: blockKey('errors', 'service', 'api') })).toEqual([added.id, old.id]);
+    // What is not there says nothing, and is asked all the same.
+    const mayHold = { texts: isEmpty, attributes: isEmpty };
+    expect(await ids({ mayHold })).toEqual([old.id]);
+    await store.dropDay('2026-01-15');
+    await store.stop();
+    const left = new DatabaseSync(join(directory, 'events.db'));
+    expect(
+      left
+        .prepare('SELECT (SELECT count(*) FROM block_key) AS keys, (SELECT count(*) FROM block_filter) AS filters')
+        .get(),
+    ).toEqual({ keys: 0, filters: 0 });
+    left.close();
   });
 
   it('names the setting when the file is none of ours, or the folder is a file', async () => {
@@ -191,3 +228,5 @@ describe('the embedded store', () => {
     await expect(store.days()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   });
 });
+
+const isEmpty = (filter: Uint8Array) => filter.length === 0;

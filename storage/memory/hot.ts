@@ -1,8 +1,8 @@
 /** The hot tier in this process: the newest blocks as they were put, bounded in bytes and in age. */
 import type { Clock } from '../../base/clock.ts';
 import { DebugError } from '../../base/errors.ts';
-import type { Block } from '../../model/block.ts';
-import type { BlockSelector, FoundBlock, HotStore } from '../contract.ts';
+import type { Block, BlockFilters } from '../../model/block.ts';
+import { type BlockSelector, type FoundBlock, type HotStore, holds } from '../contract.ts';
 import { Heap } from '../heap.ts';
 
 export interface MemoryHotOptions {
@@ -41,6 +41,7 @@ export function createMemoryHotStore(options: MemoryHotOptions): HotStore {
 
 interface HeldBlock extends FoundBlock {
   tenant: string;
+  filters: BlockFilters;
   keys: readonly bigint[];
   bytes: number;
   putMs: number;
@@ -68,14 +69,15 @@ class Held {
   }
 
   add(block: Block): void {
-    const { id, tenant, timeMin, timeMax, keys } = block;
+    const { id, tenant, timeMin, timeMax, keys, filters } = block;
     const name = nameOf(block);
     if (this.#blocks.has(name)) return;
     const index = ownBytes(block.index);
     const payload = ownBytes(block.payload);
-    const bytes = index.length + payload.length + keys.length * BYTES_PER_KEY + BYTES_PER_BLOCK;
+    const filterBytes = filters.texts.length + filters.attributes.length;
+    const bytes = index.length + payload.length + filterBytes + keys.length * BYTES_PER_KEY + BYTES_PER_BLOCK;
     const putMs = this.#clock.monotonicMs();
-    const held = { id, timeMin, timeMax, index, payload: async () => payload, tenant, keys, bytes, putMs };
+    const held = { id, timeMin, timeMax, index, payload: async () => payload, tenant, keys, filters, bytes, putMs };
     this.#blocks.set(name, held);
     this.#bytes += bytes;
 
@@ -112,10 +114,11 @@ class Held {
     if (own.all.size === 0) this.#tenants.delete(block.tenant);
   }
 
-  *find({ tenant, keys, start = 0n, end }: BlockSelector): Generator<FoundBlock> {
+  *find({ tenant, keys: asked, besides, start = 0n, end, mayHold }: BlockSelector): Generator<FoundBlock> {
     this.dropOld();
     const own = this.#tenants.get(tenant);
     if (own === undefined) return;
+    const keys = besides === undefined ? asked : [besides];
     // By id and not by position: blocks come and go between two steps of the reader.
     const heads = new Heap<{ of: HeldBlock | Run; block: HeldBlock }>((a, b) => a.block.id > b.block.id);
     const push = (of: HeldBlock | Run | undefined, before: string) => {
@@ -127,7 +130,8 @@ class Held {
     let last: HeldBlock | undefined;
     for (let head = heads.pop(); head !== undefined; head = heads.pop()) {
       const { of, block } = head;
-      if (block !== last && (end === undefined || block.timeMin <= end)) yield block;
+      const isMeant = (end === undefined || block.timeMin <= end) && holds(mayHold, block.filters);
+      if (block !== last && isMeant) yield block;
       last = block;
       push(of, block.id);
     }

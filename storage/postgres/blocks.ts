@@ -2,19 +2,32 @@
 import { DebugError } from '../../base/errors.ts';
 import type { Block } from '../../model/block.ts';
 import { hex64 } from '../../model/ids.ts';
-import type { BlockSelector, FoundBlock } from '../contract.ts';
+import { type BlockSelector, type FilterProbe, type FoundBlock, holds } from '../contract.ts';
 import { rowTime } from '../text.ts';
 import type { Connection } from './connection.ts';
 
 /** Blocks that match, newest first. Holds nothing between two chunks, so that leaving the loop early costs nothing. */
 export function findBlocks(connection: Connection, selector: BlockSelector): AsyncIterable<FoundBlock> {
-  const keys = selector.keys?.map((key) => BigInt.asIntN(64, key));
+  const { keys, besides, mayHold } = selector;
   const end = selector.end === undefined ? null : rowTime(selector.end);
-  return inChunks(selector, (bounds, version) =>
-    keys === undefined
-      ? blocksOf(connection, OF_TENANT, bounds, end, version)
-      : blocksOfKeys(connection, keys, bounds, end, version),
-  );
+  const filters = FILTERS.filter((filter) => mayHold?.[filter] !== undefined);
+  if (keys === undefined) {
+    if (filters.length === 0) {
+      return inChunks(selector, (bounds, version) => blocksOf(connection, OF_TENANT, bounds, end, version));
+    }
+    const statement = newest(`${IDS}, ${filters.join(', ')}`, OF_TENANT_ROWS);
+    return inChunks(selector, async (bounds, version) => {
+      const chunk = await idsOf(connection, statement, bounds, end, version);
+      return indexesOf(connection, bounds[0], end, { ...chunk, ids: chunk.ids.filter((row) => passes(mayHold, row)) });
+    });
+  }
+  const [statement, asked] = keyStatement(keys, besides);
+  return inChunks(selector, async (bounds, version) => {
+    const chunk = await idsOf(connection, statement, bounds, asked, version);
+    if (filters.length === 0 || chunk.ids.length === 0) return indexesOf(connection, bounds[0], end, chunk);
+    const rows = await rowsOfIds<IdRow & FilterRow>(connection, `${IDS}, ${filters.join(', ')}`, bounds[0], end, chunk);
+    return indexesOf(connection, bounds[0], end, { ...chunk, ids: rows.filter((row) => passes(mayHold, row)) });
+  });
 }
 
 /** Tenants that have blocks, sorted: a jump from tenant to tenant along the primary key. */
@@ -46,9 +59,10 @@ export function reachOf({ timeMin, timeMax }: Block): number {
   return known === -1 ? REACHES.length : known;
 }
 
-// A page of 100 events is mostly in the first blocks; who reads on wants many. An index has about 10 kB.
-const CHUNK_FIRST = 8;
-const CHUNK = 128;
+// A page of 100 events is mostly in the first blocks; who reads on wants many. An index has about 10 kB, a filter 2 to 4; of most blocks
+// whose filter is asked nothing else is read.
+const CHUNKS = [8, 128];
+const CHUNKS_ASKED = [8, 128, 512];
 
 /** $1 tenant, $2 least id, $3 the most rows, $4 to $7 the id below which each class goes on; $8 is what a statement asks besides. */
 type Bounds = [string, string, number, ...string[]];
@@ -63,7 +77,7 @@ interface Chunk {
 }
 
 async function* inChunks(
-  { tenant, start = 0n, end, version: asked }: BlockSelector,
+  { tenant, start = 0n, end, version: asked, mayHold }: BlockSelector,
   read: (bounds: Bounds, version: bigint | null) => Promise<Chunk>,
 ): AsyncGenerator<FoundBlock> {
   const reached = CLASSES.map((reach) =>
@@ -71,7 +85,9 @@ async function* inChunks(
   );
   let before = AFTER_ALL;
   let version = asked ?? null;
-  for (let limit = CHUNK_FIRST; ; limit = CHUNK) {
+  const limits = mayHold === undefined ? CHUNKS : CHUNKS_ASKED;
+  for (let i = 0; ; i++) {
+    const limit = limits[i] ?? limits.at(-1)!;
     const bounds = reached.map((bound) => (bound < before ? bound : before));
     const { blocks, last, ...chunk } = await read([tenant, idFrom(start), limit, ...bounds], version);
     version ??= chunk.version;
@@ -96,26 +112,53 @@ export const BLOCKS = `${IDS}, time_min, block_index`;
 // $9 is the version, null for the newest.
 const VERSION = 'coalesce($9::bigint, (SELECT version FROM block_version))';
 const VISIBLE = `tenant_id = $1 AND merged_at <= ${VERSION} AND replaced_at > ${VERSION}`;
-const OF_TENANT = newest(BLOCKS, `SELECT * FROM block WHERE ${VISIBLE} AND ($8::bigint IS NULL OR time_min <= $8)`);
+const OF_TENANT_ROWS = `SELECT * FROM block WHERE ${VISIBLE} AND ($8::bigint IS NULL OR time_min <= $8)`;
+const OF_TENANT = newest(BLOCKS, OF_TENANT_ROWS);
 const OF_DAY = newest(BLOCKS, `SELECT * FROM block WHERE ${VISIBLE} AND day = $8`);
 // A component's key has very many blocks: they come in the index's own order. Those of several keys, a correlation and its
 // traces, are sorted.
-const OF_KEY = newest(IDS, 'SELECT * FROM block_key WHERE tenant_id = $1 AND key = $8');
+const KEY_ROWS = 'SELECT block_id, reach, day, shard FROM block_key WHERE tenant_id = $1 AND key = $8';
+const OF_KEY = newest(IDS, KEY_ROWS);
 const OF_KEYS = newest(
   IDS,
   'SELECT DISTINCT block_id, reach, day, shard FROM block_key WHERE tenant_id = $1 AND key = ANY ($8::bigint[])',
 );
+// Through an index of their own, which is empty where no older version has written.
+const OF_KEY_OR_OLDER = newest(
+  IDS,
+  KEY_ROWS,
+  'SELECT block_id, reach, day, shard FROM block WHERE tenant_id = $1 AND texts IS NULL',
+);
 
-function newest(columns: string, select: string): string {
-  const each = CLASSES.map(
-    (reach) => `(
+/** Which blocks, and what $8 is. */
+function keyStatement(keys: readonly bigint[], besides: bigint | undefined): [statement: string, asked: unknown] {
+  const signed = keys.map((key) => BigInt.asIntN(64, key));
+  if (besides !== undefined) return [OF_KEY_OR_OLDER, BigInt.asIntN(64, besides)];
+  return signed.length === 1 ? [OF_KEY, signed[0]] : [OF_KEYS, signed];
+}
+
+function newest(columns: string, ...selects: string[]): string {
+  const each = CLASSES.flatMap((reach) =>
+    selects.map(
+      (select) => `(
     ${select} AND reach = ${reach} AND block_id >= $2 AND block_id < $${4 + reach} ORDER BY block_id DESC LIMIT $3)`,
+    ),
   );
   // There is always a row, so that an answer without blocks says its version too.
   return `SELECT coalesce($9::bigint, version) AS version, forgotten, chunk.* FROM block_version LEFT JOIN (
     SELECT ${columns} FROM (${each.join(' UNION ALL ')}) each ORDER BY block_id DESC LIMIT $3) chunk ON true
     ORDER BY block_id DESC`;
 }
+
+/** The filters that a row may have; null in those of an older version. */
+const FILTERS = ['texts', 'attributes'] as const;
+type FilterRow = { readonly [Filter in (typeof FILTERS)[number]]?: Buffer | null };
+
+function passes(probe: FilterProbe | undefined, { texts, attributes }: FilterRow): boolean {
+  return holds(probe, { texts: texts ?? NO_FILTER, attributes: attributes ?? NO_FILTER });
+}
+
+const NO_FILTER = new Uint8Array();
 
 async function blocksOf(
   connection: Connection,
@@ -133,24 +176,43 @@ async function blocksOf(
   };
 }
 
-/** In two steps, ids from the index alone, then their rows: as one join PostgreSQL reads whole days to find eight blocks. */
-async function blocksOfKeys(
+interface Ids {
+  ids: readonly (IdRow & FilterRow)[];
+  last: string | null;
+  version: bigint;
+  forgotten: bigint;
+}
+
+/** The first of two steps, ids from an index alone, then their rows: as one join PostgreSQL reads whole days to find eight blocks. */
+async function idsOf(
   connection: Connection,
-  keys: bigint[],
+  statement: string,
   bounds: Bounds,
+  asked: unknown,
+  version: bigint | null,
+): Promise<Ids> {
+  const rows = await connection.rows<IdRow & FilterRow & VersionRow>(bounds[0], statement, [...bounds, asked, version]);
+  const ids = rows.filter(({ block_id }) => block_id !== null);
+  return { ...versionOf(rows), ids, last: lastOf(ids, bounds) };
+}
+
+async function indexesOf(connection: Connection, tenant: string, end: bigint | null, chunk: Ids): Promise<Chunk> {
+  const { ids: _, ...rest } = chunk;
+  const rows = chunk.ids.length === 0 ? [] : await rowsOfIds<BlockRow>(connection, BLOCKS, tenant, end, chunk);
+  return { ...rest, blocks: rows.map((row) => found(connection, tenant, row)) };
+}
+
+/** Of the blocks of these ids, as the chunk's version has them, newest first. */
+function rowsOfIds<Row extends IdRow>(
+  connection: Connection,
+  columns: string,
+  tenant: string,
   end: bigint | null,
-  asked: bigint | null,
-): Promise<Chunk> {
-  const [tenant] = bounds;
-  const answer = await (keys.length === 1
-    ? connection.rows<IdRow & VersionRow>(tenant, OF_KEY, [...bounds, keys[0], asked])
-    : connection.rows<IdRow & VersionRow>(tenant, OF_KEYS, [...bounds, keys, asked]));
-  const version = versionOf(answer);
-  const ids = answer.filter(({ block_id }) => block_id !== null);
-  if (ids.length === 0) return { ...version, blocks: [], last: null };
-  const rows = await connection.rows<BlockRow>(
+  { ids, version }: Ids,
+): Promise<Row[]> {
+  return connection.rows<Row>(
     tenant,
-    `SELECT ${BLOCKS} FROM block
+    `SELECT ${columns} FROM block
      WHERE tenant_id = $1 AND reach = ANY ($2::smallint[]) AND block_id = ANY ($3::uuid[]) AND day = ANY ($4::date[])
        AND ($5::bigint IS NULL OR time_min <= $5) AND merged_at <= $6 AND replaced_at > $6
      ORDER BY block_id DESC`,
@@ -160,10 +222,9 @@ async function blocksOfKeys(
       ids.map(({ block_id }) => block_id),
       [...new Set(ids.map(({ day }) => day))],
       end,
-      version.version,
+      version,
     ],
   );
-  return { ...version, blocks: rows.map((row) => found(connection, tenant, row)), last: lastOf(ids, bounds) };
 }
 
 function versionOf([row]: readonly VersionRow[]): { version: bigint; forgotten: bigint } {

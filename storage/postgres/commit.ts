@@ -109,20 +109,20 @@ async function unknownBlocks(client: pg.ClientBase, tenant: string, blocks: read
 }
 
 const BLOCK_COPY = `
-  COPY block (time_min, block_id, day, shard, reach, tenant_id, block_index, payload) FROM STDIN (FORMAT binary)`;
+  COPY block (time_min, block_id, day, shard, reach, tenant_id, block_index, payload, texts, attributes) FROM STDIN (FORMAT binary)`;
 
 function blockRows(tenant: string, blocks: readonly Block[]): Uint8Array {
   const rows = new CopyBinary();
   for (const block of blocks) {
     rows
-      .row(8)
+      .row(10)
       .int8(rowTime(block.timeMin))
       .uuid(block.id)
       .date(block.day)
       .int2(block.shard)
       .int2(reachOf(block))
       .text(tenant);
-    rows.bytea(block.index).bytea(block.payload);
+    rows.bytea(block.index).bytea(block.payload).bytea(block.filters.texts).bytea(block.filters.attributes);
   }
   return rows.end();
 }

@@ -52,9 +52,14 @@ export async function replaceBlocks(
   if (replaced.includes(by.id)) return true;
   const place = [by.id, by.day, by.shard, reachOf(by), by.tenant];
   await client.query(
-    `INSERT INTO block (block_id, day, shard, reach, tenant_id, time_min, block_index, payload, merged_at, records)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-    [...place, rowTime(by.timeMin), by.index, by.payload, version, by.count],
+    `INSERT INTO block (block_id, day, shard, reach, tenant_id, time_min, block_index, payload, merged_at, records,
+       texts, attributes)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+    [
+      ...place,
+      ...[rowTime(by.timeMin), by.index, by.payload, version, by.count],
+      ...[by.filters.texts, by.filters.attributes],
+    ],
   );
   await client.query(
     `INSERT INTO block_key (block_id, day, shard, reach, tenant_id, key)
@@ -82,7 +87,8 @@ async function forgetSome(client: pg.ClientBase, before: bigint): Promise<number
   for (const { tenant_id, reach, block_id, day, shard, block_index } of rows) {
     const place = [tenant_id, reach, block_id, day, shard];
     // The block says its keys itself: an index from block to keys would double their price.
-    const keys = keysOf(decodeIndex(block_index).header).map((key) => BigInt.asIntN(64, key));
+    const { header, columns } = decodeIndex(block_index);
+    const keys = keysOf(header, columns).map((key) => BigInt.asIntN(64, key));
     await client.query(
       `DELETE FROM block_key
        WHERE tenant_id = $1 AND reach = $2 AND block_id = $3 AND day = $4 AND shard = $5 AND key = ANY ($6::bigint[])`,

@@ -4,13 +4,13 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { systemClock } from '../../base/clock.ts';
 import { createMeter } from '../../base/meter.ts';
-import type { Block } from '../../model/block.ts';
+import { type Block, blockKey } from '../../model/block.ts';
 import { Sketch } from '../../model/sketch.ts';
 import { minuteOf } from '../../model/time.ts';
 import { collect, logBlock, NOON } from '../../test/support/blocks.ts';
 import { type Link, startLink } from '../../test/support/link.ts';
 import { createDatabase } from '../../test/support/postgres.ts';
-import type { Flush, WarmStore } from '../contract.ts';
+import type { BlockSelector, Flush, WarmStore } from '../contract.ts';
 import { createPostgresStore } from './store.ts';
 
 let database: Awaited<ReturnType<typeof createDatabase>>;
@@ -144,6 +144,29 @@ it('F5 a server that turns read-only takes no commits, still reads, and takes th
   await admin('SET default_transaction_read_only = off', alterDatabase('RESET default_transaction_read_only'));
   await store.start();
   await store.commit(flushOf(2n, []));
+});
+
+it('finds by errors, texts and attributes what a version without filters wrote', async () => {
+  const component = { type: 'service', id: 'api' };
+  const [old, added] = [0n, 1n].map((i) => logBlock([{ time: NOON + i, component, severity: 17 }]));
+  const store = storeAt(database.url);
+  await store.start();
+  await store.commit(flushOf(1n, [old!]));
+  const client = new pg.Client(database.url);
+  await client.connect();
+  await client.query('UPDATE ai_debug.block SET texts = NULL, attributes = NULL');
+  const besides = blockKey('errors', 'service', 'api');
+  await client.query('DELETE FROM ai_debug.block_key WHERE key = $1', [BigInt.asIntN(64, besides)]);
+  await client.end();
+  await store.commit(flushOf(2n, [added!]));
+
+  const ids = async (selector: Partial<BlockSelector>) =>
+    (await collect(store.blocks({ tenant: 'default', ...selector }))).map(({ id }) => id);
+  const keys = [blockKey('component', 'service', 'api')];
+  expect(await ids({ keys, besides })).toEqual([added!.id, old!.id]);
+  expect(await ids({ keys, besides, end: NOON })).toEqual([old!.id]);
+  const isEmpty = (filter: Uint8Array) => filter.length === 0;
+  expect(await ids({ mayHold: { texts: isEmpty, attributes: isEmpty } })).toEqual([old!.id]);
 });
 
 it('a commit is durable even where the server prefers speed', async () => {

@@ -124,8 +124,10 @@ const ABOVE = 'g';
 async function* findInShard(
   connection: RedisConnection,
   base: string,
-  { start = 0n, end, keys = [] }: BlockSelector,
+  { start = 0n, end, keys: asked = [], besides }: BlockSelector,
 ): AsyncGenerator<FoundBlock> {
+  // Those of an older version lie in the warm tier too, which is always asked.
+  const keys = besides === undefined ? asked : [besides];
   const least = idFrom(start);
   const until = end === undefined ? '' : hex64(end);
   const bounds = [...REACHES, UINT64_MAX].map((reach) => (end === undefined ? ABOVE : idFrom(end + reach + 1n)));

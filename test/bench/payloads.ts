@@ -22,7 +22,9 @@ export interface Payload {
   records: number;
   /** The request in protobuf, the same each time. */
   bytes: Buffer;
-  /** A copy in which every record is one that no other `sequence` has. @param sequence 0 to 2^32 - 1 @param time nanoseconds of its newest record */
+  /** Makes every record of a copy one that no other `sequence` has. @param sequence 0 to 2^32 - 1 @param time nanoseconds of its newest record */
+  stamp(copy: Buffer, sequence: number, time: bigint): void;
+  /** A new copy, stamped. */
   stamped(sequence: number, time: bigint): Buffer;
 }
 
@@ -46,18 +48,24 @@ export function createPayload(signal: PayloadSignal, variant = 0, records = RECO
       : [];
   const traces = allOffsetsOf(bytes, TRACE_MARK);
   const numbers = allOffsetsOf(bytes, NUMBER_MARK);
+
+  function stamp(copy: Buffer, sequence: number, time: bigint): void {
+    const view = new DataView(copy.buffer, copy.byteOffset, copy.length);
+    writeTimes(view, times, time - BigInt(records) * STEP, 0);
+    writeTimes(view, ends, time - BigInt(records) * STEP + DURATION, DURATION_STEP);
+    for (const at of traces) view.setUint32(at, sequence);
+    const digits = Buffer.from(String(sequence).padStart(NUMBER_MARK.length, '0'));
+    for (const at of numbers) for (let i = 0; i < digits.length; i++) copy[at + i] = digits[i]!;
+  }
+
   return {
     signal,
     records,
     bytes,
+    stamp,
     stamped(sequence, time) {
       const copy = Buffer.from(bytes);
-      const view = new DataView(copy.buffer, copy.byteOffset, copy.length);
-      writeTimes(view, times, time - BigInt(records) * STEP, 0);
-      writeTimes(view, ends, time - BigInt(records) * STEP + DURATION, DURATION_STEP);
-      for (const at of traces) view.setUint32(at, sequence);
-      const digits = Buffer.from(String(sequence).padStart(NUMBER_MARK.length, '0'));
-      for (const at of numbers) for (let i = 0; i < digits.length; i++) copy[at + i] = digits[i]!;
+      stamp(copy, sequence, time);
       return copy;
     },
   };

@@ -84,6 +84,52 @@ export function describeBlockReader(make: () => Promise<BlockReaderHarness>): vo
       expect(await ids({ tenant: 'default', keys })).toEqual([block.id]);
     });
 
+    it('finds the errors of a component by the key of those, and may leave out its other blocks', async () => {
+      const component = { type: 'service', id: 'api' };
+      const failing = [0n, 2n].map((i) => logBlock([{ time: NOON + i, component, severity: 17 }]));
+      const fine = logBlock([
+        { time: NOON + 1n, component },
+        { time: NOON + 1n, severity: 17 },
+      ]);
+      await harness.add([...failing, fine]);
+      const [keys, besides] = [[blockKey('component', 'service', 'api')], blockKey('errors', 'service', 'api')];
+      const found = await ids({ tenant: 'default', keys, besides });
+      expect(found.filter((id) => id !== fine.id)).toEqual(failing.map(({ id }) => id).reverse());
+      expect(await ids({ tenant: 'default', keys, besides, start: NOON + 2n })).toEqual([failing[1]!.id]);
+    });
+
+    it('leaves out at most what a filter denies', async () => {
+      const blocks = Array.from({ length: 20 }, (_, i) =>
+        logBlock([
+          {
+            time: NOON + BigInt(i),
+            message: `message of number ${i}`,
+            correlation: 'c',
+            attributes: { n: `number-${i}` },
+          },
+        ]),
+      );
+      await harness.add(blocks);
+      const wanted = [3, 11].map((i) => blocks[i]!);
+      const asked: Record<string, number> = { texts: 0, attributes: 0 };
+      for (const filter of ['texts', 'attributes'] as const) {
+        const own = new Set(wanted.map(({ filters }) => Buffer.from(filters[filter]).toString('hex')));
+        const passed = blocks.filter(({ filters }) => own.has(Buffer.from(filters[filter]).toString('hex')));
+        expect(passed.length).toBeLessThan(10);
+        const mayHold = {
+          [filter]: (bytes: Uint8Array) => {
+            asked[filter]!++;
+            return own.has(Buffer.from(bytes).toString('hex'));
+          },
+        };
+        for (const keys of [undefined, [blockKey('correlation', 'c')]]) {
+          const found = await ids({ tenant: 'default', mayHold, ...(keys && { keys }) });
+          expect(found.filter((id) => wanted.some((block) => block.id === id))).toEqual([wanted[1]!.id, wanted[0]!.id]);
+          if (asked[filter]! > 0) expect(found).toHaveLength(passed.length);
+        }
+      }
+    });
+
     it('finds nothing by no key and by an unknown one', async () => {
       await harness.add([logBlock([{ time: NOON, correlation: 'one' }])]);
       expect(await ids({ tenant: 'default', keys: [] })).toEqual([]);

@@ -1,11 +1,13 @@
 /** What must hold of any bytes that anybody sends, on the way from a request's body to the events that are read back. */
 import { isDeepStrictEqual } from 'node:util';
 import { DebugError } from '../../base/errors.ts';
+import { attributeProbe, mayHoldAttributes } from '../../model/attribute-filter.ts';
 import { compressBlockSync, decodeIndex, decodePayload, type Signal } from '../../model/block.ts';
 import { BlockBuilder } from '../../model/block-builder.ts';
 import { type DebugEvent, EVENT_TYPES } from '../../model/event.ts';
 import { eventId } from '../../model/ids.ts';
 import { mayHoldText, textProbe } from '../../model/text-filter.ts';
+import { attributeMarks } from '../../otlp/attribute-marks.ts';
 import { jsonToProtobuf, protobufToJson } from '../../otlp/json.ts';
 import { DECODE_ERROR_KEY, readBlock } from '../../otlp/read.ts';
 import { indexRequest } from '../../otlp/walk.ts';
@@ -16,7 +18,7 @@ export interface Taken {
   accepted: number;
   rejected: number;
   events: DebugEvent[];
-  /** Messages that a search by their own text would pass over. */
+  /** Messages and attributes that a search by their own text would pass over. */
   hidden: string[];
 }
 
@@ -44,11 +46,12 @@ export function take(signal: Signal, encoding: Encoding, body: Uint8Array): Take
   const hidden: string[] = [];
   for (let start = 0; start < records.length; start += BLOCK_RECORDS) {
     const count = Math.min(BLOCK_RECORDS, records.length - start);
-    const builder = new BlockBuilder(BLOCK_RECORDS);
+    const builder = new BlockBuilder(BLOCK_RECORDS, attributeMarks);
     builder.begin(records, RECEIVED_AT);
     for (let i = 0; i < count; i++) builder.add(start + i, null);
     const block = compressBlockSync(builder.build('default', 0, '2026-01-01'));
     const index = decodeIndex(block.index);
+    const { attributes } = block.filters;
     const read = readBlock(index, decodePayload(block.payload));
     hold(read.count === count, `${count} records written, ${read.count} read`);
     for (let i = 0; i < count; i++) {
@@ -59,6 +62,14 @@ export function take(signal: Signal, encoding: Encoding, body: Uint8Array): Take
       hold(JSON.stringify(event).isWellFormed(), 'an event that no answer can carry');
       const probe = textProbe([event.message]);
       if (probe !== null && !mayHoldText(index.texts, probe)) hidden.push(event.message);
+      for (const { attributes: own } of [{ attributes: event.data }, event.scope, event.resource]) {
+        for (const [key, value] of Object.entries(own)) {
+          if (key === DECODE_ERROR_KEY) continue;
+          const pair = [key, typeof value === 'string' ? value : JSON.stringify(value)] as const;
+          const probe = attributeProbe([pair]);
+          if (probe !== null && !mayHoldAttributes(attributes, probe)) hidden.push(pair.join('='));
+        }
+      }
       events.push(event);
     }
   }
@@ -74,7 +85,10 @@ export function checkValid({ signal, protobuf, json, items }: Request): Taken {
     `${items} items sent, ${taken.accepted} accepted, ${taken.rejected} rejected`,
   );
   hold(!taken.events.some(({ data }) => DECODE_ERROR_KEY in data), 'a valid record that cannot be decoded');
-  hold(taken.hidden.length === 0, `messages that a search would pass over: ${JSON.stringify(taken.hidden)}`);
+  hold(
+    taken.hidden.length === 0,
+    `messages or attributes that a search would pass over: ${JSON.stringify(taken.hidden)}`,
+  );
   const twin = take(signal, 'json', new TextEncoder().encode(json));
   hold(isDeepStrictEqual(twin, taken), 'JSON and protobuf become other events');
   if (taken.rejected === 0) {

@@ -5,6 +5,7 @@ import { buildBlock } from '../../model/block-builder.ts';
 import { type DebugEvent, severityOf } from '../../model/event.ts';
 import { eventId } from '../../model/ids.ts';
 import { dayOf } from '../../model/time.ts';
+import { attributeMarks } from '../../otlp/attribute-marks.ts';
 import { readBlock } from '../../otlp/read.ts';
 import { indexRequest } from '../../otlp/walk.ts';
 import { ExportLogsServiceRequestSchema } from '../../proto/gen/opentelemetry/proto/collector/logs/v1/logs_service_pb.js';
@@ -47,7 +48,7 @@ export function logBlock(logs: readonly LogSpec[], spec: BlockSpec = {}): Block 
     .map(({ time }) => dayOf(time))
     .sort()
     .at(-1)!;
-  return buildBlock(spec.tenant ?? 'default', spec.shard ?? 0, spec.day ?? newest, records);
+  return buildBlock(spec.tenant ?? 'default', spec.shard ?? 0, spec.day ?? newest, records, { marks: attributeMarks });
 }
 
 export function logRecords(logs: readonly LogSpec[], receivedAt: bigint): BlockRecord[] {

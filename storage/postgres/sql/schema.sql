@@ -12,8 +12,12 @@ CREATE TABLE block (
   merged_at bigint NOT NULL DEFAULT 0,
   replaced_at bigint NOT NULL DEFAULT '9223372036854775807'::bigint,
   records smallint NOT NULL DEFAULT 0,
+  texts bytea STORAGE e,
+  attributes bytea STORAGE e,
   PRIMARY KEY (tenant_id, reach, block_id, day, shard)
 ) PARTITION BY RANGE (day);
+
+CREATE INDEX block_older ON ONLY ai_debug.block USING btree (tenant_id, reach, block_id, day, shard) WHERE (texts IS NULL);
 
 CREATE INDEX block_small ON ONLY ai_debug.block USING btree (tenant_id, day, shard, block_id) WHERE ((octet_length(payload) < 32768) AND (records < 1024));
 
