@@ -46,7 +46,8 @@ function chainFinding(group: readonly FailedOperation[], endured: Endured | null
   const where = culpritNode === null ? componentKey(culprit) : `${componentKey(culprit)} (node ${culpritNode})`;
   const times = group.length === 1 ? '' : ` in ${group.length} operations`;
   const words = wordsOf(origin);
-  const code = codeOf([origin, ...[...chain].reverse()]);
+  // An exception recorded beside the words that came first has the stack.
+  const code = codeOf([origin, ...[...chain].reverse(), ...events]);
   return {
     analyzer: errorChain.name,
     what: patternId(patternOf(origin)),
