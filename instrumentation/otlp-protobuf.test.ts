@@ -14,7 +14,8 @@ import type { ReadableLogRecord } from '@opentelemetry/sdk-logs';
 import type { ReadableSpan, SpanProcessor } from '@opentelemetry/sdk-trace';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { encodeLogRecords, encodeSpans } from './otlp-protobuf.ts';
+import type { Batch } from './batcher.ts';
+import { logRecordBatch, spanBatch } from './otlp-protobuf.ts';
 import { LightTracerProvider } from './spans.ts';
 
 const resource = resourceFromAttributes({ 'service.name': 'till', 'process.pid': 7 }, { schemaUrl: 'https://r/1' });
@@ -50,7 +51,7 @@ it('makes of spans what OpenTelemetry makes of them, byte for byte', () => {
   tracer.startSpan('bare').end();
   provider.getTracer('another').startSpan('').end();
   expect(spans).toHaveLength(3);
-  expect(encodeSpans(spans)).toEqual(reference(ProtobufTraceSerializer.serializeRequest(spans)));
+  expect(encoded(spanBatch(), spans)).toEqual(reference(ProtobufTraceSerializer.serializeRequest(spans)));
 });
 
 it('makes of any log record what OpenTelemetry makes of it, byte for byte', () => {
@@ -88,14 +89,32 @@ it('makes of any log record what OpenTelemetry makes of it, byte for byte', () =
     resource: fc.constant(resource),
     instrumentationScope: fc.constantFrom(scope, { name: 'console' }),
   });
+  const batch = logRecordBatch();
   fc.assert(
     fc.property(fc.array(record, { minLength: 1, maxLength: 6 }), (records) => {
       const emitted = records as unknown as ReadableLogRecord[];
-      expect(encodeLogRecords(emitted)).toEqual(reference(ProtobufLogsSerializer.serializeRequest(emitted)));
+      expect(encoded(batch, emitted)).toEqual(reference(ProtobufLogsSerializer.serializeRequest(emitted)));
     }),
     { numRuns: 300 },
   );
 });
+
+it('leaves a record out that cannot be written, and keeps the others', () => {
+  const batch = logRecordBatch();
+  const record = (body: AnyValue): ReadableLogRecord =>
+    ({ hrTime: [1, 0], hrTimeObserved: [1, 0], body, attributes: {}, resource, instrumentationScope }) as never;
+  const instrumentationScope = { name: 'pino' };
+  batch.add(record('before'));
+  const unwritable = Object.defineProperty({}, 'x', { enumerable: true, get: () => expect.fail('unreadable') });
+  expect(() => batch.add(record(unwritable as AnyValue))).toThrow('unreadable');
+  batch.add(record('after'));
+  expect(batch.finish()).toEqual(encoded(logRecordBatch(), [record('before'), record('after')]));
+});
+
+function encoded<T>(batch: Batch<T>, records: T[]): Uint8Array | undefined {
+  for (const record of records) batch.add(record);
+  return batch.finish();
+}
 
 function reference(bytes: Uint8Array | undefined): Buffer {
   return Buffer.from(bytes!);

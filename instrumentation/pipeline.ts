@@ -19,16 +19,16 @@ import {
   type ResourceMetrics,
 } from '@opentelemetry/sdk-metrics';
 import type { ReadableSpan, SpanProcessor } from '@opentelemetry/sdk-trace';
-import { Batcher } from './batcher.ts';
+import { type Batch, Batcher } from './batcher.ts';
 import { Courier } from './courier.ts';
 import { sayDelivery } from './diagnostics.ts';
 import { Durations } from './durations.ts';
 import { DistinctLogTimes } from './log-times.ts';
-import { encodeLogRecords, encodeSpans } from './otlp-protobuf.ts';
+import { logRecordBatch, spanBatch } from './otlp-protobuf.ts';
 import packageJson from './package.json' with { type: 'json' };
 import { CorrelationLogRecordProcessor, CorrelationSpanProcessor } from './processors.ts';
 import { instanceId } from './resource.ts';
-import type { ExportSettings, Format, Settings, Signal } from './settings.ts';
+import type { BatchSettings, ExportSettings, Format, Settings, Signal } from './settings.ts';
 import { SourcePositions } from './source-positions.ts';
 import { ownerOf, type Parcel, Spool } from './spool.ts';
 import { CONTENT_TYPES, createTransport } from './transport.ts';
@@ -75,32 +75,32 @@ export function createPipeline(settings: Settings): Pipeline {
     spool,
     say: (what) => sayDelivery(exports.traces.url, what),
   });
-  const parcelOf = <T>(signal: Signal, serializers: Serializers<T>, items: T): Parcel | undefined => {
-    const { format } = exports[signal];
+  const parcelOf = (signal: Signal, body: Uint8Array): Parcel => ({ signal, format: exports[signal].format, body });
+  /** Something that an app has said and that cannot be written down must not be the end of the app. */
+  const unwritten = (signal: Signal, error: unknown): void =>
+    sayDelivery(exports[signal].url, { kind: 'dropped', reason: (error as Error).message });
+  const batcherOf = <T extends { resource: Resource }>(
+    signal: Signal,
+    { maxExportBatchSize, scheduledDelayMillis }: BatchSettings,
+    batches: Record<Format, () => Batch<T>>,
+  ): Batcher<T> =>
+    new Batcher(
+      { size: maxExportBatchSize, waitMs: scheduledDelayMillis },
+      batches[exports[signal].format](),
+      (request) => courier.send(parcelOf(signal, request)),
+      (error) => unwritten(signal, error),
+    );
+  const spans = batcherOf('traces', settings.spans, SPAN_BATCHES);
+  const logs = batcherOf('logs', settings.logs, LOG_BATCHES);
+  const metricsParcels = (metrics: ResourceMetrics): Parcel[] => {
     try {
-      const body = serializers[format].serializeRequest(items);
-      return body && { signal, format, body };
+      const body = METRICS[exports.metrics.format].serializeRequest(metrics);
+      return body === undefined ? [] : [parcelOf('metrics', body)];
     } catch (error) {
-      // Something that an app has said and that cannot be written down must not be the end of the app.
-      sayDelivery(exports[signal].url, { kind: 'dropped', reason: (error as Error).message });
-      return undefined;
+      unwritten('metrics', error);
+      return [];
     }
   };
-  const send = <T>(signal: Signal, serializers: Serializers<T>, items: T): void => {
-    const parcel = parcelOf(signal, serializers, items);
-    if (parcel) courier.send(parcel);
-  };
-
-  const spans = new Batcher<ReadableSpan>(
-    settings.spans.maxExportBatchSize,
-    settings.spans.scheduledDelayMillis,
-    (batch) => onceResolved(batch[0]?.resource, () => send('traces', TRACES, batch)),
-  );
-  const logs = new Batcher<ReadableLogRecord>(
-    settings.logs.maxExportBatchSize,
-    settings.logs.scheduledDelayMillis,
-    (batch) => onceResolved(batch[0]?.resource, () => send('logs', LOGS, batch)),
-  );
   const { name, version } = packageJson;
   const durations = new Durations({ name, version }, settings.metrics.temporality !== 'cumulative');
   let lastMetrics: ResourceMetrics | undefined;
@@ -117,7 +117,9 @@ export function createPipeline(settings: Settings): Pipeline {
   if (exports.traces.enabled) spanProcessors.push(batchSpans(spans));
   if (exports.logs.enabled) logRecordProcessors.push(batchLogs(logs));
   if (exports.metrics.enabled) {
-    const exporter = metricExporter(settings, (metrics) => send('metrics', METRICS, metrics));
+    const exporter = metricExporter(settings, (metrics) => {
+      for (const parcel of metricsParcels(metrics)) courier.send(parcel);
+    });
     const metricProducers = [durations];
     metricReaders.push(new PeriodicExportingMetricReader({ exporter, metricProducers, ...settings.metrics }));
   }
@@ -132,15 +134,14 @@ export function createPipeline(settings: Settings): Pipeline {
       lastMetrics = (await metricReaders[0]?.collect())?.resourceMetrics;
     },
     takeUnconfirmed() {
-      const left = [spans.take(), logs.take()] as const;
       const parcels = [
         ...courier.takePending(),
-        ...(left[0].length > 0 ? [parcelOf('traces', TRACES, left[0])] : []),
-        ...(left[1].length > 0 ? [parcelOf('logs', LOGS, left[1])] : []),
-        ...(lastMetrics ? [parcelOf('metrics', METRICS, lastMetrics)] : []),
+        ...spans.take().map((body) => parcelOf('traces', body)),
+        ...logs.take().map((body) => parcelOf('logs', body)),
+        ...(lastMetrics ? metricsParcels(lastMetrics) : []),
       ];
       lastMetrics = undefined;
-      return parcels.filter((parcel) => parcel !== undefined).map(lastRequest);
+      return parcels.map(lastRequest);
     },
   };
 
@@ -164,19 +165,33 @@ function destinationOf(exports: Settings['exports']): string {
 
 const SIGNALS: Signal[] = ['traces', 'logs', 'metrics'];
 
-type Serializers<T> = Record<Format, { serializeRequest(items: T): Uint8Array | undefined }>;
+interface Serializer<T> {
+  serializeRequest(items: T): Uint8Array | undefined;
+}
 
-const TRACES: Serializers<ReadableSpan[]> = { protobuf: { serializeRequest: encodeSpans }, json: JsonTraceSerializer };
-const LOGS: Serializers<ReadableLogRecord[]> = {
-  protobuf: { serializeRequest: encodeLogRecords },
-  json: JsonLogsSerializer,
+const SPAN_BATCHES: Record<Format, () => Batch<ReadableSpan>> = {
+  protobuf: spanBatch,
+  json: () => listed(JsonTraceSerializer),
 };
-const METRICS: Serializers<ResourceMetrics> = { protobuf: ProtobufMetricsSerializer, json: JsonMetricsSerializer };
+const LOG_BATCHES: Record<Format, () => Batch<ReadableLogRecord>> = {
+  protobuf: logRecordBatch,
+  json: () => listed(JsonLogsSerializer),
+};
+const METRICS: Record<Format, Serializer<ResourceMetrics>> = {
+  protobuf: ProtobufMetricsSerializer,
+  json: JsonMetricsSerializer,
+};
 
-/** Detectors that the user chose may still be asking who we are. */
-function onceResolved(resource: Resource | undefined, then: () => void): void {
-  if (resource?.asyncAttributesPending) void resource.waitForAsyncAttributes?.().then(then, then);
-  else then();
+function listed<T>(serializer: Serializer<T[]>): Batch<T> {
+  let records: T[] = [];
+  return {
+    add: (record) => void records.push(record),
+    finish() {
+      const taken = records;
+      records = [];
+      return serializer.serializeRequest(taken);
+    },
+  };
 }
 
 function batchSpans(spans: Batcher<ReadableSpan>): SpanProcessor {

@@ -46,14 +46,22 @@ const COUNT_MAX = 128;
 export class LightTracerProvider implements TracerProvider {
   readonly #resource: Resource;
   readonly #processors: readonly SpanProcessor[];
+  readonly #tracers = new Map<string, Tracer>();
 
   constructor(resource: Resource, processors: readonly SpanProcessor[]) {
     this.#resource = resource;
     this.#processors = processors;
   }
 
+  /** One per scope: spans are grouped by the identity of their scope. */
   getTracer(name: string, version?: string, options?: TracerOptions): Tracer {
-    return new LightTracer(scopeOf(name, version, options?.schemaUrl), this.#resource, this.#processors);
+    const key = `${name}\n${version}\n${options?.schemaUrl}`;
+    let tracer = this.#tracers.get(key);
+    if (tracer === undefined) {
+      tracer = new LightTracer(scopeOf(name, version, options?.schemaUrl), this.#resource, this.#processors);
+      this.#tracers.set(key, tracer);
+    }
+    return tracer;
   }
 }
 
