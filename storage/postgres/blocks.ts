@@ -167,7 +167,7 @@ async function blocksOf(
   asked: unknown,
   version: bigint | null,
 ): Promise<Chunk> {
-  const rows = await connection.rows<BlockRow & VersionRow>(bounds[0], statement, [...bounds, asked, version]);
+  const rows = await connection.plannedRows<BlockRow & VersionRow>(bounds[0], statement, [...bounds, asked, version]);
   const blocks = rows.filter(({ block_id }) => block_id !== null);
   return {
     ...versionOf(rows),
@@ -191,7 +191,11 @@ async function idsOf(
   asked: unknown,
   version: bigint | null,
 ): Promise<Ids> {
-  const rows = await connection.rows<IdRow & FilterRow & VersionRow>(bounds[0], statement, [...bounds, asked, version]);
+  const rows = await connection.plannedRows<IdRow & FilterRow & VersionRow>(bounds[0], statement, [
+    ...bounds,
+    asked,
+    version,
+  ]);
   const ids = rows.filter(({ block_id }) => block_id !== null);
   return { ...versionOf(rows), ids, last: lastOf(ids, bounds) };
 }
@@ -210,7 +214,7 @@ function rowsOfIds<Row extends IdRow>(
   end: bigint | null,
   { ids, version }: Ids,
 ): Promise<Row[]> {
-  return connection.rows<Row>(
+  return connection.plannedRows<Row>(
     tenant,
     `SELECT ${columns} FROM block
      WHERE tenant_id = $1 AND reach = ANY ($2::smallint[]) AND block_id = ANY ($3::uuid[]) AND day = ANY ($4::date[])
@@ -239,7 +243,7 @@ export function found(connection: Connection, tenant: string, row: BlockRow): Fo
     timeMax: BigInt(`0x${id.slice(0, 16)}`),
     index: row.block_index,
     async payload() {
-      const [block] = await connection.rows<{ payload: Buffer }>(
+      const [block] = await connection.plannedRows<{ payload: Buffer }>(
         tenant,
         'SELECT payload FROM block WHERE tenant_id = $1 AND reach = $2 AND block_id = $3 AND day = $4 AND shard = $5',
         [tenant, row.reach, id, row.day, row.shard],

@@ -5,13 +5,21 @@
 import pg from 'pg';
 import { DebugError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
+import { hashText } from '../../model/hash.ts';
+import { hex64 } from '../../model/ids.ts';
 import { asDebugError, SETTING } from './errors.ts';
-import { TenantQuery } from './tenant-query.ts';
+import { SettingQuery } from './setting-query.ts';
 
 export interface Connection {
   /** Rows of one statement, from the pool for reads; where row-level security is in force, as a role that sees this tenant's alone. @throws DebugError */
   // biome-ignore lint/suspicious/noExplicitAny: a row is what its statement says
   rows<Row extends pg.QueryResultRow = any>(tenant: string, text: string, values?: unknown[]): Promise<Row[]>;
+  /**
+   * The same of a statement that each connection keeps planned: over partitions planning takes ten times as long as running. There MUST be few
+   * of them.
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  plannedRows<Row extends pg.QueryResultRow = any>(tenant: string, text: string, values: unknown[]): Promise<Row[]>;
   /** The same of what is nobody's or everybody's: upkeep, never an answer. */
   // biome-ignore lint/suspicious/noExplicitAny: as above
   rowsOfAll<Row extends pg.QueryResultRow = any>(text: string, values?: unknown[]): Promise<Row[]>;
@@ -32,6 +40,10 @@ const READS_MAX = 8;
 const WRITES_MAX = 2;
 // Reads that find no connection wait, this many at most; the next is refused.
 const WAITING_MAX = 64;
+// No such statement, one that is there already, one of which a migration has changed the result: a pooler gave the connection to another
+// server, or a table has another column now. Where that goes on, statements are planned anew each time.
+const LOST_PLANS = new Set(['26000', '42P05', '0A000']);
+const UNKNOWN_NAMES_MAX = 20;
 const CONNECT_TIMEOUT_MS = 3_000;
 const READ_TIMEOUT_MS = 10_000;
 const WRITE_TIMEOUT_MS = 15_000;
@@ -47,20 +59,53 @@ export function createConnection(url: string, log: Logger, asReader: boolean): C
   const reads = createPool(url, READS_MAX, READ_TIMEOUT_MS, log);
   const writes = createPool(url, WRITES_MAX, WRITE_TIMEOUT_MS, log);
 
-  async function read<Row extends pg.QueryResultRow>(query: TenantQuery | pg.QueryConfig): Promise<Row[]> {
+  const names = new Map<string, string>();
+  let unknownNames = 0;
+
+  async function ask<Row extends pg.QueryResultRow>(query: SettingQuery | pg.QueryConfig): Promise<Row[]> {
     if (reads.waitingCount >= WAITING_MAX) {
       throw new DebugError('UNAVAILABLE', 'too many reads wait for PostgreSQL', { retryAfterSeconds: 1 });
     }
+    return (await reads.query<Row>(query as pg.QueryConfig)).rows;
+  }
+
+  async function read<Row extends pg.QueryResultRow>(query: SettingQuery | pg.QueryConfig): Promise<Row[]> {
     try {
-      return (await reads.query<Row>(query as pg.QueryConfig)).rows;
+      return await ask<Row>(query);
     } catch (error) {
       throw asDebugError(error);
     }
   }
 
+  function queryOf(tenant: string, text: string, values: unknown[], name?: string): SettingQuery | pg.QueryConfig {
+    if (!asReader && name === undefined) return { text, values };
+    return new SettingQuery(text, values, {
+      ...(asReader && { asReaderOf: tenant }),
+      ...(name !== undefined && { name }),
+    });
+  }
+
+  function nameOf(text: string): string {
+    let name = names.get(text);
+    if (name === undefined) names.set(text, (name = `ai_debug_${hex64(hashText(text))}`));
+    return name;
+  }
+
   return {
-    rows: (tenant, text, values = []) => read(asReader ? new TenantQuery(tenant, text, values) : { text, values }),
+    rows: (tenant, text, values = []) => read(queryOf(tenant, text, values)),
     rowsOfAll: (text, values = []) => read({ text, values }),
+
+    async plannedRows<Row extends pg.QueryResultRow>(tenant: string, text: string, values: unknown[]): Promise<Row[]> {
+      if (unknownNames < UNKNOWN_NAMES_MAX) {
+        try {
+          return await ask<Row>(queryOf(tenant, text, values, nameOf(text)));
+        } catch (error) {
+          if (!LOST_PLANS.has((error as pg.DatabaseError).code ?? '')) throw asDebugError(error);
+          unknownNames++;
+        }
+      }
+      return read<Row>(queryOf(tenant, text, values));
+    },
 
     async write(text, values = []) {
       try {

@@ -11,8 +11,8 @@ import { createDatabase } from '../../test/support/postgres.ts';
 import type { Flush } from '../contract.ts';
 import { type Connection, createConnection } from './connection.ts';
 import type { RowSecurity } from './row-security.ts';
+import { READER } from './setting-query.ts';
 import { createPostgresStore } from './store.ts';
-import { READER } from './tenant-query.ts';
 
 let database: Awaited<ReturnType<typeof createDatabase>>;
 let admin: pg.Client;

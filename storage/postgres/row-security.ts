@@ -9,7 +9,7 @@ import type { Logger } from '../../base/log.ts';
 import { SCHEMA } from './connection.ts';
 import { SETTING } from './errors.ts';
 import { takeTurns } from './migrate.ts';
-import { READER } from './tenant-query.ts';
+import { READER } from './setting-query.ts';
 
 /** `auto`: where the role can be had; `on`: or there is no start; `off`: statements alone keep tenants apart. */
 export type RowSecurity = 'auto' | 'on' | 'off';
