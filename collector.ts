@@ -123,7 +123,7 @@ export function createCollector(config: Config, shared: Shared): Collector {
     segmentBytes: Math.min(SEGMENT_BYTES, Math.ceil(config.journalBytesMax / JOURNAL_SEGMENTS_MIN)),
     ...shared,
   });
-  const isBehind = () => journal.stats().unreadBytes > BEHIND_BYTES;
+  const isBehind = () => journal.unreadBytes > BEHIND_BYTES;
   const pipeline = createPipeline({
     journal,
     sink: sinkOf(tiers, warm),

@@ -177,6 +177,16 @@ export function max(a: bigint, b: bigint): bigint {
   return a > b ? a : b;
 }
 
+/** Of entries on disk behind a position. Positions have gaps, so that their distance says nothing. */
+export function bytesBehind(segments: readonly Segment[], position: bigint): number {
+  let bytes = 0;
+  for (const segment of segments) {
+    const behind = Number(position - segment.base);
+    bytes += Math.max(0, segment.size - Math.max(SEGMENT_HEADER_BYTES, behind));
+  }
+  return bytes;
+}
+
 export function endOf(segment: Segment): bigint {
   return segment.base + BigInt(segment.size);
 }

@@ -23,6 +23,7 @@ import type { RequestIndex } from '../otlp/walk.ts';
 import { lockFile } from './directory-lock.ts';
 import { Backlog, memoryBytesOf } from './journal-backlog.ts';
 import {
+  bytesBehind,
   createSegment,
   endOf,
   type JournalPoint,
@@ -75,6 +76,8 @@ export interface Journal extends Part {
    * @returns `position`
    */
   seek(position: bigint): Promise<bigint>;
+  /** Of entries not yet taken; cheap to ask, as the stats are not. */
+  readonly unreadBytes: number;
   stats(): JournalStats;
 }
 
@@ -188,6 +191,10 @@ class SegmentedJournal implements Journal {
     this.#line = await renameLine(this.#options.directory);
   }
 
+  get unreadBytes(): number {
+    return bytesBehind(this.#segments, this.#read);
+  }
+
   stats(): JournalStats {
     const { oldest, entries } = this.#backlog;
     const { bytesMax, clock } = this.#options;
@@ -195,7 +202,7 @@ class SegmentedJournal implements Journal {
       durable: this.#durable,
       bytes: this.#heldBytes,
       bytesMax,
-      unreadBytes: this.#bytesBehind(this.#read),
+      unreadBytes: this.unreadBytes,
       entries,
       lagSeconds: oldest === null ? 0 : Math.max(0, Number(clock.nowNanos() - oldest) / 1e9),
       segments: this.#segments.length,
@@ -514,18 +521,8 @@ class SegmentedJournal implements Journal {
   }
 
   #account(): void {
-    this.#heldBytes = this.#bytesBehind(this.#released);
+    this.#heldBytes = bytesBehind(this.#segments, this.#released);
     this.#backlog.release(this.#released);
-  }
-
-  /** Of entries on disk behind a position. Positions have gaps, so that their distance says nothing. */
-  #bytesBehind(position: bigint): number {
-    let bytes = 0;
-    for (const segment of this.#segments) {
-      const behind = Number(position - segment.base);
-      bytes += Math.max(0, segment.size - Math.max(SEGMENT_HEADER_BYTES, behind));
-    }
-    return bytes;
   }
 
   // ── start and stop ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -26,7 +26,7 @@ export function createTurns(bytesATurn: () => number): Turns {
       resolve();
     }
     waiting.splice(0, count);
-    if (waiting.length > 0 || room < 0) beginNext();
+    if (waiting.length > 0) beginNext();
   }
 
   function spend(bytes: number): void {
@@ -47,6 +47,7 @@ export function createTurns(bytesATurn: () => number): Turns {
         spend(bytes);
         return undefined;
       }
+      beginNext();
       return new Promise((resolve) => waiting.push({ bytes, resolve }));
     },
   };
