@@ -141,8 +141,8 @@ export async function derive(tenant: string, arrivals: readonly Arrival[], setti
       if (type === SNAPSHOT) snapshots = true;
       if (type !== METRIC) minutes.count(at, template);
       correlations.note(at);
-      blocks.add(dayOf(words[at + TIME_HIGH]!, words[at + TIME_LOW]!), row, template);
-      if (blocks.pauses(settings.isBehind?.() ? BEHIND_TURN_BLOCKS : 1)) await nextTurn();
+      const filled = blocks.add(dayOf(words[at + TIME_HIGH]!, words[at + TIME_LOW]!), row, template);
+      if (filled && blocks.pauses(settings.isBehind?.() ? BEHIND_TURN_BLOCKS : 1)) await nextTurn();
     }
   }
   const built = await blocks.finish();
@@ -248,15 +248,17 @@ class BlocksByDay {
     for (const builder of this.#open.values()) builder.begin(records, receivedAt);
   }
 
-  add(day: string, row: number, template: string | null): void {
+  /** @returns whether a block has become full */
+  add(day: string, row: number, template: string | null): boolean {
     if (this.#builder === undefined || day !== this.#day) {
       this.#day = day;
       this.#builder = this.#open.get(day) ?? this.#opened(day);
     }
     this.#builder.add(row, template);
-    if (!this.#builder.full && this.#builder.payloadBytes < BLOCK_PAYLOAD_BYTES) return;
+    if (!this.#builder.full && this.#builder.payloadBytes < BLOCK_PAYLOAD_BYTES) return false;
     this.#close(day, this.#builder);
     this.#full++;
+    return true;
   }
 
   finish(): Promise<Block[]> {

@@ -31,6 +31,31 @@ test('what was appended before the barrier is committed behind it', async () => 
   });
 });
 
+test('an answer has two turns of the loop to leave before what it acknowledges is derived', async () => {
+  const store = fakeStore();
+  let turns = 0;
+  let derivedAfter = -1;
+  const derived = () => {
+    derivedAfter = turns;
+  };
+  await running(
+    store.sink,
+    async (journal, pipeline) => {
+      await append(journal, 'first'); // the pipeline waits for the next one now
+      await pipeline.settled(1000);
+      await append(journal, 'a');
+      const count = () => {
+        turns++;
+        if (turns < 10) setImmediate(count);
+      };
+      setImmediate(count);
+      await pipeline.settled(1000);
+    },
+    derived,
+  );
+  expect(derivedAfter).toBeGreaterThanOrEqual(1);
+});
+
 test('a store that is away keeps nobody waiting: the journal keeps what comes, and it is stored once when the store is back', async () => {
   const store = fakeStore();
   store.away = true;
@@ -187,11 +212,13 @@ function fakeStore() {
 async function running(
   sink: Sink,
   work: (journal: Journal, pipeline: ReturnType<typeof createPipeline>) => Promise<void>,
+  derived = () => {},
 ) {
   const shared = { clock: systemClock(), log: createLogger('silent'), meter: createMeter() };
   const journal = createJournal({ directory, bytesMax: 1 << 20, segmentBytes: 1 << 16, ...shared });
   const recent = new RecentIds(1000);
   const templateOf = (message: string) => {
+    derived();
     if (message === POISON) throw new Error('a mistake of ours');
     return { id: message, text: message };
   };

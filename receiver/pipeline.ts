@@ -16,6 +16,7 @@ import type { Journal, JournalEntry } from './journal.ts';
 import { KnownRecords, type KnownStore, StoredMeanwhile } from './known-records.ts';
 import type { SetAside } from './quarantine.ts';
 import type { RecentIds } from './recent-ids.ts';
+import { answersSent } from './turns.ts';
 
 /** What the pipeline needs of a store. */
 export interface Sink extends KnownStore {
@@ -93,6 +94,7 @@ export function createPipeline(settings: PipelineSettings): Pipeline {
       const entries = await persist('read the journal', () => journal.take(FLUSH_BYTES_MAX, stopping.signal));
       if (entries.length === 0) continue;
       const startMs = clock.monotonicMs();
+      if (!settings.isBehind?.()) await answersSent();
       // Where the store was away at the start, the journal may hand out what it has: the ledger knows.
       const waiting = entries.filter(({ position }) => position > committed);
       for (const run of tenantRuns(waiting)) {
