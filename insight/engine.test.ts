@@ -308,6 +308,38 @@ describe('after a resolve', () => {
     expect((await afterResolve()).state).toBe('regressed');
   });
 
+  test('what is open and quiet is told apart too, without being resolved; what goes on is left alone', async () => {
+    const { generate } = engine();
+    const since = async () => {
+      const all = await store.insights(tenant, { limit: 100 });
+      const { state, evidence } = all.find(({ fingerprint }) => fingerprint.startsWith('repeated-error'))!;
+      return { state, since: evidence.numbers.since_last_seen };
+    };
+    runs(5, 0, true);
+    await generate({ tenant });
+    nowMs = 600_000;
+    runs(5, 550_000);
+    await generate({ tenant, start: at(300_000), end: at(nowMs) });
+    expect((await since()).since).toBeUndefined();
+
+    nowMs = 1_000_000;
+    runs(5, 950_000, false, 'GET /other');
+    await generate({ tenant, start: at(700_000), end: at(nowMs) });
+    expect(await since()).toMatchObject({ state: 'open', since: { verdict: 'not_exercised' } });
+
+    heard = [];
+    nowMs = 1_100_000;
+    runs(4, 1_050_000);
+    await generate({ tenant, start: at(1_000_000), end: at(nowMs) });
+    expect(await since()).toMatchObject({ state: 'open', since: { verdict: 'fixed', clean_runs: 4 } });
+    expect(heard.map(({ change }) => change)).toContain('updated');
+
+    runs(5, 1_150_000, true);
+    nowMs = 1_200_000;
+    await generate({ tenant, start: at(1_100_000), end: at(nowMs) });
+    expect(await since()).toEqual({ state: 'open', since: undefined });
+  });
+
   test('looking at one component or correlation proves nothing', async () => {
     const { generate } = engine();
     runs(5, 0, true);

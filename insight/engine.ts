@@ -11,7 +11,7 @@ import type { Logger } from '../base/log.ts';
 import type { Meter } from '../base/meter.ts';
 import type { ComponentRef } from '../model/block.ts';
 import type { DebugEvent } from '../model/event.ts';
-import type { Insight, InsightState, InsightType } from '../model/insight.ts';
+import { type Insight, type InsightState, type InsightType, QUIET_NANOS, sinceOf } from '../model/insight.ts';
 import { formatNanos } from '../model/time.ts';
 import { alertChange, type InsightChangeKind } from './alerting/alert-change.ts';
 import { watchRules } from './alerting/watch.ts';
@@ -22,7 +22,7 @@ import { type ErrorExplanation, explainError } from './explain.ts';
 import { type Finding, familyOf, fingerprintOf, insightId, mergeInsight, toInsight } from './finding.ts';
 import { readCorrelation, readWindow, withHistory } from './read-window.ts';
 import type { Reader, Scope } from './reader.ts';
-import { afterResolve, contextOf, verdictOf, withAfterResolve } from './resolutions.ts';
+import { contextOf, whatRanSince, withSince } from './resolutions.ts';
 import { STANDARD_ANALYZERS } from './standard.ts';
 import { suggestionsFor } from './suggestions.ts';
 import { componentKey, createWindow, type Window } from './window.ts';
@@ -65,10 +65,10 @@ export interface InsightStore {
     id: string,
     change: (current: Insight | null) => Insight | null,
   ): Promise<Insight | null>;
-  /** Newest `last_seen` first. */
+  /** Newest `last_seen` first. @param query its `end` is of `last_seen`, nanoseconds */
   insights(
     tenant: string,
-    query: { insight_type?: InsightType; states?: readonly InsightState[]; limit: number },
+    query: { insight_type?: InsightType; states?: readonly InsightState[]; end?: bigint; limit: number },
   ): Promise<Insight[]>;
   /**
    * Takes a name for so long, or prolongs it; false while another holder has it. Absent: no other process writes. A holder that outlives
@@ -106,7 +106,7 @@ export function createInsightEngine(options: InsightEngineOptions): InsightEngin
     const findings = await analyze(window, (analyzer) => analyzer.needs.every((need) => !failed.has(need)));
     const about = findings.filter((finding) => touches(finding, scope));
     const stored = await store(scope.tenant, about, now, window);
-    await verifyResolved(window);
+    await verify(window);
     return stored;
   }
 
@@ -124,20 +124,24 @@ export function createInsightEngine(options: InsightEngineOptions): InsightEngin
     }
   }
 
-  /** What ran again since it was resolved and did not fail is fixed. Only where all that happened was looked at. */
-  async function verifyResolved(window: Window): Promise<void> {
+  /** What ran again, since it was resolved or last seen, and did not fail is fixed. Only where all that happened was looked at. */
+  async function verify(window: Window): Promise<void> {
     const { tenant, correlation_id, operation_id, component_id, component_type } = window.scope;
     if (correlation_id ?? operation_id ?? component_id ?? component_type) return;
     const until = formatNanos(window.asOf);
-    for (const resolved of await insights.insights(tenant, { states: ['resolved'], limit: VERIFIED_MAX })) {
-      if (afterResolve(resolved, window, until) === null) continue;
+    const [resolved, quiet] = await Promise.all([
+      insights.insights(tenant, { states: ['resolved'], limit: VERIFIED_MAX }),
+      insights.insights(tenant, { states: ['open', 'regressed'], end: window.asOf - QUIET_NANOS, limit: VERIFIED_MAX }),
+    ]);
+    for (const known of [...resolved, ...quiet]) {
+      if (whatRanSince(known, window, until) === null) continue;
       let isNews = false;
       const updated_at = formatNanos(clock.nowNanos());
-      const stored = await insights.changeInsight(tenant, resolved.id, (current) => {
-        const after = current && afterResolve(current, window, until);
-        if (!current || !after) return null;
-        isNews = after.verdict !== verdictOf(current);
-        return { ...withAfterResolve(current, after), ...(isNews && { updated_at }) };
+      const stored = await insights.changeInsight(tenant, known.id, (current) => {
+        const since = current && whatRanSince(current, window, until);
+        if (!current || !since) return null;
+        isNews = since.verdict !== sinceOf(current)?.verdict;
+        return { ...withSince(current, since), ...(isNews && { updated_at }) };
       });
       if (isNews && stored !== null) publish?.({ kind: 'insight', tenant, change: 'updated', insight: stored });
     }
@@ -303,7 +307,7 @@ const ANALYZER_MS = 1000;
 const ASKED_MS = 10_000;
 const KNOWN_MAX = 500;
 const REPORTED_MAX = 2000;
-// The newest; what was resolved before so many others was looked at long enough.
+// The newest; what was resolved or fell silent before so many others was looked at long enough.
 const VERIFIED_MAX = 100;
 
 function withContext(finding: Finding, window: Window): Finding {

@@ -1,27 +1,17 @@
 /**
- * Whether what was resolved is fixed, or only has not run again: an error that does not recur because nobody calls the code says nothing.
- * When a finding is kept, what was being done when it was seen is kept with it (its context). After a resolve, each window is searched for
+ * Whether what was resolved, or what has not been seen for a while, is gone, or only has not run again: an error that does not recur because
+ * nobody calls the code says nothing.
+ * When a finding is kept, what was being done when it was seen is kept with it (its context). From then on each window is searched for
  * that context: as often as it ran without the finding, it ran clean. It is fixed once the clean runs would be chance in fewer than one
  * of twenty cases, if it still failed as often as before (for one that failed always, three runs; for one in ten, 29).
  */
 import type { DebugEvent } from '../model/event.ts';
-import type { Insight } from '../model/insight.ts';
+import { goesOn, type Insight, type Since, sinceOf } from '../model/insight.ts';
 import type { Json, JsonObject } from '../model/json.ts';
 import { isJsonObject } from '../model/json.ts';
 import { isError, stepOf } from './event-facts.ts';
 import type { Finding } from './finding.ts';
 import { type Correlation, componentKey, type Window } from './window.ts';
-
-export type Verdict = 'not_exercised' | 'too_few_runs' | 'fixed';
-
-/** What stands under `after_resolve` among the numbers of a resolved insight. */
-export interface AfterResolve {
-  verdict: Verdict;
-  clean_runs: number;
-  runs_needed: number;
-  /** Up to when it was looked: RFC 3339. */
-  checked_until: string;
-}
 
 /** Under `context` among the numbers of an insight: what ran when it was found, as `service/api POST /orders`. */
 export interface Context extends JsonObject {
@@ -55,30 +45,32 @@ function stepAround(event: DebugEvent, { events, traces }: Correlation): DebugEv
 }
 
 /**
- * What is known of a resolved insight after another window in which its finding did not come again.
- * @returns null when that is nothing new: it is fixed already, was looked at until then, or its context is not known
+ * What is known of an insight after another window in which its finding did not come again: since it was resolved, or where it is open and
+ * quiet, since it was last seen.
+ * @returns null when that is nothing new: it is fixed already, was looked at until then, still goes on, or its context is not known
  */
-export function afterResolve(insight: Insight, window: Window, until: string): AfterResolve | null {
+export function whatRanSince(insight: Insight, window: Window, until: string): Since | null {
   const context = contextIn(insight.evidence.numbers.context);
-  if (insight.state !== 'resolved' || insight.resolved_at === null || context === null) return null;
-  const known = knownIn(insight.evidence.numbers.after_resolve);
-  const isOfThisResolve = known !== null && known.checked_until >= insight.resolved_at;
-  if (isOfThisResolve && (known.verdict === 'fixed' || known.checked_until >= until)) return null;
-  const from = isOfThisResolve ? known.checked_until : insight.resolved_at;
+  const beginning = insight.state === 'resolved' ? insight.resolved_at : insight.last_seen;
+  if (context === null || beginning === null || (insight.state !== 'resolved' && goesOn(insight, until))) return null;
+  const known = sinceOf(insight);
+  const isOfThis = known !== null && known.checked_until >= beginning;
+  if (isOfThis && (known.verdict === 'fixed' || known.checked_until >= until)) return null;
+  const from = isOfThis ? known.checked_until : beginning;
   if (from >= until) return null;
-  const clean = (isOfThisResolve ? known.clean_runs : 0) + runsIn(window, context.steps, from, until);
+  const more = runsIn(window, context.steps, from, until);
+  // Of a quiet one nobody asked: it is written when there is something to say, not every minute.
+  if (isOfThis && more === 0 && insight.state !== 'resolved') return null;
+  const clean = (isOfThis ? known.clean_runs : 0) + more;
   const needed = runsNeeded(context);
   const verdict = clean === 0 ? 'not_exercised' : clean < needed ? 'too_few_runs' : 'fixed';
   return { verdict, clean_runs: clean, runs_needed: needed, checked_until: until };
 }
 
-export function withAfterResolve(insight: Insight, after: AfterResolve): Insight {
-  const numbers = { ...insight.evidence.numbers, after_resolve: { ...after } };
+export function withSince(insight: Insight, since: Since): Insight {
+  const key = insight.state === 'resolved' ? 'after_resolve' : 'since_last_seen';
+  const numbers = { ...insight.evidence.numbers, [key]: { ...since } };
   return { ...insight, evidence: { ...insight.evidence, numbers } };
-}
-
-export function verdictOf(insight: Insight): Verdict | null {
-  return knownIn(insight.evidence.numbers.after_resolve)?.verdict ?? null;
 }
 
 const STEPS_MAX = 10;
@@ -132,8 +124,4 @@ function nameOf(event: DebugEvent): string {
 
 function contextIn(value: Json | undefined): Context | null {
   return isJsonObject(value) && Array.isArray(value.steps) ? (value as Context) : null;
-}
-
-function knownIn(value: Json | undefined): AfterResolve | null {
-  return isJsonObject(value) && typeof value.checked_until === 'string' ? (value as unknown as AfterResolve) : null;
 }

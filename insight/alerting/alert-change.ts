@@ -1,5 +1,5 @@
 /** What became of an insight, and so whether somebody is to be told: when it is new, is back, is graver, or begins again after a pause. */
-import { type Insight, SEVERITIES } from '../../model/insight.ts';
+import { type Insight, QUIET_NANOS, SEVERITIES } from '../../model/insight.ts';
 import { parseNanos } from '../../model/time.ts';
 
 /** `updated` alone is no news: it goes on. */
@@ -13,9 +13,7 @@ export function alertChange(before: Insight | null, after: Insight): InsightChan
   if (before === null || before.expires_at <= after.generated_at) return 'opened';
   if (before.state === 'resolved' && after.state === 'regressed') return 'regressed';
   if (SEVERITIES.indexOf(after.severity) > SEVERITIES.indexOf(before.severity)) return 'worsened';
+  // Whoever was told of it has it on the list of active alerts meanwhile.
   const quiet = (parseNanos(after.last_seen) ?? 0n) - (parseNanos(before.last_seen) ?? 0n);
-  return quiet >= COOLDOWN_NANOS ? 'recurred' : 'updated';
+  return quiet >= QUIET_NANOS ? 'recurred' : 'updated';
 }
-
-// The seed's quarter of an hour. Whoever was told of it has it on the list of active alerts meanwhile.
-const COOLDOWN_NANOS = 15n * 60n * 1_000_000_000n;

@@ -1,7 +1,7 @@
 /** What moved since an agent asked last: some tens of tokens when nothing did. */
 import { coverageWords, type Draft, type NextCall } from '../budget.ts';
 import type { Facts } from './facts.ts';
-import { gravestFirst, insightItem } from './say.ts';
+import { gravestFirst, insightItem, pressingFirst } from './say.ts';
 
 export interface ChangesInput {
   since?: string | undefined;
@@ -9,7 +9,7 @@ export interface ChangesInput {
 
 export async function draftChanges(facts: Facts, tenant: string, { since }: ChangesInput): Promise<Draft> {
   const { data, meta } = await facts.changes(tenant, { since });
-  const opened = data.opened.toSorted(gravestFirst);
+  const opened = data.opened.toSorted(pressingFirst(meta.as_of));
   const changed = data.changed.toSorted(gravestFirst);
   const kinds = [
     ...(opened.length > 0 ? [`${opened.length} ${since === undefined ? 'open' : 'opened'}`] : []),

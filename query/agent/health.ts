@@ -5,7 +5,17 @@ import type { ErrorPattern } from '../patterns.ts';
 import type { Facts } from './facts.ts';
 import { findComponent } from './names.ts';
 import { rawCost } from './raw.ts';
-import { clockTime, componentName, gravestFirst, healthWords, insightItem, listed, millis, plural } from './say.ts';
+import {
+  clockTime,
+  componentName,
+  healthWords,
+  insightItem,
+  listed,
+  millis,
+  openCount,
+  plural,
+  pressingFirst,
+} from './say.ts';
 import { notKnown } from './unknown.ts';
 
 export interface HealthInput extends TimeRangeInput {
@@ -25,18 +35,21 @@ async function ofSystem(facts: Facts, tenant: string, range: TimeRangeInput): Pr
   ]);
   const { by_component, total_events, time_range } = health.data;
   const { as_of } = health.meta;
-  const open = insights.data.filter(({ state }) => state !== 'ignored').sort(gravestFirst);
+  const open = insights.data.filter(({ state }) => state !== 'ignored').sort(pressingFirst(as_of));
   const ill = by_component.filter(({ status }) => status !== 'healthy');
   const name = (each: (typeof by_component)[number]) => componentName(each.component_type, each.component_id);
   const worst = ill.map((each) => `${name(each)} is ${healthWords(each)}`);
-  const alarming = open.filter(({ severity }) => severity !== 'info').length;
+  const alarming = openCount(
+    open.filter(({ severity }) => severity !== 'info'),
+    as_of,
+  );
   const since = `since ${clockTime(time_range.start, as_of)}`;
   const answer =
     total_events === 0
       ? `Nothing is known: no events ${since}.`
       : ill.length === 0
-        ? `All ${plural(by_component.length, 'component')} are healthy ${since}; ${plural(alarming, 'open insight')} to look at.`
-        : `${ill.length} of ${plural(by_component.length, 'component')} not healthy ${since}: ${listed(worst, 2)}. ${plural(alarming, 'open insight')} to look at.`;
+        ? `All ${plural(by_component.length, 'component')} are healthy ${since}; ${alarming}.`
+        : `${ill.length} of ${plural(by_component.length, 'component')} not healthy ${since}: ${listed(worst, 2)}. ${alarming}.`;
   const next: NextCall[] = [];
   if (open[0] !== undefined) next.push({ tool: 'explain', arguments: { id: open[0].id } });
   if (ill[0] !== undefined) next.push({ tool: 'health', arguments: { component: ill[0].component_id } });
@@ -71,7 +84,7 @@ async function ofComponent(facts: Facts, tenant: string, text: string, range: Ti
   ]);
   const { data, meta } = health;
   const { p50_ms, p95_ms, sample_count } = performance.data;
-  const insights = data.insights.toSorted(gravestFirst);
+  const insights = data.insights.toSorted(pressingFirst(meta.as_of));
   const own = patterns.data.filter(({ components }) =>
     components.some(({ type, id }) => type === component_type && id === component_id),
   );
@@ -80,7 +93,7 @@ async function ofComponent(facts: Facts, tenant: string, text: string, range: Ti
     ...(p50_ms !== null && p95_ms !== null
       ? [`Half of ${plural(sample_count, 'span')} took ${millis(p50_ms)}, 5% over ${millis(p95_ms)}.`]
       : []),
-    ...(insights.length > 0 ? [`${plural(insights.length, 'open insight')}.`] : []),
+    ...(insights.length > 0 ? [`${openCount(insights, meta.as_of)}.`] : []),
   ];
   const next: NextCall[] = [];
   if (insights[0] !== undefined) next.push({ tool: 'explain', arguments: { id: insights[0].id } });

@@ -1,7 +1,8 @@
 /** How drafts say things: few tokens, nothing lost that a next call needs, text of telemetry quoted. */
 import type { ComponentRef } from '../../model/block.ts';
-import type { Insight, Suggestion } from '../../model/insight.ts';
+import { type Evidence, goesOn, type Insight, type Suggestion, sinceOf } from '../../model/insight.ts';
 import type { JsonObject } from '../../model/json.ts';
+import { parseNanos } from '../../model/time.ts';
 import { type DraftItem, nameOf, quote } from '../budget.ts';
 import type { Health } from '../health.ts';
 import type { ChainLink, InsightBrief } from '../insights.ts';
@@ -48,10 +49,11 @@ export function insightItem(insight: InsightBrief, asOf: string): DraftItem {
   const { id, severity, insight_type, title, summary, state, confidence_score, last_seen } = insight;
   const core = { id, severity, type: insight_type, ...(state !== 'open' && { state }) };
   const last = clockTime(last_seen, asOf);
+  const quiet = goesOn(insight, asOf) ? {} : { not_seen_for: ago(last_seen, asOf) };
   return {
     forms: [
-      { ...core, summary: quote(summary, 500), confidence: round(confidence_score), last },
-      { ...core, summary: quote(title, 100) },
+      { ...core, summary: quote(summary, 500), confidence: round(confidence_score), last, ...quiet },
+      { ...core, ...quiet, summary: quote(title, 100) },
     ],
   };
 }
@@ -76,6 +78,40 @@ export function attributesOf(data: JsonObject, max = 8): JsonObject | undefined 
     .slice(0, max)
     .map(([key, value]) => [nameOf(key), typeof value === 'string' ? quote(value, 100) : value]);
   return shown.length === 0 ? undefined : Object.fromEntries(shown);
+}
+
+/** What goes on now before what has not been seen for a while, and of each the gravest first. @param asOf RFC 3339 */
+export function pressingFirst(asOf: string): typeof gravestFirst {
+  return (a, b) => Number(goesOn(b, asOf)) - Number(goesOn(a, asOf)) || gravestFirst(a, b);
+}
+
+/** How many of some insights are open, and which of them have not been seen for a while. */
+export function openCount(insights: readonly Pick<Insight, 'last_seen'>[], asOf: string): string {
+  const quiet = insights.filter((insight) => !goesOn(insight, asOf)).length;
+  return `${plural(insights.length, 'open insight')}${quiet === 0 ? '' : `, ${quiet === insights.length ? 'none' : `${insights.length - quiet}`} of them seen in the last 15 minutes`}`;
+}
+
+/** Whether it is gone or has only not been tried, where that is known; empty where it goes on. */
+export function sinceWords(evidence: Evidence, asOf: string): string {
+  const resolved = sinceOf({ state: 'resolved', evidence });
+  const since = resolved ?? sinceOf({ state: 'open', evidence });
+  if (since === null) return '';
+  const { verdict, clean_runs, runs_needed, checked_until } = since;
+  const from = resolved === null ? 'it was last seen' : 'it was resolved';
+  const until = clockTime(checked_until, asOf);
+  if (verdict === 'not_exercised')
+    return ` Since ${from} nothing of what failed has run again, up to ${until}: that it is not seen proves nothing.`;
+  const ran = ` Since ${from} the same steps ran ${plural(clean_runs, 'time')} without it, up to ${until}`;
+  return verdict === 'fixed' ? `${ran}: it looks fixed.` : `${ran}; ${runs_needed} would tell.`;
+}
+
+function ago(time: string, asOf: string): string {
+  const minutes = Number(((parseNanos(asOf) ?? 0n) - (parseNanos(time) ?? 0n)) / 60_000_000_000n);
+  return minutes < 120
+    ? `${minutes}m`
+    : minutes < 2880
+      ? `${Math.floor(minutes / 60)}h`
+      : `${Math.floor(minutes / 1440)}d`;
 }
 
 /** The gravest first, among equals the surest, then the newest. */

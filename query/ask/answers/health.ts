@@ -1,18 +1,21 @@
 /** How is it going: of each component that was named, or of everything with the worst first. */
 import type { ComponentRef } from '../../../model/block.ts';
+import { goesOn } from '../../../model/insight.ts';
 import { patternItem } from '../../agent/health.ts';
 import { rawCost } from '../../agent/raw.ts';
 import {
   clockTime,
   componentName,
-  gravestFirst,
   healthWords,
   insightItem,
   listed,
+  openCount,
   plural,
+  pressingFirst,
   refName,
 } from '../../agent/say.ts';
 import { quote } from '../../budget.ts';
+import type { InsightBrief } from '../../insights.ts';
 import {
   type Answerer,
   type Asking,
@@ -54,7 +57,7 @@ async function ofComponent(asking: Asking, ref: ComponentRef): Promise<Reply> {
   const { data, meta } = health;
   const own = patterns.data.filter(({ components }) => isOf(components, ref));
   const [most] = own;
-  const insights = data.insights.toSorted(gravestFirst);
+  const insights = data.insights.toSorted(pressingFirst(meta.as_of));
   const newest = errors.data[0]?.id;
   const last = errors.data[0]?.timestamp;
   const sentences = [
@@ -63,7 +66,7 @@ async function ofComponent(asking: Asking, ref: ComponentRef): Promise<Reply> {
       ? []
       : [say(`Most of them, ${most.count}: ${quote(most.template ?? 'without a word', 200)}.`, most.example_event_id)]),
     ...(last === undefined ? [] : [say(`The last error was at ${clockTime(last, meta.as_of)}.`, newest)]),
-    ...(insights[0] === undefined ? [] : [say(openWords(insights.length, insights[0].title), insights[0].id)]),
+    ...(insights[0] === undefined ? [] : [say(openWords(insights, meta.as_of), insights[0].id)]),
     ...(held.note === null ? [] : [say(held.note)]),
   ];
   return {
@@ -102,7 +105,7 @@ async function ofEverything(asking: Asking): Promise<Reply> {
   const ill = all.filter(({ status }) => status !== 'healthy');
   const open = insights.data
     .filter(({ state, severity }) => state !== 'ignored' && severity !== 'info')
-    .sort(gravestFirst);
+    .sort(pressingFirst(as_of));
   const words = (each: (typeof all)[number]) =>
     `${componentName(each.component_type, each.component_id)} is ${healthWords(each)}`;
   const sentences = [
@@ -112,7 +115,7 @@ async function ofEverything(asking: Asking): Promise<Reply> {
         : `${listed(ill.map(words), 3)}; ${ill.length} of ${plural(all.length, kind)} not healthy ${held.words}.`,
       errors.data[0]?.id,
     ),
-    ...(open[0] === undefined ? [] : [say(openWords(open.length, open[0].title), open[0].id)]),
+    ...(open[0] === undefined ? [] : [say(openWords(open, as_of), open[0].id)]),
     ...(held.note === null ? [] : [say(held.note)]),
   ];
   return {
@@ -140,10 +143,11 @@ async function ofEverything(asking: Asking): Promise<Reply> {
   };
 }
 
-function openWords(count: number, gravest: string): string {
-  return count === 1
-    ? `Open insight: ${quote(gravest, 200)}.`
-    : `${count} open insights, the gravest: ${quote(gravest, 200)}.`;
+function openWords(insights: readonly InsightBrief[], asOf: string): string {
+  const { title, last_seen } = insights[0]!;
+  if (insights.length > 1) return `${openCount(insights, asOf)}; first to look at: ${quote(title, 200)}.`;
+  const last = goesOn(insights[0]!, asOf) ? '' : `, not seen since ${clockTime(last_seen, asOf)}`;
+  return `Open insight${last}: ${quote(title, 200)}.`;
 }
 
 async function suggestionsOf({ facts, tenant }: Asking, insight: string) {

@@ -1,5 +1,5 @@
 /** What will fail next: what the engine predicts, and which errors are rising. */
-import { clockTime, gravestFirst, insightItem, listed, plural, refName } from '../../agent/say.ts';
+import { clockTime, insightItem, listed, plural, pressingFirst, refName } from '../../agent/say.ts';
 import { quote } from '../../budget.ts';
 import { type Answerer, heldTime, isOf, nothingOf, say, whichOf } from '../reply.ts';
 
@@ -19,7 +19,7 @@ export const prediction: Answerer = async (asking) => {
     facts.errorPatterns(tenant, { ...held.range, limit: 100 }),
   ]);
   const { as_of } = predicted.meta;
-  const open = predicted.data.filter(({ state }) => state !== 'ignored').sort(gravestFirst);
+  const open = predicted.data.filter(({ state }) => state !== 'ignored').sort(pressingFirst(as_of));
   const rising = patterns.data.filter(
     ({ trend, components }) => trend === 'rising' && (ref === undefined || isOf(components, ref)),
   );

@@ -1,7 +1,7 @@
 /** What is slow: by the durations of spans, the slowest component or the slowest step first. */
 import type { ComponentRef } from '../../../model/block.ts';
 import type { DebugEvent } from '../../../model/event.ts';
-import { gravestFirst, insightItem, millis, plural, refName } from '../../agent/say.ts';
+import { insightItem, millis, plural, pressingFirst, refName } from '../../agent/say.ts';
 import { nameOf, quote } from '../../budget.ts';
 import type { Performance } from '../../health.ts';
 import type { SpanNodeView } from '../../traces.ts';
@@ -59,7 +59,7 @@ async function ofComponents(
   const worst = slowestStep(spans);
   const inside =
     worst?.slowest.trace_id == null ? null : await mostOf(asking, worst.slowest.trace_id, worst.slowest.id);
-  const insights = slowest.insights.toSorted(gravestFirst);
+  const insights = slowest.insights.toSorted(pressingFirst(metas[0]!.as_of));
   const sentences = [
     say(
       `${refName(ref)} ${named.length === 1 ? 'takes' : 'is the slowest:'} ${millis(slowest.p50_ms!)} at the median, ${millis(slowest.p95_ms!)} at p95, ${millis(slowest.p99_ms!)} at p99 over ${plural(slowest.sample_count, 'span')} ${held.words}.`,
