@@ -12,6 +12,7 @@ import { compileLinear } from './base/linear-pattern.ts';
 import type { Listening } from './base/listen.ts';
 import type { Logger } from './base/log.ts';
 import type { Meter } from './base/meter.ts';
+import { createBackgroundPause } from './base/pause.ts';
 import { createTls, type Tls } from './base/tls.ts';
 import { createTokens, requireScope } from './base/tokens.ts';
 import { VERSION } from './base/version.ts';
@@ -20,6 +21,7 @@ import { apiTokensOf, archivePath, type Config, invariantsOf } from './config.ts
 import { invariantAnalyzer } from './insight/analyzers/invariant.ts';
 import { createInsightEngine } from './insight/engine.ts';
 import { parseInvariants } from './insight/invariants.ts';
+import type { Reader } from './insight/reader.ts';
 import { findRootCauses } from './insight/root-cause/find.ts';
 import { STANDARD_ANALYZERS, WITHOUT_ANOMALIES } from './insight/standard.ts';
 import { createTenantTemplates } from './insight/templates.ts';
@@ -144,16 +146,23 @@ export function createCollector(config: Config, shared: Shared): Collector {
     },
     ...shared,
   });
+  let requestsUnderWay = () => 0;
   const settled = async () => ({ pending: await pipeline.settled(BARRIER_MS) });
 
+  const inBackground = () => createBackgroundPause(() => requestsUnderWay() > 0);
+  const reader: Reader = {
+    events: (selection) => tiers.reader.events(selection),
+    snapshots: wholeSnapshots(warm.snapshots),
+    templateMinutes: warm.templateMinutes,
+    componentMinutes: warm.componentMinutes,
+    componentSums: warm.componentSums,
+    templates: warm.templates,
+  };
   const engine = createInsightEngine({
-    reader: {
-      events: tiers.reader.events,
-      snapshots: wholeSnapshots(warm.snapshots),
-      templateMinutes: warm.templateMinutes,
-      componentMinutes: warm.componentMinutes,
-      componentSums: warm.componentSums,
-      templates: warm.templates,
+    reader,
+    background: {
+      reader: { ...reader, events: (selection) => tiers.reader.events(selection, inBackground()) },
+      pause: inBackground,
     },
     insights: cache === null ? warm : tellingRows(warm, cache),
     analyzers: [
@@ -281,6 +290,7 @@ export function createCollector(config: Config, shared: Shared): Collector {
       },
       ...shared,
     });
+    requestsUnderWay = admission.underWay;
     const exporter = createExporter({
       authenticate,
       admission,

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Clock } from '../base/clock.ts';
 import { createLogger } from '../base/log.ts';
 import { createMeter } from '../base/meter.ts';
@@ -9,6 +9,7 @@ import { type EmbeddedDirectory, embeddedDirectory } from '../test/support/embed
 import { at, errorLog, log, readerOf, snapshot, span } from '../test/support/telemetry.ts';
 import type { Analyzer } from './analyzer.ts';
 import { createInsightEngine, type InsightChange, type InsightEngineOptions } from './engine.ts';
+import type { Reader } from './reader.ts';
 
 const tenant = 'test';
 let directory: EmbeddedDirectory;
@@ -52,6 +53,34 @@ function fail(count: number, fromMs: number, by = 'api', correlation = 'c'): voi
   for (let i = 0; i < count; i++)
     events.push(errorLog({ ms: fromMs + i, by, correlation, message: `order ${i} lost` }));
 }
+
+test('a look that nobody asked for takes the course for such, one that was asked for does not', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  try {
+    let read = 0;
+    let paused = 0;
+    const reader = readerOf([]);
+    const events: Reader['events'] = (selection) => {
+      read++;
+      return reader.events(selection);
+    };
+    const pause = () => {
+      paused++;
+      return undefined;
+    };
+    const made = engine({ automatic: true, background: { reader: { ...reader, events }, pause: () => pause } });
+    await made.generate({ tenant });
+    expect([read, paused]).toEqual([0, 0]);
+    await made.start();
+    made.observe({ tenant, componentMinutes: [{ minute: at(0), errors: 1 }] });
+    vi.advanceTimersByTime(5000);
+    await made.stop();
+    expect(read).toBeGreaterThan(0);
+    expect(paused).toBeGreaterThan(0);
+  } finally {
+    vi.useRealTimers();
+  }
+});
 
 describe('one analyzer does not cost another', () => {
   const broken: Analyzer = {

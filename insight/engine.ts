@@ -3,12 +3,12 @@
  * found again updates what is known; what is below the threshold is not stored.
  */
 import { randomUUID } from 'node:crypto';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../base/clock.ts';
 import { DebugError } from '../base/errors.ts';
 import type { Part } from '../base/lifecycle.ts';
 import type { Logger } from '../base/log.ts';
 import type { Meter } from '../base/meter.ts';
+import { createPause, type Pause } from '../base/pause.ts';
 import type { ComponentRef } from '../model/block.ts';
 import type { DebugEvent } from '../model/event.ts';
 import { type Insight, type InsightState, type InsightType, QUIET_NANOS, sinceOf } from '../model/insight.ts';
@@ -25,7 +25,7 @@ import type { Reader, Scope } from './reader.ts';
 import { contextOf, whatRanSince, withSince } from './resolutions.ts';
 import { STANDARD_ANALYZERS } from './standard.ts';
 import { suggestionsFor } from './suggestions.ts';
-import { componentKey, createWindow, type Window } from './window.ts';
+import { componentKey, createWindow, traceTreesOf, type Window } from './window.ts';
 
 export interface InsightEngine extends Part {
   /**
@@ -55,7 +55,15 @@ export interface InsightEngineOptions {
   publish?: (message: InsightChange) => void;
   /** Whether to look at what {@link InsightEngine.observe} tells of; absent: not. */
   automatic?: boolean;
+  /** For these looks, which nobody waits for. Absent: as those that somebody asked for. */
+  background?: Course;
   analyzers?: readonly Analyzer[];
+}
+
+/** How a look gives way to others: while it reads, and between two steps of what it makes of it. */
+export interface Course {
+  reader: Reader;
+  pause: () => Pause;
 }
 
 export interface InsightStore {
@@ -96,14 +104,17 @@ export function createInsightEngine(options: InsightEngineOptions): InsightEngin
   const changes = meter.counter('insight_changes_total', 'Insights by what became of them', ['change']);
   const complained = new Set<string>();
 
-  async function generate(scope: Scope): Promise<Insight[]> {
+  const asked: Course = { reader, pause: createPause };
+
+  async function generate(scope: Scope, course = asked): Promise<Insight[]> {
     const now = clock.nowNanos();
-    const { window, failed } = await readWindow(reader, scope, needs, now);
+    const pause = course.pause();
+    const { window, failed } = await readWindow(course.reader, scope, needs, now);
     for (const [need, error] of failed) {
       unread.inc({ need });
       complain(`read ${need}`, error, `insights: ${need} could not be read; analyzers that need it are left out`);
     }
-    const findings = await analyze(window, (analyzer) => analyzer.needs.every((need) => !failed.has(need)));
+    const findings = await analyze(window, (analyzer) => analyzer.needs.every((need) => !failed.has(need)), pause);
     const about = findings.filter((finding) => touches(finding, scope));
     const stored = await store(scope.tenant, about, now, window);
     await verify(window);
@@ -147,15 +158,15 @@ export function createInsightEngine(options: InsightEngineOptions): InsightEngin
     }
   }
 
-  async function analyze(window: Window, isReady: (analyzer: Analyzer) => boolean): Promise<Finding[]> {
+  async function analyze(window: Window, isReady: (analyzer: Analyzer) => boolean, pause: Pause): Promise<Finding[]> {
     const findings: Finding[] = [];
+    for (const _ of traceTreesOf(window)) await pause();
     for (const analyzer of analyzers) {
       if (!isReady(analyzer)) {
         runs.inc({ analyzer: analyzer.name, outcome: 'left_out' });
         continue;
       }
-      // Between two analyzers requests get their turn.
-      await nextTurn();
+      await pause();
       try {
         findings.push(...analyzer.analyze(window, budgetUntil(clock, clock.monotonicMs() + ANALYZER_MS)));
         runs.inc({ analyzer: analyzer.name, outcome: 'done' });
@@ -255,7 +266,7 @@ export function createInsightEngine(options: InsightEngineOptions): InsightEngin
     const { correlation_id } = event;
     const events = correlation_id === null ? [event] : await readCorrelation(reader, tenant, correlation_id);
     const window = createWindow({ scope: { tenant, ...(correlation_id !== null && { correlation_id }) }, now, events });
-    const findings = await analyze(window, (analyzer) => analyzer.needs.includes('events'));
+    const findings = await analyze(window, (analyzer) => analyzer.needs.includes('events'), createPause());
     const known = knownInsights(tenant);
     return explainError(event, window, findings, async (finding) => {
       const suggestions = suggestionsFor(finding, await known.resolved(finding.insight_type));
@@ -267,7 +278,7 @@ export function createInsightEngine(options: InsightEngineOptions): InsightEngin
   const automatic = createAutomaticRuns({
     async generate(scope) {
       await watch(scope);
-      await generate(scope);
+      await generate(scope, options.background);
     },
     ...(insights.takeLease !== undefined && {
       takeTurn: (name: string, durationMs: number) => insights.takeLease!(name, holder, durationMs),
@@ -279,7 +290,7 @@ export function createInsightEngine(options: InsightEngineOptions): InsightEngin
 
   return {
     name: 'insight engine',
-    generate,
+    generate: (scope) => generate(scope),
     consistency,
     explain,
     observe: options.automatic ? automatic.observe : () => {},

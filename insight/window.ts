@@ -66,6 +66,7 @@ export interface Correlation {
   readonly traces: readonly Trace[];
 }
 
+/** Its spans are joined when first asked for. */
 export interface Trace {
   readonly id: string;
   readonly tree: TraceTree<TimedSpan>;
@@ -110,12 +111,38 @@ export function joinTraces(spans: readonly DebugEvent[]): Trace[] {
     if (sameTrace === undefined) byTrace.set(event.trace_id!, [span]);
     else sameTrace.push(span);
   }
-  return [...byTrace].map(([id, timed]) => {
-    const tree = traceTree(alignClocks(timed));
-    const byId = new Map<string, SpanNode>();
-    for (const node of tree.nodes) if (!byId.has(node.span.span_id)) byId.set(node.span.span_id, node);
-    return { id, tree, byId };
-  });
+  return [...byTrace].map(([id, timed]) => new JoinedTrace(id, timed));
+}
+
+/** All of a window, each joined as it is come to: whoever has other things to do need not do it in one go. */
+export function* traceTreesOf({ baseline, correlations }: Window): Generator<TraceTree<TimedSpan>> {
+  for (const { tree } of baseline) yield tree;
+  for (const { traces } of correlations) for (const { tree } of traces) yield tree;
+}
+
+class JoinedTrace implements Trace {
+  readonly id: string;
+  readonly #spans: readonly TimedSpan[];
+  #tree: TraceTree<TimedSpan> | undefined;
+  #byId: Map<string, SpanNode> | undefined;
+
+  constructor(id: string, spans: readonly TimedSpan[]) {
+    this.id = id;
+    this.#spans = spans;
+  }
+
+  get tree(): TraceTree<TimedSpan> {
+    return (this.#tree ??= traceTree(alignClocks(this.#spans)));
+  }
+
+  get byId(): ReadonlyMap<string, SpanNode> {
+    if (this.#byId === undefined) {
+      this.#byId = new Map();
+      for (const node of this.tree.nodes)
+        if (!this.#byId.has(node.span.span_id)) this.#byId.set(node.span.span_id, node);
+    }
+    return this.#byId;
+  }
 }
 
 export function componentOf(event: DebugEvent): ComponentRef {
@@ -186,11 +213,16 @@ function correlate(events: readonly DebugEvent[], only: string | undefined): Cor
     if (group === undefined) groups.set(root, [event]);
     else group.push(event);
   }
-  return [...groups.values()].map((group) => ({
-    id: only ?? idOf(group),
-    events: group,
-    traces: joinTraces(group),
-  }));
+  return [...groups.values()].map((group) => {
+    let traces: Trace[] | undefined;
+    return {
+      id: only ?? idOf(group),
+      events: group,
+      get traces() {
+        return (traces ??= joinTraces(group));
+      },
+    };
+  });
 }
 
 /** A correlation that somebody named goes before a trace id that stands in for one. */

@@ -22,9 +22,9 @@ export function cancellable<Reader extends EventReader & ColumnReader>(reader: R
   const stop = () => waiting.getStore()?.throwIfAborted();
   return {
     ...reader,
-    async events(query) {
+    async events(query, pause) {
       stop();
-      return reader.events(query);
+      return reader.events(query, pause);
     },
     async event(tenant, id) {
       stop();

@@ -18,6 +18,8 @@ export interface Admission {
    * @returns releases it; idempotent
    */
   expect(tenant: string): () => void;
+  /** Requests that have begun to come and are not answered. */
+  underWay(): number;
 }
 
 /** One request's share. */
@@ -98,6 +100,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
 
   return {
     check,
+    underWay: () => all.requests,
     expect(tenant) {
       check(tenant);
       const bytes = usualBytes;

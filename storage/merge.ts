@@ -13,6 +13,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Part } from '../base/lifecycle.ts';
 import type { Logger } from '../base/log.ts';
 import type { Meter } from '../base/meter.ts';
+import { createPause } from '../base/pause.ts';
 import {
   BLOCK_RECORDS_MAX,
   type Block,
@@ -267,17 +268,4 @@ function byCorrelation(records: readonly BlockRecord[]): BlockRecord[] {
     group.push(record);
   }
   return [...groups.values()].flat();
-}
-
-const TURN_MS = 10;
-
-/** Gives others their turn: decoding and building wait for nothing. */
-function createPause(): () => Promise<unknown> | undefined {
-  let since = performance.now();
-  return () => {
-    if (performance.now() - since < TURN_MS) return undefined;
-    return nextTurn().then(() => {
-      since = performance.now();
-    });
-  };
 }

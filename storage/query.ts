@@ -6,10 +6,10 @@
  * are returned, or whose text is asked for. A page is done when no block to come can hold anything newer than its last event,
  * so that its cost does not grow with what is stored.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import { assert } from '../base/assert.ts';
 import { DebugError } from '../base/errors.ts';
+import { createPause, type Pause } from '../base/pause.ts';
 import { type BlockIndex, blockKey, decodeIndex, decodePayloadAside } from '../model/block.ts';
 import { type DebugEvent, SEVERITY_ERROR } from '../model/event.ts';
 import { eventId, parseEventId } from '../model/ids.ts';
@@ -46,8 +46,11 @@ export interface EventPage {
 }
 
 export interface EventReader {
-  /** @throws DebugError INVALID when `before` is no event id, UNAVAILABLE when the warm tier is away */
-  events(query: EventQuery): Promise<EventPage>;
+  /**
+   * @param pause where nobody waits for the answer: {@link createBackgroundPause}
+   * @throws DebugError INVALID when `before` is no event id, UNAVAILABLE when the warm tier is away
+   */
+  events(query: EventQuery, pause?: Pause): Promise<EventPage>;
   event(tenant: string, id: string): Promise<{ event: DebugEvent; tier: TierName } | null>;
 }
 
@@ -84,15 +87,14 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
   const opened = openedBlocks(cacheBytesMax);
 
   return {
-    async events(query) {
+    async events(query, pause = createPause()) {
       const { tenant, limit } = query;
       assert(limit >= 1, `a page holds at least one event, not ${limit}`);
       const files: FileTally = { considered: 0, opened: 0 };
-      const scope = await resolve(query, files);
+      const scope = await resolve(query, pause, files);
       const page = new NewestPage<TieredBlock>(limit + 1);
       const matchColumns = columnMatcher(scope);
       const matchContent = contentMatcher(query);
-      const pause = createPause();
       const walk = blocks({ ...selectorOf(scope), ...(matchContent !== null && { mayHold: matchContent.probe }) });
       const opening = (block: TieredBlock) => {
         const index = opened.index(tenant, block);
@@ -129,7 +131,7 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
       }
       const hits = page.newestFirst();
       const more = hits.length > limit;
-      const events = await read(tenant, hits.slice(0, limit));
+      const events = await read(tenant, hits.slice(0, limit), pause);
       addFiles(files, walk.files);
       return {
         events,
@@ -147,10 +149,10 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
     },
 
     async scan(query, visit) {
-      const scope = await resolve(query);
+      const pause = createPause();
+      const scope = await resolve(query, pause);
       const matchColumns = columnMatcher(scope);
       const seen = new SeenOnce();
-      const pause = createPause();
       const walk = blocks(selectorOf(scope));
       for await (const block of walk) {
         await pause();
@@ -169,10 +171,10 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
   };
 
   async function* requests(query: ColumnQuery): AsyncGenerator<StoredRequest> {
-    const scope = await resolve(query);
+    const pause = createPause();
+    const scope = await resolve(query, pause);
     const matchColumns = columnMatcher(scope);
     const seen = new SeenOnce();
-    const pause = createPause();
     for await (const block of blocks(selectorOf(scope))) {
       await pause();
       const index = opened.index(query.tenant, block);
@@ -198,7 +200,7 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
       const { columns } = opened.index(tenant, block);
       for (let i = columns.hash.indexOf(hash); i !== -1; i = columns.hash.indexOf(hash, i + 1)) {
         if (columns.time[i] !== time) continue;
-        const [event] = await read(tenant, [{ id: eventId(time, hash), block, position: i }]);
+        const [event] = await read(tenant, [{ id: eventId(time, hash), block, position: i }], pause);
         return { event: event!, tier: block.tier };
       }
     }
@@ -206,7 +208,11 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
   }
 
   /** A correlation stands for its traces too, a template for those that have become part of it. */
-  async function resolve<Q extends ColumnQuery & { before?: string }>(query: Q, files?: FileTally): Promise<Q & Scope> {
+  async function resolve<Q extends ColumnQuery & { before?: string }>(
+    query: Q,
+    pause: Pause,
+    files?: FileTally,
+  ): Promise<Q & Scope> {
     const before = query.before === undefined ? null : parseEventId(query.before);
     if (query.before !== undefined && before === null) {
       throw new DebugError('INVALID', 'before must be an event id', {
@@ -214,7 +220,7 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
       });
     }
     const { tenant, correlation_id, template_id } = query;
-    const traces = correlation_id === undefined ? [] : await tracesOf(tenant, correlation_id, files);
+    const traces = correlation_id === undefined ? [] : await tracesOf(tenant, correlation_id, pause, files);
     const templates =
       template_id === undefined ? new Set<string>() : await idsOfTemplate(template_id, await rows.templates(tenant));
     return { ...query, traces, templates, older: before };
@@ -224,12 +230,11 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
    * The traces that a correlation touches: those that it names, those whose records carry it beside another, and itself, since
    * records that nobody gave a correlation have their trace's id for one.
    */
-  async function tracesOf(tenant: string, correlation: string, files?: FileTally): Promise<string[]> {
+  async function tracesOf(tenant: string, correlation: string, pause: Pause, files?: FileTally): Promise<string[]> {
     const known = await rows.traceCorrelations(tenant, { correlations: [correlation] });
     known.sort((a, b) => (a.time < b.time ? 1 : -1));
     const traces = new Set(known.slice(0, TRACES_MAX).map(({ trace_id }) => trace_id));
     if (/^[0-9a-f]{32}$/.test(correlation)) traces.add(correlation);
-    const pause = createPause();
     let blocksLeft = CARRIERS_MAX;
     const walk = blocks({ tenant, keys: [blockKey('correlation', correlation)] });
     for await (const block of walk) {
@@ -248,7 +253,7 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
   }
 
   /** Events of the hits, in their order. */
-  async function read(tenant: string, hits: readonly Hit<TieredBlock>[]): Promise<DebugEvent[]> {
+  async function read(tenant: string, hits: readonly Hit<TieredBlock>[], pause: Pause): Promise<DebugEvent[]> {
     const unnamed = new Set<string>();
     for (const { block, position } of hits) {
       const { header, columns } = opened.index(tenant, block);
@@ -260,7 +265,6 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
     const correlationOf = (trace: string) => correlations.get(trace);
 
     const events = new Map<string, DebugEvent>();
-    const pause = createPause();
     // Block by block, so that each payload is opened once however its records lie among those of others.
     const byBlock = [...Map.groupBy(hits, ({ block }) => block).values()];
     for (const [i, ofBlock] of byBlock.entries()) {
@@ -420,20 +424,6 @@ class SeenOnce {
     this.#times = new Map([...this.#times].filter(([, seen]) => seen <= time));
     this.#sizeMax = Math.max(65_536, 2 * this.#times.size);
   }
-}
-
-// Longer than this nobody else should wait for a reader of many blocks.
-const TURN_MS = 10;
-
-/** Gives others their turn now and then: decoding waits for nothing, so that it would never end one by itself. */
-function createPause(): () => Promise<unknown> | undefined {
-  let since = performance.now();
-  return () => {
-    if (performance.now() - since < TURN_MS) return undefined;
-    return nextTurn().then(() => {
-      since = performance.now();
-    });
-  };
 }
 
 function timeOf(id: string): string {
