@@ -33,7 +33,7 @@ export function maskValues(message: string): string {
     if (kind === QUOTE) {
       const close = i === proseClose ? -1 : closingQuote(text, i);
       if (close > 0 && text[close + 1] === ':') {
-        i = close + 1; // a key of JSON
+        i = close + 2; // a key of JSON, and its colon
       } else if (close > 0 && (isProse(text, i, close) || isRequestLine(text, i + 1))) {
         proseClose = close; // what it says is the pattern
         i++;

@@ -158,9 +158,10 @@ function isTelling(word: string): boolean {
   return CAPITALS.test(word) || INFLECTED.test(word) || OPPOSITE.test(word);
 }
 
-const LETTERS = /^[A-Za-z][A-Za-z-]+/;
-const NAME = /^[A-Za-z][\w.$@/-]*$/;
-const CAPITALS = /^[A-Z][A-Z_]+$/;
+// Words of any script; which of them are verbs is known of English only.
+const LETTERS = /^\p{L}[\p{L}\p{M}-]+/u;
+const NAME = /^\p{L}[\p{L}\p{M}\p{N}_.$@/-]*$/u;
+const CAPITALS = /^\p{Lu}[\p{Lu}_]+$/u;
 const INFLECTED = /^[A-Z]?[a-z]+(?:ed|ing)$/;
 const OPPOSITE =
   /^(?:up|down|on|off|in|out|start|stop|open|close|enable|disable|add|remove|begin|end|read|write|get|set|before|after|first|last|ok|success|failure|yes|no|true|false)$/i;

@@ -16,6 +16,8 @@ test('values become typed placeholders, words stay', () => {
     ['[2024-05-01T10:00:00.123Z] started', '[<time>] started'],
     [`key "a b" and 'c' aren't known, don't ask`, `key <quoted> and <quoted> aren't known, don't ask`],
     ['{"level":"warn","n":3,"msg":"order 4 is late"}', '{"level":<quoted>,"n":<num>,"msg":"order <num> is late"}'],
+    ['{"took":0.25,"n":3}', '{"took":<num>,"n":<num>}'],
+    ['订单4711已取消，金额12.50元', '订单<num>已取消，金额<num>.<num>元'],
     ['uid=0 euid=1000 size=12KB total 1,234,567', 'uid=<num> euid=<num> size=<size> total <num>'],
     ['block blk_-162 and blk_163 on worker-12', 'block blk_<num> and blk_<num> on worker-<num>'],
     ['connect ECONNREFUSED 127.0.0.1:5432', 'connect ECONNREFUSED <ip>'],
@@ -39,6 +41,16 @@ test('values become typed placeholders, words stay', () => {
     ['', ''],
   ];
   for (const [message, template] of cases) expect(templateText(message)).toBe(template);
+});
+
+test.each([
+  ['German', 'Bestellung', 'von', ['Weiß', 'Jäger', 'Köhler'], 'wurde storniert'],
+  ['Russian', 'узел', 'кластера', ['гамма', 'дельта', 'альфа'], 'не отвечает'],
+  ['Greek', 'χρήστης', 'του', ['Άννα', 'Ηώς', 'Ζωή'], 'δεν βρέθηκε'],
+])('names are values in %s too', (_language, noun, of, names, words) => {
+  const { templateOf } = createTemplateMiner();
+  for (const name of names) templateOf(`${noun} ${of} ${name} ${words}`);
+  expect(templateOf(`${noun} ${of} ${names[0]} ${words}`).text).toBe(`${noun} ${of} <*> ${words}`);
 });
 
 test('messages that differ in values only share an id, which depends on nothing but the message', () => {
