@@ -49,7 +49,7 @@ export interface TopologyEdge {
 
 export interface TopologyInput {
   /** Of the range, in any order. */
-  edges: readonly EdgeMinute[];
+  edges: readonly Omit<EdgeMinute, 'minute'>[];
   /** Some of the range, for the critical path: the newest will do, as shares are stable long before all are read. */
   spans: readonly DebugEvent[];
   /** The length of the range, over 0. */

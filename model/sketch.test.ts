@@ -46,6 +46,9 @@ describe('a sketch', () => {
         expected.merge(Sketch.fromBytes(other));
         const pool = Buffer.concat([Buffer.alloc(offset, 0xff), one]);
         expect(Sketch.mergeBytes(pool.subarray(offset), other)).toEqual(expected.toBytes());
+        const added = Sketch.fromBytes(other);
+        added.addBytes(pool.subarray(offset));
+        expect([added.toBytes(), added.count]).toEqual([expected.toBytes(), expected.count]);
       }),
     );
   });

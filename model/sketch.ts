@@ -48,6 +48,17 @@ export class Sketch {
     for (const [bucket, times] of other.#buckets) this.#addTo(bucket, times);
   }
 
+  /** What {@link Sketch.toBytes} wrote, merged without a sketch between. @throws RangeError when the bytes are cut off */
+  addBytes(bytes: Uint8Array): void {
+    const numbers = numbersOf(bytes);
+    this.#zeros += numbers[0] ?? 0;
+    this.#count += numbers[0] ?? 0;
+    for (let i = 1; i + 1 < numbers.length; i += 2) {
+      this.#addTo(numbers[i]!, numbers[i + 1]!);
+      this.#count += numbers[i + 1]!;
+    }
+  }
+
   #addTo(bucket: number, times: number): void {
     this.#ordered = null;
     const sum = (this.#buckets.get(bucket) ?? 0) + times;

@@ -3,9 +3,8 @@ import type { Clock } from '../base/clock.ts';
 import type { ComponentRef, Signal } from '../model/block.ts';
 import type { DebugEvent } from '../model/event.ts';
 import type { Insight } from '../model/insight.ts';
-import type { EdgeMinute } from '../model/rollup.ts';
 import type { KeySettings } from '../otlp/keys.ts';
-import type { FeedMessage, RowStore } from '../storage/contract.ts';
+import type { EdgeSum, FeedMessage, RowStore } from '../storage/contract.ts';
 import type { ColumnReader, EventReader, RequestReader } from '../storage/query.ts';
 import type { Cache } from './cache.ts';
 
@@ -28,7 +27,7 @@ export interface QueryNeeds {
   /** Ranks the components by how likely each is behind what went wrong in a window. @throws DebugError UNAVAILABLE */
   rootCauses(request: RootCauseRequest): Promise<FoundCauses>;
   /** Who calls whom, from edges; critical paths from some of the spans. @param range its length in `minutes`, over 0 */
-  topology(range: { edges: readonly EdgeMinute[]; spans: readonly DebugEvent[]; minutes: number }): Topology;
+  topology(range: { edges: readonly EdgeSum[]; spans: readonly DebugEvent[]; minutes: number }): Topology;
   /** Tells the live feed; never waits, never throws. */
   publish(message: FeedMessage): void;
   /** Which attributes carry correlation and operation: posted events use the first of each. */

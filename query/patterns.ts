@@ -1,9 +1,10 @@
 /** Log patterns: what is said, how often, by whom, and which of it is an error, from counts per template and minute. */
 import type { ComponentRef } from '../model/block.ts';
 import { type DebugEvent, type Level, levelOf, SEVERITY_ERROR } from '../model/event.ts';
-import type { Template, TemplateMinute } from '../model/rollup.ts';
+import type { Template } from '../model/rollup.ts';
 import { currentTemplates } from '../model/template.ts';
 import { formatNanos, minuteOf, NANOS_PER_DAY, parseNanos } from '../model/time.ts';
+import type { TemplateSum, TemplateWindow } from '../storage/contract.ts';
 import { type Answer, beginReading, readAll } from './answer.ts';
 import { COUNTED_TYPES } from './counts.ts';
 import type { QueryNeeds } from './needs.ts';
@@ -46,7 +47,8 @@ export function createPatternAnswers(needs: QueryNeeds): PatternAnswers {
   return {
     async templates(tenant, request) {
       const reading = await beginReading(needs);
-      const patterns = mostFrequent(await minedIn(tenant, parseWindow(request, reading.now)));
+      const window = parseWindow(request, reading.now);
+      const patterns = mostFrequent(await minedIn(tenant, { ...window, middle: window.end }));
       const shown = patterns.slice(0, request.limit);
       return reading.answer(shown.map(viewOf), { truncated: patterns.length > shown.length });
     },
@@ -54,33 +56,34 @@ export function createPatternAnswers(needs: QueryNeeds): PatternAnswers {
     async errorPatterns(tenant, request) {
       const reading = await beginReading(needs);
       const window = parseWindow(request, reading.now);
-      const mined = await minedIn(tenant, window, true);
-      const wordless = await wordlessErrors(tenant, window, mined);
+      const middle = (window.start + (window.end < reading.now ? window.end : reading.now)) / 2n;
+      const mined = await minedIn(tenant, { ...window, middle, errors: true });
+      const wordless = await wordlessErrors(tenant, window, middle, mined);
       const patterns = mostFrequent([...mined, ...wordless.patterns]);
       const shown = patterns.slice(0, request.limit);
-      const middle = (window.start + (window.end < reading.now ? window.end : reading.now)) / 2n;
-      const views = shown.map(async (pattern): Promise<ErrorPattern> => {
-        return { ...viewOf(pattern), trend: trendOf(pattern, middle), new: await isNew(tenant, pattern, window) };
+      const known = await seenBefore(tenant, shown, window);
+      const views = shown.map((pattern): ErrorPattern => {
+        // Of what has no template no counts are kept, so nothing is claimed.
+        const isNew = pattern.template_id !== null && !pattern.ids.some((id) => known.has(id));
+        return { ...viewOf(pattern), trend: trendOf(pattern), new: isNew };
       });
-      return reading.answer(await Promise.all(views), {
+      return reading.answer(views, {
         truncated: patterns.length > shown.length || wordless.truncated,
         coverage: { tiers: wordless.tiers },
       });
     },
   };
 
-  async function minedIn(tenant: string, window: Window, errors?: true): Promise<Pattern[]> {
-    const range = { start: minuteOf(window.start), end: window.end, ...(errors && { errors }) };
-    const minutes = await rows.templateMinutes(tenant, range);
-    const inside = minutes.filter((row) => row.last_time >= window.start && row.first_time <= window.end);
-    const current = await templatesNow(tenant, [...new Set(inside.map((row) => row.template_id))]);
-    return [...Map.groupBy(inside, (row) => current.get(row.template_id)?.id ?? row.template_id)].map(([id, group]) =>
+  async function minedIn(tenant: string, window: TemplateWindow): Promise<Pattern[]> {
+    const sums = await rows.templateSums(tenant, window);
+    const current = await templatesNow(tenant, [...new Set(sums.map((row) => row.template_id))]);
+    return [...Map.groupBy(sums, (row) => current.get(row.template_id)?.id ?? row.template_id)].map(([id, group]) =>
       minedPattern(id, current.get(group[0]!.template_id)?.text ?? null, group),
     );
   }
 
   /** Errors without a template: failed spans of traces where nothing else tells of the failure, and empty messages. */
-  async function wordlessErrors(tenant: string, window: Window, mined: readonly Pattern[]) {
+  async function wordlessErrors(tenant: string, window: Window, middle: bigint, mined: readonly Pattern[]) {
     const sums = await rows.componentSums(tenant, { start: minuteOf(window.start), end: window.end });
     const errors = sums.reduce((sum, row) => sum + row.errors, 0);
     const told = mined.reduce((sum, pattern) => sum + pattern.count, 0);
@@ -93,7 +96,7 @@ export function createPatternAnswers(needs: QueryNeeds): PatternAnswers {
       return template_id === null && !(span !== undefined && tellingTraces.has(trace_id));
     });
     const patterns = [...Map.groupBy(wordless, (event) => event.message)].map(([text, group]) =>
-      eventPattern(text, group),
+      eventPattern(text, group, middle),
     );
     return { patterns, truncated, tiers };
   }
@@ -103,14 +106,16 @@ export function createPatternAnswers(needs: QueryNeeds): PatternAnswers {
     return currentTemplates(ids, (some) => rows.templates(tenant, some));
   }
 
-  async function isNew(tenant: string, pattern: Pattern, { start }: Window): Promise<boolean> {
-    const dayBefore = { start: start > NANOS_PER_DAY ? minuteOf(start - NANOS_PER_DAY) : 0n, end: start - 1n };
-    if (pattern.template_id === null) return false; // no counts are kept of them, so nothing is claimed
-    for (const template_id of pattern.ids) {
-      const before = await rows.templateMinutes(tenant, { ...dayBefore, template_id });
-      if (before.some((row) => row.first_time < start)) return false;
-    }
-    return true;
+  /** Templates of these with a record in the day before the window. */
+  async function seenBefore(tenant: string, patterns: readonly Pattern[], { start }: Window): Promise<Set<string>> {
+    const dayBefore = { start: start > NANOS_PER_DAY ? start - NANOS_PER_DAY : 0n, end: start };
+    return new Set(
+      await rows.templatesSeen(
+        tenant,
+        patterns.flatMap(({ ids }) => ids),
+        dayBefore,
+      ),
+    );
   }
 }
 
@@ -128,11 +133,11 @@ interface Pattern {
   last: bigint;
   components: Map<string, ComponentRef>;
   example_event_id: string;
-  /** When, and how many. */
-  times: { time: bigint; count: number }[];
+  /** Of `count`, in the earlier half of the window. */
+  earlier: number;
 }
 
-function minedPattern(template_id: string, template: string | null, rows: readonly TemplateMinute[]): Pattern {
+function minedPattern(template_id: string, template: string | null, rows: readonly TemplateSum[]): Pattern {
   const latest = rows.reduce((a, b) => (b.last_time > a.last_time ? b : a));
   return {
     template_id,
@@ -144,24 +149,24 @@ function minedPattern(template_id: string, template: string | null, rows: readon
     last: latest.last_time,
     components: componentsOf(rows),
     example_event_id: latest.example_event_id,
-    times: rows.map((row) => ({ time: row.minute, count: row.count })),
+    earlier: rows.reduce((sum, row) => sum + row.earlier, 0),
   };
 }
 
 /** @param events newest first, at least one */
-function eventPattern(text: string, events: readonly DebugEvent[]): Pattern {
-  const times = events.map((event) => ({ time: parseNanos(event.timestamp)!, count: 1 }));
+function eventPattern(text: string, events: readonly DebugEvent[], middle: bigint): Pattern {
+  const times = events.map(({ timestamp }) => parseNanos(timestamp)!);
   return {
     template_id: null,
     template: text === '' ? null : text,
     ids: [],
     count: events.length,
     severity: SEVERITY_ERROR,
-    first: times.at(-1)!.time,
-    last: times[0]!.time,
+    first: times.at(-1)!,
+    last: times[0]!,
     components: componentsOf(events),
     example_event_id: events[0]!.id,
-    times,
+    earlier: times.filter((time) => time < middle).length,
   };
 }
 
@@ -188,12 +193,7 @@ function viewOf(pattern: Pattern): TemplateView {
 }
 
 /** Two Poisson counts over equal times, normal approximation (Przyborowski and Wilenski, 1940), two sigma. */
-function trendOf({ times }: Pattern, middle: bigint): ErrorPattern['trend'] {
-  let [earlier, later] = [0, 0];
-  for (const { time, count } of times) {
-    if (time < middle) earlier += count;
-    else later += count;
-  }
-  const sigmas = (later - earlier) / Math.sqrt(later + earlier);
+function trendOf({ count, earlier }: Pattern): ErrorPattern['trend'] {
+  const sigmas = (count - 2 * earlier) / Math.sqrt(count);
   return sigmas > 2 ? 'rising' : sigmas < -2 ? 'falling' : 'steady';
 }

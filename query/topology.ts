@@ -24,7 +24,7 @@ export function createTopologyAnswers(needs: QueryNeeds): TopologyAnswers {
       const asked = parseWindow(input, reading.now);
       const window = { ...asked, start: minuteOf(asked.start) };
       const [edges, sample] = await Promise.all([
-        needs.rows.edgeMinutes(tenant, window),
+        needs.rows.edgeSums(tenant, window),
         readAll(needs.events, { tenant, ...window, event_types: ['span'] }, SPANS_SAMPLED),
       ]);
       const { events: spans, tiers } = sample;

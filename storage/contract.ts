@@ -265,10 +265,16 @@ export interface RowStore {
   /** Minutes in [start, end], ascending; of one component when given. */
   componentMinutes(tenant: string, range: MinuteRange): Promise<ComponentMinute[]>;
   templateMinutes(tenant: string, range: TemplateRange): Promise<TemplateMinute[]>;
+  /** The same of all records in [start, end] by template and component: a day of errors is tens of thousands of minutes. Any order. */
+  templateSums(tenant: string, window: TemplateWindow): Promise<TemplateSum[]>;
+  /** Those of these templates that have a record in a minute from `start` on and before `end`. */
+  templatesSeen(tenant: string, ids: readonly string[], range: { start: bigint; end: bigint }): Promise<string[]>;
   /** All minutes in [start, end] of each component together, but for latency: a day of forty components is 57,600 minutes. Any order. */
   componentSums(tenant: string, range: MinuteRange): Promise<ComponentSum[]>;
   /** Who called whom in the minutes in [start, end], ascending; what was taken back whole is left out. */
   edgeMinutes(tenant: string, range: { start: bigint; end: bigint }): Promise<EdgeMinute[]>;
+  /** The same minutes of each edge together. Any order. */
+  edgeSums(tenant: string, range: { start: bigint; end: bigint }): Promise<EdgeSum[]>;
   /** Those of the given ids that exist; without ids all that there are. */
   templates(tenant: string, ids?: readonly string[]): Promise<Template[]>;
   /** What is known of these traces, and of all traces of these correlations. */
@@ -310,6 +316,22 @@ export interface TemplateRange extends MinuteRange {
 }
 
 export type ComponentSum = Omit<ComponentMinute, 'minute' | 'latency'>;
+export type EdgeSum = Omit<EdgeMinute, 'minute'>;
+
+/** Minutes of which a record lies in [start, end]. */
+export interface TemplateWindow {
+  start: bigint;
+  end: bigint;
+  /** Only minutes with an error: at ERROR and above. */
+  errors?: true;
+  /** What {@link TemplateSum.earlier} counts. */
+  middle: bigint;
+}
+
+export interface TemplateSum extends Omit<TemplateMinute, 'minute'> {
+  /** Of `count`, what lies in minutes that begin before the window's middle. */
+  earlier: number;
+}
 
 export interface SnapshotQuery {
   component_type?: string;

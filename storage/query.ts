@@ -260,13 +260,16 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
       const trace = columns.trace[position]!;
       if (trace !== 0 && columns.correlation[position] === 0) unnamed.add(header.traces[trace - 1]!);
     }
-    const known = unnamed.size === 0 ? [] : await rows.traceCorrelations(tenant, { traces: [...unnamed] });
-    const correlations = new Map(known.map(({ trace_id, correlation_id }) => [trace_id, correlation_id]));
-    const correlationOf = (trace: string) => correlations.get(trace);
+    // Asked while the first payloads are on their way.
+    const naming = unnamed.size === 0 ? [] : rows.traceCorrelations(tenant, { traces: [...unnamed] });
 
     const events = new Map<string, DebugEvent>();
     // Block by block, so that each payload is opened once however its records lie among those of others.
     const byBlock = [...Map.groupBy(hits, ({ block }) => block).values()];
+    for (const [hit] of byBlock.slice(0, PAYLOADS_AT_ONCE)) opened.prefetch(tenant, hit!.block);
+    const known = await naming;
+    const correlations = new Map(known.map(({ trace_id, correlation_id }) => [trace_id, correlation_id]));
+    const correlationOf = (trace: string) => correlations.get(trace);
     for (const [i, ofBlock] of byBlock.entries()) {
       // Some are asked for together: one after the other each would wait for the way to its store and back.
       if (i % PAYLOADS_AT_ONCE === 0) {

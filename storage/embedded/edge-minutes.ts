@@ -1,6 +1,7 @@
 /** Calls per edge and minute. */
 import type { EdgeKind, EdgeMinute } from '../../model/rollup.ts';
 import { Sketch } from '../../model/sketch.ts';
+import type { EdgeSum } from '../contract.ts';
 import { rowText, rowTime } from '../text.ts';
 import type { Database } from './database.ts';
 import { rowKey } from './keys.ts';
@@ -33,6 +34,24 @@ interface EdgeMinuteRow {
   calls: bigint;
   errors: bigint;
   latency: Uint8Array;
+}
+
+/** The sketches are merged from their bytes; who is called by whom is kept of one minute. */
+export function readEdgeSums(database: Database, tenant: string, range: { start: bigint; end: bigint }): EdgeSum[] {
+  const sums = new Map<bigint, EdgeSum>();
+  const where = new Where().equal('tenant', tenant).within('minute', range).and('calls > 0');
+  const rows = database.all<Omit<EdgeMinuteRow, 'minute'> & { edge_key: bigint }>(
+    `SELECT edge_key, kind, from_type, from_id, to_type, to_id, calls, errors, latency FROM edge_minute ${where}`,
+    where.values,
+  );
+  for (const { edge_key, calls, errors, latency, ...ends } of rows) {
+    let sum = sums.get(edge_key);
+    if (sum === undefined) sums.set(edge_key, (sum = { ...ends, calls: 0, errors: 0, latency: new Sketch() }));
+    sum.calls += Number(calls);
+    sum.errors += Number(errors);
+    sum.latency.addBytes(latency);
+  }
+  return [...sums.values()];
 }
 
 export function readEdgeMinutes(

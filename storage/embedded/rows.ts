@@ -2,11 +2,18 @@
 import type { Flush, RowStore } from '../contract.ts';
 import { readComponentMinutes, readComponentSums, writeComponentMinute } from './component-minutes.ts';
 import type { Database } from './database.ts';
-import { readEdgeMinutes, writeEdgeMinute } from './edge-minutes.ts';
+import { readEdgeMinutes, readEdgeSums, writeEdgeMinute } from './edge-minutes.ts';
 import { readInsight, readInsights, writeInsight } from './insights.ts';
 import { readSession, readSessions, writeSession } from './sessions.ts';
 import { readSnapshots, writeSnapshot } from './snapshots.ts';
-import { readTemplateMinutes, readTemplates, writeTemplate, writeTemplateMinute } from './template-minutes.ts';
+import {
+  readTemplateMinutes,
+  readTemplateSums,
+  readTemplates,
+  readTemplatesSeen,
+  writeTemplate,
+  writeTemplateMinute,
+} from './template-minutes.ts';
 import { readTraceCorrelations, writeTraceCorrelation } from './trace-correlations.ts';
 
 /** Writes what a flush brings beside its blocks, within the caller's transaction. */
@@ -31,6 +38,15 @@ export function createRowStore(database: () => Database): RowStore {
     },
     async templateMinutes(tenant, range) {
       return readTemplateMinutes(database(), tenant, range);
+    },
+    async templateSums(tenant, window) {
+      return readTemplateSums(database(), tenant, window);
+    },
+    async templatesSeen(tenant, ids, range) {
+      return readTemplatesSeen(database(), tenant, ids, range);
+    },
+    async edgeSums(tenant, range) {
+      return readEdgeSums(database(), tenant, range);
     },
     async edgeMinutes(tenant, range) {
       return readEdgeMinutes(database(), tenant, range);

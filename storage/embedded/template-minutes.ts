@@ -1,10 +1,12 @@
 /** Log templates, and their counts per component and minute. */
 import type { Template, TemplateMinute } from '../../model/rollup.ts';
-import type { TemplateRange } from '../contract.ts';
+import { minuteOf } from '../../model/time.ts';
+import type { TemplateRange, TemplateSum, TemplateWindow } from '../contract.ts';
 import { rowText, rowTime } from '../text.ts';
 import { inMinutes } from './component-minutes.ts';
 import type { Database } from './database.ts';
 import { rowKey } from './keys.ts';
+import { Where } from './where.ts';
 
 /** Adds to the minute that is there. The newest example stays: it is kept the longest. */
 export function writeTemplateMinute(database: Database, tenant: string, row: TemplateMinute): void {
@@ -47,6 +49,42 @@ export function readTemplateMinutes(database: Database, tenant: string, range: T
     where.values,
   );
   return rows.map((row) => ({ ...row, count: Number(row.count), severity_max: Number(row.severity_max) }));
+}
+
+export function readTemplateSums(
+  database: Database,
+  tenant: string,
+  { start, end, middle, errors }: TemplateWindow,
+): TemplateSum[] {
+  const where = new Where().equal('tenant', tenant).within('minute', { start: minuteOf(start), end });
+  where.and('last_time >= ?', rowTime(start)).and('first_time <= ?', rowTime(end));
+  if (errors) where.and('severity_max >= 17');
+  const rows = database.all<Omit<TemplateMinuteRow, 'minute'> & { earlier: bigint }>(
+    `SELECT template_id, component_type, component_id, sum(count) AS count,
+       sum(CASE WHEN minute < ? THEN count ELSE 0 END) AS earlier, max(severity_max) AS severity_max,
+       min(first_time) AS first_time, max(last_time) AS last_time, max(example_event_id) AS example_event_id
+     FROM template_minute ${where} GROUP BY template_id, component_type, component_id`,
+    [rowTime(middle), ...where.values],
+  );
+  return rows.map((row) => ({
+    ...row,
+    ...{ count: Number(row.count), earlier: Number(row.earlier), severity_max: Number(row.severity_max) },
+  }));
+}
+
+export function readTemplatesSeen(
+  database: Database,
+  tenant: string,
+  ids: readonly string[],
+  { start, end }: { start: bigint; end: bigint },
+): string[] {
+  const rows = database.all<{ id: string }>(
+    `SELECT value AS id FROM json_each(?1) WHERE EXISTS (
+       SELECT 1 FROM template_minute
+       WHERE tenant = ?2 AND template_id = value AND minute >= ?3 AND minute < ?4 AND first_time < ?4)`,
+    [JSON.stringify(ids), tenant, rowTime(minuteOf(start)), rowTime(end)],
+  );
+  return rows.map(({ id }) => id);
 }
 
 /** What is there already stays, as it is the same or more general; only what has become part of another replaces it. */

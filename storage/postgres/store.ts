@@ -18,7 +18,7 @@ import { forgetRequests, writeFlush } from './commit.ts';
 import { forgetCommits, lastCommits } from './commits.ts';
 import { componentMinutes, componentSums } from './component-minutes.ts';
 import { type Connection, connectOnce, createConnection } from './connection.ts';
-import { edgeMinutes } from './edge-minutes.ts';
+import { edgeMinutes, edgeSums } from './edge-minutes.ts';
 import { asDebugError, lostRace, missesPartition } from './errors.ts';
 import { changeInsight, insight, insights } from './insights.ts';
 import { endLease, heldLeases, takeLease } from './leases.ts';
@@ -29,7 +29,7 @@ import { pruneRows } from './prune.ts';
 import { prepareReader, type RowSecurity } from './row-security.ts';
 import { putSession, session, sessions } from './sessions.ts';
 import { snapshots } from './snapshots.ts';
-import { templateMinutes, templates } from './template-minutes.ts';
+import { templateMinutes, templateSums, templates, templatesSeen } from './template-minutes.ts';
 import { traceCorrelations } from './trace-correlations.ts';
 
 export interface PostgresStoreOptions {
@@ -216,7 +216,10 @@ export function createPostgresStore(options: PostgresStoreOptions): WarmStore {
     componentMinutes: async (tenant, range) => componentMinutes(opened(), tenant, range),
     componentSums: async (tenant, range) => componentSums(opened(), tenant, range),
     templateMinutes: async (tenant, range) => templateMinutes(opened(), tenant, range),
+    templateSums: async (tenant, window) => templateSums(opened(), tenant, window),
+    templatesSeen: async (tenant, ids, range) => templatesSeen(opened(), tenant, ids, range),
     edgeMinutes: async (tenant, range) => edgeMinutes(opened(), tenant, range),
+    edgeSums: async (tenant, range) => edgeSums(opened(), tenant, range),
     templates: async (tenant, ids) => templates(opened(), tenant, ids),
     traceCorrelations: async (tenant, about) => traceCorrelations(opened(), tenant, about),
     snapshots: async (tenant, query) => snapshots(opened(), tenant, query),

@@ -1,7 +1,8 @@
 /** Template minutes, and the templates themselves. */
 import type pg from 'pg';
 import type { Template, TemplateMinute } from '../../model/rollup.ts';
-import type { TemplateRange } from '../contract.ts';
+import { minuteOf } from '../../model/time.ts';
+import type { TemplateRange, TemplateSum, TemplateWindow } from '../contract.ts';
 import { rowText, rowTime } from '../text.ts';
 import { IN_RANGE, rangeValues } from './component-minutes.ts';
 import type { Connection } from './connection.ts';
@@ -32,6 +33,46 @@ export async function templateMinutes(
     last_time: BigInt(row.last_time),
     example_event_id: row.example_event_id,
   }));
+}
+
+export async function templateSums(
+  connection: Connection,
+  tenant: string,
+  { start, end, middle, errors }: TemplateWindow,
+): Promise<TemplateSum[]> {
+  const rows = await connection.rows(
+    tenant,
+    `SELECT template_id, component_type, component_id, sum(count) AS count,
+       coalesce(sum(count) FILTER (WHERE minute < $5), 0) AS earlier, max(severity_max) AS severity_max,
+       min(first_time) AS first_time, max(last_time) AS last_time, max(example_event_id COLLATE "C") AS example_event_id
+     FROM template_minute WHERE tenant_id = $1 AND minute BETWEEN $2 AND $4 AND last_time >= $3 AND first_time <= $4
+       ${errors ? 'AND severity_max >= 17' : '' /* as the index has it */}
+     GROUP BY template_id, component_type, component_id`,
+    [tenant, rowTime(minuteOf(start)), rowTime(start), rowTime(end), rowTime(middle)],
+  );
+  return rows.map((row) => ({
+    ...{ template_id: row.template_id, component_type: row.component_type, component_id: row.component_id },
+    ...{ count: Number(row.count), earlier: Number(row.earlier), severity_max: row.severity_max },
+    ...{ first_time: BigInt(row.first_time), last_time: BigInt(row.last_time), example_event_id: row.example_event_id },
+  }));
+}
+
+/** A look into the index for each. */
+export async function templatesSeen(
+  connection: Connection,
+  tenant: string,
+  ids: readonly string[],
+  { start, end }: { start: bigint; end: bigint },
+): Promise<string[]> {
+  if (ids.length === 0) return [];
+  const rows = await connection.rows<{ id: string }>(
+    tenant,
+    `SELECT id FROM unnest($2::text[]) AS asked (id) WHERE EXISTS (
+       SELECT 1 FROM template_minute
+       WHERE tenant_id = $1 AND template_id = id AND minute >= $3 AND minute < $4 AND first_time < $4)`,
+    [tenant, ids.map(rowText), rowTime(minuteOf(start)), rowTime(end)],
+  );
+  return rows.map(({ id }) => id);
 }
 
 /** @param retentionDay the day until which retention keeps a row of this time */

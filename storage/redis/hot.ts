@@ -3,6 +3,7 @@
  * that is away, was flushed or drops what it likes costs speed.
  */
 import type { Redis } from 'ioredis';
+import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../base/clock.ts';
 import { DebugError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
@@ -33,6 +34,8 @@ export function createRedisHotStore(options: RedisHotOptions): RefillableHotStor
   defineScripts(connection.redis);
   const lost = meter.counter('redis_hot_lost_total', 'Blocks that the hot tier did not take because Redis was away.');
   const written = new Set<string>();
+  /** One way to Redis less for each look-up. */
+  const shards = new LRUCache<string, Promise<string[]>>({ max: TENANTS_MAX, ttl: SHARDS_KNOWN_MS });
   let stopped = false;
 
   const tenantOf = (tenant: string) => encodeURIComponent(tenant.toWellFormed());
@@ -75,10 +78,24 @@ export function createRedisHotStore(options: RedisHotOptions): RefillableHotStor
     return there.every((one) => one === 1);
   }
 
+  /** Of a shard that is new within a second the blocks are found in the warm tier, which is asked beside. */
+  async function shardsOf(tenant: string): Promise<string[]> {
+    let asked = shards.get(tenant);
+    if (asked === undefined) {
+      asked = connection.run((redis) => redis.smembers(shardsKey(tenant)));
+      shards.set(tenant, asked);
+      asked.then(
+        (found) => found.length === 0 && shards.delete(tenant),
+        () => shards.delete(tenant),
+      );
+    }
+    return asked;
+  }
+
   async function* find(selector: BlockSelector): AsyncGenerator<FoundBlock> {
     if (stopped) throw new DebugError('UNAVAILABLE', 'the hot tier is stopped');
     if (selector.keys?.length === 0) return;
-    const shards = await connection.run((redis) => redis.smembers(shardsKey(selector.tenant)));
+    const shards = await shardsOf(selector.tenant);
     yield* newestOf(shards.map((shard) => findInShard(connection, baseOf(selector.tenant, shard), selector)));
   }
 
@@ -110,6 +127,8 @@ export function createRedisHotStore(options: RedisHotOptions): RefillableHotStor
   };
 }
 
+const TENANTS_MAX = 10_000;
+const SHARDS_KNOWN_MS = 1_000;
 // A page of 100 events is mostly in the first blocks; who reads on wants many. An index has about 10 kB.
 const CHUNK_FIRST = 8;
 const CHUNK = 128;

@@ -201,6 +201,87 @@ export function describeRowStore(make: () => Promise<RowStoreHarness>): void {
     });
   });
 
+  it('sums over minutes are those of the minutes one by one', async () => {
+    const at = fc.integer({ min: 0, max: 8 }).map((minute) => NOON + BigInt(minute) * MINUTE);
+    const count = fc.integer({ min: 1, max: 9 });
+    const template = fc.record({
+      minute: at,
+      template_id: fc.constantFrom('00000000000000aa', '00000000000000bb'),
+      component_id: fc.constantFrom('checkout', 'cart'),
+      count,
+      severity_max: fc.constantFrom(9, 17, 21),
+      offset: fc.bigInt({ min: 0n, max: MINUTE - 1n }),
+    });
+    const edge = fc.record({ minute: at, to_id: fc.constantFrom('stock', 'bank'), calls: count, errors: count });
+    let run = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(template),
+        fc.array(edge),
+        at,
+        at,
+        at,
+        fc.boolean(),
+        async (templates, edges, ...asked) => {
+          const tenant = `sums ${run++}`;
+          const [one, other, middle, errors] = asked;
+          const [start, end] = [one < other ? one : other, (one < other ? other : one) + 30n * SECOND];
+          await commit({
+            tenant,
+            templateMinutes: templates.map(({ offset, ...row }) =>
+              templateMinute({ ...row, first_time: row.minute + offset / 2n, last_time: row.minute + offset }),
+            ),
+            edgeMinutes: edges.map((row) => edgeMinute({ ...row, latency: sketchOf([row.calls, 40 * row.errors]) })),
+          });
+          const minutes = (
+            await store.templateMinutes(tenant, { start: minuteOf(start), end, ...(errors && { errors }) })
+          ).filter((row) => row.last_time >= start && row.first_time <= end);
+          const groups = [...Map.groupBy(minutes, (row) => `${row.template_id} ${row.component_id}`).values()];
+          const expected = groups.map((rows) => ({
+            ...{ template_id: rows[0]!.template_id, component_type: 'service', component_id: rows[0]!.component_id },
+            count: rows.reduce((sum, row) => sum + row.count, 0),
+            earlier: rows.reduce((sum, row) => sum + (row.minute < middle ? row.count : 0), 0),
+            severity_max: Math.max(...rows.map((row) => row.severity_max)),
+            first_time: rows.map((row) => row.first_time).reduce((a, b) => (a < b ? a : b)),
+            last_time: rows.map((row) => row.last_time).reduce((a, b) => (a > b ? a : b)),
+            example_event_id: rows
+              .map((row) => row.example_event_id)
+              .sort()
+              .at(-1),
+          }));
+          const sums = await store.templateSums(tenant, { start, end, middle, ...(errors && { errors }) });
+          expect(sorted(sums)).toEqual(sorted(expected));
+
+          const seen = templates.filter(
+            ({ minute, offset }) => minute >= minuteOf(start) && minute + offset / 2n < end,
+          );
+          expect(
+            (
+              await store.templatesSeen(tenant, ['00000000000000aa', '00000000000000bb', 'nowhere'], { start, end })
+            ).sort(),
+          ).toEqual([...new Set(seen.map(({ template_id }) => template_id))].sort());
+
+          const ofEdges = [...Map.groupBy(await store.edgeMinutes(tenant, { start, end }), ({ to_id }) => to_id)].map(
+            ([to_id, rows]) => {
+              const latency = new Sketch();
+              for (const row of rows) latency.merge(row.latency);
+              const [calls, errors] = [
+                rows.reduce((sum, row) => sum + row.calls, 0),
+                rows.reduce((sum, row) => sum + row.errors, 0),
+              ];
+              return { to_id, calls, errors, latency: latency.toBytes() };
+            },
+          );
+          const edgeSums = (await store.edgeSums(tenant, { start, end })).map(({ to_id, calls, errors, latency }) => {
+            return { to_id, calls, errors, latency: latency.toBytes() };
+          });
+          expect(sorted(edgeSums)).toEqual(sorted(ofEdges));
+        },
+      ),
+      { numRuns: 15 },
+    );
+  });
+
   it('templates are kept by id', async () => {
     const known = { id: '00000000000000aa', text: 'user <num> logged in' };
     const other = { id: '00000000000000bb', text: 'user <num> left' };
@@ -652,4 +733,10 @@ function sketchOf(values: readonly number[]): Sketch {
   const sketch = new Sketch();
   for (const value of values) sketch.add(value);
   return sketch;
+}
+
+/** In an order that does not matter. */
+function sorted<T>(rows: readonly T[]): T[] {
+  const nameOf = (row: T) => JSON.stringify(row, (_, value) => (typeof value === 'bigint' ? String(value) : value));
+  return rows.toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
 }
