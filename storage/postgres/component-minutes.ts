@@ -38,8 +38,12 @@ export async function componentSums(
 ): Promise<ComponentSum[]> {
   const rows = await connection.rows(
     tenant,
-    `SELECT component_type, component_id, sum(total) AS total, sum(errors) AS errors, sum(critical) AS critical
-     FROM component_minute WHERE tenant_id = $1 AND ${IN_RANGE} GROUP BY component_type, component_id`,
+    // By a number of eight bytes, not by two texts; what it stands for is looked up in one minute of each.
+    `WITH sums AS (
+       SELECT component_key, max(minute) AS minute, sum(total) AS total, sum(errors) AS errors, sum(critical) AS critical
+       FROM component_minute WHERE tenant_id = $1 AND ${IN_RANGE} GROUP BY component_key)
+     SELECT component_type, component_id, sums.total, sums.errors, sums.critical
+     FROM sums JOIN component_minute known USING (component_key, minute) WHERE known.tenant_id = $1`,
     [tenant, ...rangeValues(range)],
   );
   return rows.map(({ component_type, component_id, total, errors, critical }) => ({
