@@ -9,8 +9,9 @@
  * One row per event costs PostgreSQL 7 to 25 µs and 865 bytes; a block of 512 costs 1 to 3 µs and about 120 bytes an event
  * (PERF.md), which is why events are never rows.
  */
-import { constants, zstdCompress, zstdCompressSync, zstdDecompress, zstdDecompressSync } from 'node:zlib';
+import { zstdDecompress, zstdDecompressSync } from 'node:zlib';
 import { type BlockHeader, type ComponentRef, decodeHeader, decodeWholeHeader, encodeHeader } from './block-header.ts';
+import { compress, compressSync } from './compression.ts';
 import { SEVERITY_ERROR } from './event.ts';
 import { hashText } from './hash.ts';
 import { dayOf } from './time.ts';
@@ -208,26 +209,8 @@ const PREFIX_BYTES = 16;
 const ROW_BYTES = 47;
 const SKEW_AHEAD_NANOS = 3_600_000_000_000n;
 
-// Level 1: 3.7 µs an event with everything, level 3 takes 6.4 for 3% fewer bytes (PERF.md).
-const CHUNK_BYTES_MIN = 16 << 10;
-const CHUNK_BYTES_MAX = 1 << 20;
 // A usual payload whole: in zlib's 16 kB it takes 30 trips to a thread and three times as long.
 const PAYLOAD_CHUNK_BYTES = 1 << 19;
-const ZSTD = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
-
-function compressSync(bytes: Uint8Array): Uint8Array {
-  return zstdCompressSync(bytes, ZSTD);
-}
-
-function compress(bytes: Uint8Array): Promise<Uint8Array> {
-  // Each chunk of output is a trip to another thread and back: at zlib's 16 kB a block makes six of them.
-  const chunkSize = Math.min(Math.max(bytes.length >> 2, CHUNK_BYTES_MIN), CHUNK_BYTES_MAX);
-  return new Promise((resolve, reject) => {
-    zstdCompress(bytes, { ...ZSTD, chunkSize }, (error, compressed) =>
-      error === null ? resolve(compressed) : reject(error),
-    );
-  });
-}
 
 /**
  * Views of the columns in place, in the order on disk: widest first, so that each lies where its numbers may lie. Little-endian, as every

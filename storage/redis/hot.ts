@@ -68,7 +68,7 @@ export function createRedisHotStore(options: RedisHotOptions): RefillableHotStor
         (redis as Scripts).putBlock(
           baseOf(block.tenant, block.shard),
           ...[String(nowMs), ttlMs, share, block.id, hex64(block.timeMin), bytesOf(block)],
-          ...[Buffer.from(block.index), Buffer.from(block.payload), reachOf(block)],
+          ...[bufferOf(block.index), bufferOf(block.payload), reachOf(block)],
           ...[staysMs, dropsNothing ? 1 : 0],
           ...block.keys.map(keyHex),
         ),
@@ -221,6 +221,11 @@ function bytesOf({ index, payload, keys }: Block): number {
   return (
     Math.ceil((index.length + payload.length) * ALLOCATED_PER_BYTE) + keys.length * BYTES_PER_KEY + BYTES_PER_BLOCK
   );
+}
+
+/** The same bytes, not a copy. */
+function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
 
 function keyHex(key: bigint): string {
