@@ -24,13 +24,11 @@ export const throughput: Analyzer = {
       (_, i) => until - BigInt(RECENT_MINUTES - i) * NANOS_PER_MINUTE,
     );
     const begins = recent[0]!;
-    const totals = [...all.values()];
-    const rateOf = (counts: Counts) => split(counts, begins);
-    const everything = totals.map(rateOf);
+    const everything = all.map((counts) => split(counts, minuteOf(begins)));
     const [usualOfAll, nowOfAll] = [sumOf(everything, 'usual'), sumOf(everything, 'now')];
-    for (const counts of all.values()) {
+    for (const [i, counts] of all.entries()) {
       budget.check();
-      const own = rateOf(counts);
+      const own = everything[i]!;
       if (own.history.length < HISTORY_MIN || own.usual < USUAL_MIN) continue;
       const others = { usual: usualOfAll - own.usual, now: nowOfAll - own.now };
       // Alone there is no telling whether it fell silent or nobody asked.
@@ -57,7 +55,8 @@ const CHANCE_MAX = 1e-5;
 
 interface Counts {
   component: { type: string; id: string };
-  byMinute: Map<bigint, number>;
+  /** By minutes since 1970: of a thousand components ninety minutes each, a bigint or a text as a key costs more than all else. */
+  byMinute: Map<number, number>;
 }
 
 interface Rates {
@@ -69,27 +68,29 @@ interface Rates {
   now: number;
 }
 
-function countsOf(rows: readonly ComponentMinute[]): Map<string, Counts> {
-  const all = new Map<string, Counts>();
+function countsOf(rows: readonly ComponentMinute[]): Counts[] {
+  const byType = new Map<string, Map<string, Counts>>();
   for (const { component_type: type, component_id: id, minute, total } of rows) {
-    const key = `${type}/${id}`;
-    let counts = all.get(key);
-    if (counts === undefined) all.set(key, (counts = { component: { type, id }, byMinute: new Map() }));
-    counts.byMinute.set(minute, (counts.byMinute.get(minute) ?? 0) + total);
+    let byId = byType.get(type);
+    if (byId === undefined) byType.set(type, (byId = new Map()));
+    let counts = byId.get(id);
+    if (counts === undefined) byId.set(id, (counts = { component: { type, id }, byMinute: new Map() }));
+    const at = minuteOf(minute);
+    counts.byMinute.set(at, (counts.byMinute.get(at) ?? 0) + total);
   }
-  return all;
+  return [...byType.values()].flatMap((byId) => [...byId.values()]);
 }
 
-function split({ byMinute }: Counts, begins: bigint): Rates {
+function minuteOf(nanos: bigint): number {
+  return Number(nanos / NANOS_PER_MINUTE);
+}
+
+function split({ byMinute }: Counts, begins: number): Rates {
   const history: number[] = [];
-  let first: bigint | null = null;
-  for (const minute of byMinute.keys()) if (first === null || minute < first) first = minute;
-  for (let minute = first ?? begins; minute < begins; minute += NANOS_PER_MINUTE)
-    history.push(byMinute.get(minute) ?? 0);
-  const recent = Array.from(
-    { length: RECENT_MINUTES },
-    (_, i) => byMinute.get(begins + BigInt(i) * NANOS_PER_MINUTE) ?? 0,
-  );
+  let first = begins;
+  for (const minute of byMinute.keys()) if (minute < first) first = minute;
+  for (let minute = first; minute < begins; minute++) history.push(byMinute.get(minute) ?? 0);
+  const recent = Array.from({ length: RECENT_MINUTES }, (_, i) => byMinute.get(begins + i) ?? 0);
   return {
     history,
     recent,
