@@ -139,7 +139,10 @@ function* featuresOf(event: DebugEvent): Generator<Feature> {
 }
 
 function* attributesOf(event: DebugEvent): Generator<[name: string, value: string]> {
-  for (const [key, value] of Object.entries(event.data)) if (isPlain(value)) yield [key, String(value)];
+  const own = new Set<unknown>([event.correlation_id, event.operation_id, event.trace_id]);
+  // An id that one operation has tells it from others, and nothing of what they are.
+  for (const [key, value] of Object.entries(event.data))
+    if (isPlain(value) && !own.has(value)) yield [key, String(value)];
   for (const [key, value] of Object.entries(event.resource.attributes)) {
     const name = `resource.${key}`;
     if (isPlain(value) && !IDENTITY.test(name) && !isVersion(key)) yield [name, String(value)];
@@ -151,7 +154,8 @@ export function isVersion(key: string): boolean {
   return VERSION.test(key) && !NO_VERSION.test(key);
 }
 
-function isPlain(value: unknown): value is string | number | boolean {
+/** What is compared as a value: short enough to be one. */
+export function isPlain(value: unknown): value is string | number | boolean {
   return typeof value === 'string'
     ? value.length <= VALUE_CHARS_MAX
     : typeof value === 'number' || typeof value === 'boolean';

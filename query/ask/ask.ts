@@ -11,6 +11,7 @@ import { refName } from '../agent/say.ts';
 import type { Answer } from '../answer.ts';
 import { type AgentAnswer, budgetOf, fitToBudget, nameOf, type RawCost } from '../budget.ts';
 import type { Wording } from '../needs.ts';
+import { affected } from './answers/affected.ts';
 import { calls } from './answers/calls.ts';
 import { changes, compare } from './answers/compare.ts';
 import { errors, patterns } from './answers/errors.ts';
@@ -68,7 +69,7 @@ export interface AskSettings {
 
 const ANSWERERS: Record<Intent, Answerer> = {
   ...{ explain, health, slow, compare, changes, progress, consistency, calls, state, patterns, errors, where },
-  ...{ root_cause: rootCause, prediction, traffic, inventory, help },
+  ...{ root_cause: rootCause, prediction, traffic, inventory, affected, help },
 };
 
 export function createAskAnswers(facts: AskFacts, { enabled, wording }: AskSettings): AskAnswers {
@@ -95,7 +96,7 @@ export function createAskAnswers(facts: AskFacts, { enabled, wording }: AskSetti
       const draft = draftOf(
         { ...reply, raw },
         worded ?? plain,
-        { parsed: parsedOf(understood) as JsonObject },
+        { parsed: parsedOf(understood, reply.mentioned) as JsonObject },
         confidence,
       );
       const data = fitToBudget(draft, budgetOf(budget_tokens), reserved_tokens) as AskAnswer;
@@ -183,6 +184,8 @@ async function whatIsMissing({ facts, tenant, understood }: Asking): Promise<Unc
 function pointsBack(words: readonly string[], at: number): boolean {
   const word = words[at]!;
   if (!POINTING_WORDS.has(word) || words[at + 1] === 'going') return false;
+  // "Whose fault is it", "how bad is it": the situation.
+  if (word === 'it' && at === words.length - 1 && words.some((each) => OF_ALL.has(each))) return false;
   // "Is it safe to deploy", "would it be ok to": what it is comes after.
   const behind = words[at + 1] === 'be' ? at + 2 : at + 1;
   if (word === 'it' && !OF_IT.has(words[behind] ?? '') && AFTER_EMPTY_IT.has(words[behind + 1] ?? '')) return false;
@@ -191,6 +194,7 @@ function pointsBack(words: readonly string[], at: number): boolean {
 }
 
 /** What it does is said of something: "is it about to fail". */
+const OF_ALL = new Set(['whose', 'bad', 'serious', 'severe']);
 const OF_IT = new Set(['going', 'about', 'likely', 'able', 'supposed', 'failing', 'ready']);
 const AFTER_EMPTY_IT = new Set(['to', 'that', 'if']);
 const BEFORE_THAT = new Set(['why', 'is', 'was', 'did', 'does', 'explain', 'about', 'fix', 'debug']);

@@ -1,10 +1,12 @@
 /** What a question leaves out: it comes from the conversation so far, or from what a program said beside it. */
+import type { ComponentRef } from '../../model/block.ts';
 import type { JsonObject } from '../../model/json.ts';
-import type { TimeRangeInput } from '../params.ts';
+import { formatNanos } from '../../model/time.ts';
+import { parseWindow, type TimeRangeInput } from '../params.ts';
 import { INTENTS, type Intent } from './cues.ts';
 import { WEAK } from './intents.ts';
 import type { KnownId } from './known.ts';
-import { POINTING_WORDS, WHOLE_WORDS } from './lexicon.ts';
+import { POINTING_WORDS, TYPE_WORDS, WHOLE_WORDS } from './lexicon.ts';
 import { findNames, nearestNames } from './names.ts';
 import type { Understood } from './understood.ts';
 import type { Word } from './words.ts';
@@ -24,30 +26,35 @@ export function takeFromContext(
   const earlier = isObject(context.parsed) ? { ...context, ...context.parsed } : context;
   const { intent, components, ids, unknown, known } = understood;
   const isBare = components.length + ids.length + unknown.length === 0;
+  const plain = words.filter(({ role }) => role === undefined).map(({ word }) => word);
+  const isElse = plain.some((word) => ELSE_WORDS.has(word));
+  const counted = isBare ? countedOf(plain, textsOf(earlier, ['mentioned'])) : null;
   const points = words.some(({ word, role }) => role === undefined && POINTING_WORDS.has(word));
-  const whole = words.some(({ word, role }) => role === undefined && WHOLE_WORDS.has(word));
+  // "Any warnings?" goes on; "which components" begins anew.
+  const whole = plain.some((word) => WHOLE_WORDS.has(word) && !(word === 'any' && plain.length <= ASIDE_WORDS));
   const take = (part: string) => understood.fromContext.push(part);
 
-  if (isBare && (points || !whole)) {
-    const names = textsOf(earlier, [
-      'component',
-      'components',
-      'component_id',
-      'service',
-      'service_name',
-      'agent',
-      'workflow',
-    ]);
+  // "Compare it with lobby": what was spoken of is one side of it.
+  const isSide = intent === 'compare' && components.length + ids.length === 1 && points;
+  const names = textsOf(earlier, NAME_KEYS);
+  if (isElse && isBare && names.length > 1 && plain.includes('one')) {
+    components.push(...[refOf(names.at(-1)!, known) ?? []].flat());
+    take('components');
+  } else if (isElse && isBare) understood.except = names.flatMap((name) => refOf(name, known) ?? []);
+  else if (counted !== null) {
+    components.push(...[refOf(counted, known) ?? []].flat());
+    take('components');
+    if (understood.unclear?.what === 'component_id') understood.unclear = null;
+  } else if ((isBare && (points || !whole)) || isSide) {
     const type = typeof earlier.component_type === 'string' ? earlier.component_type : null;
+    const [before, idsBefore] = isSide ? [components.splice(0), ids.splice(0)] : [[], []];
     for (const name of names) {
       const full = type !== null && !name.includes('/') ? `${type}/${name}` : name;
-      const exact = known.find((ref) => full === ref.id || full === `${ref.type}/${ref.id}`);
-      const [match] =
-        exact === undefined ? findNames([{ text: full, word: full.toLowerCase(), quoted: true }], known) : [];
-      const ref = exact ?? match?.refs[0];
-      if (ref !== undefined) components.push(ref);
+      const ref = refOf(full, known);
+      if (ref !== null) components.push(ref);
       else unknown.push({ text: full, near: nearestNames(full, known), isId: false });
     }
+    components.push(...before);
     if (names.length > 0) take('components');
     const said = textsOf(earlier, [
       'id',
@@ -59,6 +66,7 @@ export function takeFromContext(
       'insight_id',
     ]);
     for (const id of said) ids.push({ kind: idKindOf(earlier, id), id });
+    ids.push(...idsBefore);
     if (said.length > 0) take('ids');
     if (names.length + said.length > 0 && understood.unclear?.what === 'component_id') understood.unclear = null;
   }
@@ -67,22 +75,68 @@ export function takeFromContext(
     take('text');
   }
   if (understood.range.time_range == null && understood.range.start == null) {
-    const range = rangeOf(earlier);
+    const range =
+      isBefore(plain) && Object.keys(earlier).length > 0
+        ? rangeBefore(rangeOf(earlier), understood.now)
+        : rangeOf(earlier);
     if (range !== null) {
       understood.range = range;
       take('time_range');
     }
   }
-  const goesOn =
-    weight <= WEAK &&
-    /^(?:ok |okay |so )?(?:and|what about|how about|same for|also|now) /.test(
-      `${words.map(({ word }) => word).join(' ')} `,
-    );
+  // "And the other workflows?", "what about backup-88?": who else or when else, of the same question.
+  const isOnlyWho = plain.every((word) => GOING_ON.has(word) || ELSE_WORDS.has(word) || TYPE_WORDS[word] !== undefined);
+  const begins = /^(?:ok |okay |so )?(?:and|what about|how about|same for|also|now|the other|others) /;
+  const goesOn = isOnlyWho || (weight <= WEAK && begins.test(`${words.map(({ word }) => word).join(' ')} `));
   if ((intent === null || goesOn) && typeof earlier.intent === 'string' && INTENTS.includes(earlier.intent as Intent)) {
-    understood.intent = earlier.intent as Intent;
+    const isComparedAlone = earlier.intent === 'compare' && components.length < 2 && ids.length < 2;
+    understood.intent = isComparedAlone ? 'health' : (earlier.intent as Intent);
     understood.certainty = 0.9;
     take('intent');
   }
+}
+
+const NAME_KEYS = ['component', 'components', 'component_id', 'service', 'service_name', 'agent', 'workflow'];
+const ASIDE_WORDS = 3;
+const ELSE_WORDS = new Set(['else', 'other', 'others', 'another', 'rest', 'elsewhere']);
+const GOING_ON = new Set(
+  'ok okay so and what how about the one ones same for also now in on of at please then a an is with'.split(' '),
+);
+
+function refOf(name: string, known: readonly ComponentRef[]): ComponentRef | null {
+  const exact = known.find((ref) => name === ref.id || name === `${ref.type}/${ref.id}`);
+  if (exact !== undefined) return exact;
+  return findNames([{ text: name, word: name.toLowerCase(), quoted: true }], known)[0]?.refs[0] ?? null;
+}
+
+/** "The second one", of those that the answer told of. */
+function countedOf(words: readonly string[], mentioned: readonly string[]): string | null {
+  for (const [i, word] of words.entries()) {
+    const at = ORDINALS[word];
+    const isCount = /^(?:ones?|component|service|agent|workflow)$/.test(words[i + 1] ?? '') || i === words.length - 1;
+    if (at !== undefined && isCount) return mentioned.at(at) ?? null;
+  }
+  return null;
+}
+
+const ORDINALS: Readonly<Record<string, number>> = {
+  ...{ first: 0, '1st': 0, second: 1, '2nd': 1, third: 2, '3rd': 2, fourth: 3, '4th': 3, fifth: 4, '5th': 4, last: -1 },
+};
+
+/** "And before that?" */
+function isBefore(words: readonly string[]): boolean {
+  const at = words.indexOf('before');
+  const isLast = at === words.length - 1;
+  return at >= 0 && (isLast ? at <= 1 : at === words.length - 2 && POINTED_AT.has(words[at + 1]!));
+}
+
+const POINTED_AT = new Set(['that', 'then', 'it', 'this']);
+
+/** As long before as it was long. */
+function rangeBefore(range: TimeRangeInput | null, now: bigint): TimeRangeInput {
+  const { start, end } = parseWindow(range ?? { time_range: '1h' }, now);
+  const until = end < now ? end : now;
+  return { start: formatNanos(start - (until - start)), end: formatNanos(start - 1n) };
 }
 
 /** Programs put the question into an object of their own: its words are one member, the others are context. */

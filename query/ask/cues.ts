@@ -21,6 +21,7 @@ export const INTENTS = [
   'prediction',
   'traffic',
   'inventory',
+  'affected',
   'help',
 ] as const;
 export type Intent = (typeof INTENTS)[number];
@@ -30,6 +31,7 @@ export type Weight = 1 | 2 | 3 | 4 | 5 | 6 | 7;
 /** By intent and weight. Where two weigh the same the one that stands first in INTENTS wins. */
 export const CUES: Record<Intent, Partial<Record<Weight, readonly string[]>>> = {
   explain: {
+    7: ['what <do> @component <fail>', 'next steps|step', 'what now|next'],
     6: [
       '<why> _ <ill>|<well>|<fail>|<fault>|<trouble>|<gone>|work*',
       'where <do> _ <fault>|<trouble> _ come',
@@ -38,6 +40,7 @@ export const CUES: Record<Intent, Partial<Record<Weight, readonly string[]>>> = 
       'first <fault>|thing _ <fail>',
     ],
     5: [
+      'what stopped|stops|halted|blocked|blocks',
       '<why>',
       'help|make me understand',
       'understand|figure|find|dig|look out|into',
@@ -70,6 +73,9 @@ export const CUES: Record<Intent, Partial<Record<Weight, readonly string[]>>> = 
   },
   health: {
     7: [
+      'percent*|share|fraction|proportion _ <fail>|<fault>',
+      'success|failure rate',
+      '<have>|<be>|<do> @component _ succe*',
       'how|since long|when <be>|<have> @component been|up|down <well>|<ill>',
       'how long|since <be>|<have> @component been <well>|<ill>',
       '<be>|<do>|<have> fix*|patch|hotfix|workaround _ work*|help*',
@@ -85,8 +91,18 @@ export const CUES: Record<Intent, Partial<Record<Weight, readonly string[]>>> = 
       '<which> _ need*|deserve* attention',
       '<which> <be> not _ <affect>|<well>|<ill>',
     ],
-    6: ['<any> wrong|unusual|alarming|interesting|noteworthy _ with', '<have> _ recovered'],
+    6: [
+      'wake|page|call someone|somebody|anyone|up|people',
+      '<any> wrong|unusual|alarming|interesting|noteworthy _ with',
+      '<have> _ recovered',
+    ],
     5: [
+      'doing _ job',
+      'how serious|severe',
+      '<any> alerts|alarms',
+      'serious|severe',
+      'executive summary',
+      'one else|elsewhere <affect>',
       '@component <ill>|<well>',
       'on fire|burning',
       '<which> <be> situation|condition',
@@ -107,6 +123,7 @@ export const CUES: Record<Intent, Partial<Record<Weight, readonly string[]>>> = 
       'anything <ill>',
     ],
     4: [
+      '<may> <people>',
       'health*',
       'unhealthy',
       'how <be>|does @component',
@@ -141,7 +158,7 @@ export const CUES: Record<Intent, Partial<Record<Weight, readonly string[]>>> = 
     1: ['everything', 'system', 'all'],
   },
   slow: {
-    7: ['time _ spent|lost|go|goes|going|wasted', 'where _ time', 'slowest step*|part*|span*|hop*'],
+    7: ['backlog', 'time _ spent|lost|go|goes|going|wasted', 'where _ time', 'slowest step*|part*|span*|hop*'],
     6: [
       'slowdown*',
       '<slow>',
@@ -323,8 +340,16 @@ export const CUES: Record<Intent, Partial<Record<Weight, readonly string[]>>> = 
     3: ['state'],
   },
   patterns: {
-    7: ['top _ <fault>|problems', '<fault> by', '<fault> _ in common', 'group* <fault>'],
+    7: [
+      '<fault> template*',
+      '<fault> pattern*',
+      'top _ <fault>|problems',
+      '<fault> by',
+      '<fault> _ in common',
+      'group* <fault>',
+    ],
     6: [
+      '<trouble>|<fault> _ before',
       'pattern*|recurr*',
       'most common|frequent|often',
       '<common> <fault>|problems|messages',
@@ -340,7 +365,15 @@ export const CUES: Record<Intent, Partial<Record<Weight, readonly string[]>>> = 
     4: ['repeat*', 'trend*', 'frequent*', 'cluster*', 'categor*'],
   },
   errors: {
+    7: [
+      '<which> span|spans|calls|requests|endpoints|routes|operations _ <fail>',
+      'how long <do>|<have>|<be> _ <incident>',
+      'still happening|occurring|there',
+      '<count> _ <fail>',
+    ],
     6: [
+      '<do> it|that|this start|begin|stop',
+      '<tell> _ example',
       'error log*',
       'tail',
       'output of',
@@ -460,6 +493,17 @@ export const CUES: Record<Intent, Partial<Record<Weight, readonly string[]>>> = 
       'inventory',
       'exist*',
       'all services|components|agents',
+    ],
+  },
+  affected: {
+    7: [
+      'distinguish*|separat*|set* apart _ <fail>|<fault>|bad',
+      '<fail>|<fault>|bad _ distinguish*|separat*|in common',
+      'or everyone|everybody',
+      'everyone|everybody|all or only|some',
+      'only some|certain|particular',
+      '<which> attribute*|propert*|field*|dimension*',
+      'what <do> _ <fail>|failures _ share',
     ],
   },
   help: {

@@ -23,7 +23,7 @@ export function editDistance(a: string, b: string, max: number): number {
   return Math.min(last[b.length]!, max + 1);
 }
 
-/** Edits that are still taken for a slip: one in a short word, two in a long one, none where a letter is most of the word. */
+/** Edits that are still taken for a slip: one in a short word, two in a long one, three in two of them, none where a letter is most of the word. */
 export function slipsAllowed(word: string): number {
-  return word.length < 4 ? 0 : word.length < 8 ? 1 : 2;
+  return word.length < 4 ? 0 : word.length < 8 ? 1 : word.length < 16 ? 2 : 3;
 }

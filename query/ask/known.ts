@@ -48,11 +48,15 @@ export async function whatIs(facts: AskFacts, tenant: string, id: string): Promi
   return null;
 }
 
-/** The log patterns in which a text occurs, the most frequent first. */
+/** The log patterns of all that is retained, the most frequent first, 1,000 at most. */
+export async function allTemplates(facts: AskFacts, tenant: string): Promise<TemplateView[]> {
+  return (await facts.templates(tenant, { ...EVER, limit: TEMPLATES_MAX })).data;
+}
+
+/** Those in which a text occurs. */
 export async function templatesWith(facts: AskFacts, tenant: string, text: string): Promise<TemplateView[]> {
-  const { data } = await facts.templates(tenant, { ...EVER, limit: TEMPLATES_MAX });
   const wanted = text.toLowerCase();
-  return data.filter(({ template }) => template?.toLowerCase().includes(wanted));
+  return (await allTemplates(facts, tenant)).filter(({ template }) => template?.toLowerCase().includes(wanted));
 }
 
 export async function orNone<T>(answer: Promise<T>): Promise<T | null> {

@@ -70,6 +70,8 @@ fire burning trouble worried panic angry sad happy
 tests test testing
 containing contains contain mentioning mentions mention matching matches determine returning
 post put patch delete head options
+svc raise raised raises emit emits emitted thrown patient patients english plain successful unsuccessful highest lowest wake awake
+executive management board serious severe seriously data lost loss missing proportion fraction share
 nor neither let's ought gonna wanna gotta sec secs min mins hr hrs wk`
     .split(/\s+/)
     .filter((word) => word !== ''),

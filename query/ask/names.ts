@@ -17,6 +17,8 @@ export interface NameMatch {
   /** 1: the full name; less the more was forgiven. */
   likeness: number;
   text: string;
+  /** Said of several: "the robots". */
+  isPlural: boolean;
 }
 
 /** Marks the words of what it finds as `name`. @param known bounded by the caller */
@@ -28,14 +30,16 @@ export function findNames(words: readonly Word[], known: readonly ComponentRef[]
     for (let length = Math.min(SPAN_MAX, words.length); length >= 1; length--) {
       for (let from = 0; from + length <= words.length; from++) {
         const span = words.slice(from, from + length);
-        if (span.some(({ role }) => role !== undefined)) continue;
+        if (span.some(({ role }) => role !== undefined) || isLogLine(words, from)) continue;
         const found = match(span);
         if (found === null) continue;
         for (const word of span) word.role = 'name';
-        matches.push({ from, ...found, text: span.map(({ text }) => text).join(' ') });
+        const isPlural = /[^s]s$/.test(span.at(-1)!.word) && !found.refs.some(({ id }) => /s$/i.test(id));
+        matches.push({ from, ...found, text: span.map(({ text }) => text).join(' '), isPlural });
       }
     }
   }
+  for (const match of matches) if (match.refs.length === 1) extend(match, words);
   // "The gateway of payments": what one word leaves open another may have decided. "They cannot pay": no name where no name can stand.
   const decided = matches.filter(({ refs }) => refs.length === 1).map(({ refs }) => refs[0]!);
   return matches
@@ -49,6 +53,27 @@ export function findNames(words: readonly Word[], known: readonly ComponentRef[]
       return isMeant;
     })
     .sort((a, b) => a.from - b.from);
+}
+
+/** "The last log line" is of no production line. */
+function isLogLine(words: readonly Word[], at: number): boolean {
+  return /^lines?$/.test(words[at]!.word) && /^logs?$/.test(words[at - 1]?.word ?? '');
+}
+
+/** "Hl7 brigde": the words beside a part of a name that are slips of its other parts. */
+function extend(match: NameMatch, words: readonly Word[]): void {
+  const parts = partsOf(match.refs[0]!.id);
+  const isSlip = ({ word, role, quoted }: Word) =>
+    role === undefined &&
+    !quoted &&
+    !isKnownWord(word) &&
+    parts.some((part) => part.length >= 4 && editDistance(word, part, slipsAllowed(part)) <= slipsAllowed(part));
+  for (const step of [1, -1])
+    for (let at = match.from; ; at += step) {
+      const word = words[at];
+      if (word === undefined || (word.role !== 'name' && !isSlip(word))) break;
+      word.role = 'name';
+    }
 }
 
 /** The known names that come nearest to a text, the nearest first. */
@@ -139,8 +164,7 @@ function partly(known: readonly ComponentRef[]): Matcher {
     const said = span.filter(({ word }) => TYPE_WORDS[word] === undefined).flatMap(({ word }) => partsOf(word));
     const tells = (part: string) => part.length >= 3 && !isKnownWord(part) && !/^\d+$/.test(part);
     // Short and everyday parts say nothing alone, but "eu-west" says which of two.
-    if (said.length === 0 || !said.some(tells) || said.some((part) => JOINING.has(part) || /^\d+$/.test(part)))
-      return null;
+    if (said.length === 0 || !said.some(tells) || said.some((part) => JOINING.has(part))) return null;
     if (span.length > 1 && !said.every(tells) && said.some((part) => part.length >= 3 && !tells(part))) return null;
     const fitting = split.filter(({ parts }) => said.every((part) => parts.some((own) => samePart(own, part))));
     return bestOf(

@@ -40,6 +40,8 @@ export interface Reply {
   metas: readonly AnswerMeta[];
   coverage?: readonly string[];
   raw?: RawCost | null;
+  /** Components in the order in which they are told. */
+  mentioned?: readonly ComponentRef[];
   /** What must be said for an answer, and what could be said. */
   clarification?: { what: string; choices: readonly string[] };
   /** False where what was asked about does not exist. */

@@ -5,15 +5,17 @@ import { TYPE_WORDS } from './lexicon.ts';
 import { isIdWord, looksLikeId, nearestNames } from './names.ts';
 import { VERSION } from './times.ts';
 import type { Understood } from './understood.ts';
-import { isKnownWord, type Word } from './words.ts';
+import { isException, isKnownWord, type Word } from './words.ts';
 
 /** "operation 17", "trace 4bf9…": the word before says that it is an id, so that even a number is one. */
 export async function findMarkedIds(facts: AskFacts, tenant: string, words: readonly Word[]): Promise<KnownId[]> {
   const found: KnownId[] = [];
   for (const [i, { word, role }] of words.entries()) {
     const next = words[i + 1];
-    if (role !== undefined || !isIdWord(word) || next === undefined || next.role !== undefined) continue;
-    if (isKnownWord(next.word) && !/\d/.test(next.word)) continue;
+    if (role !== undefined || next === undefined || next.role !== undefined) continue;
+    // "Batch A17": what has a letter and a digit may be the rest of an id.
+    const isMarked = isIdWord(word) || (/^[a-z]{3,}$/.test(word) && /^(?:[a-z]+\d+|\d+[a-z]+)$/i.test(next.word));
+    if (!isMarked || (isKnownWord(next.word) && !/\d/.test(next.word))) continue;
     const forms = [next.text, ...['-', '_', '', ':', '/', '#'].map((joint) => `${word}${joint}${next.text}`)];
     for (const form of forms) {
       const id = await whatIs(facts, tenant, form);
@@ -85,6 +87,11 @@ export async function findRest(
       each.role = 'text';
       continue;
     }
+    if (isException(each)) {
+      text ??= each.text.split(/[.:/\\]/).at(-1)!;
+      each.role = 'text';
+      continue;
+    }
     const typeBefore = TYPE_WORDS[words[i - 1]?.word ?? ''];
     const isStrange = !isKnownWord(each.word);
     if (typeBefore !== undefined && /^#?\d+$/.test(each.text)) {
@@ -93,6 +100,7 @@ export async function findRest(
     }
     const status = /^[45]\d\d(?:s)?$/.test(each.word);
     const isVersion = VERSION.test(each.word);
+    if (VERSION.test(words[i + 1]?.word ?? '')) continue;
     if ((!isStrange && !status) || isVersion || (!status && /^\d{1,3}$/.test(each.word))) continue;
     const wanted = each.text.replace(/(?<=\d)s$/, '');
     const form = await saidForm(facts, tenant, wanted);
@@ -103,7 +111,8 @@ export async function findRest(
       const type = TYPE_WORDS[/^[a-z]+/i.exec(each.text)?.[0].toLowerCase() ?? ''];
       if (/[-_:]/.test(each.text) || each.text.length >= 8)
         asUnknown(each, each.text, type === undefined && nearestNames(each.text, known).length === 0);
-    } else if (asksForText(words, i) && !INSIDE.has(words[i - 1]?.word ?? '')) text ??= wanted;
+    } else if (isSaidOf(words, i)) continue;
+    else if (asksForText(words, i) && !INSIDE.has(words[i - 1]?.word ?? '')) text ??= wanted;
     else if (isJoined(words, i) || (!named && isInPlaceOfName(words, i))) asUnknown(each, each.text, false);
   }
   return { text, unknown };
@@ -112,6 +121,11 @@ export async function findRest(
 /** "Redelivered messages": what is looked for where things that were said are asked for. */
 function asksForText(words: readonly Word[], at: number): boolean {
   return [at - 1, at + 1].some((i) => words[i] !== undefined && SAID_THINGS.has(words[i].word));
+}
+
+/** "Messages emitted by orders": what was done with them, not what they say. */
+function isSaidOf(words: readonly Word[], at: number): boolean {
+  return /ed$/.test(words[at]!.word) && words[at + 1]?.word === 'by';
 }
 
 const SAID_THINGS = new Set([
@@ -190,8 +204,12 @@ function isJoined(words: readonly Word[], at: number): boolean {
 function isInPlaceOfName(words: readonly Word[], at: number): boolean {
   const before = words[at - 1];
   // The first word of a sentence may be any verb; of a few words it is what they are about.
-  if (before === undefined) return words.length <= FEW_WORDS || BEHIND_NAMES.has(words[at + 1]?.word ?? '');
-  return BEFORE_NAMES.has(before.word);
+  const next = words[at + 1];
+  if (before === undefined) return words.length <= FEW_WORDS || BEHIND_NAMES.has(next?.word ?? '');
+  if (BEFORE_NAMES.has(before.word)) return true;
+  // "In billing", "of the billing", but not "in plain words": nothing that it could belong to follows.
+  const ends = next === undefined || words[at]!.ends === true || next.role === 'time' || BEHIND_NAMES.has(next.word);
+  return ends && BEFORE_LAST_NAMES.has(before.word);
 }
 
 const FEW_WORDS = 3;
@@ -199,10 +217,9 @@ const BEHIND_NAMES = new Set(
   'is are was were has have had does did keeps fails failed crashed status health errors'.split(' '),
 );
 const BEFORE_NAMES = new Set(
-  'called named is are was were of in for on with about does do did has have why how the our my at from to by and or check service services'.split(
-    ' ',
-  ),
+  'called named is are was were of for about does did has have why how check service services'.split(' '),
 );
+const BEFORE_LAST_NAMES = new Set('in on with do the our my at from to by and or'.split(' '));
 const JOINTS = new Set(['and', 'or', 'vs', 'versus', 'with', 'against', 'to', 'than', 'from']);
 
 /** "The balance of ledger": a key of what it reported last. */
@@ -218,3 +235,27 @@ export async function namesStateKey(
   const keys = Object.keys(found?.data.state_data ?? {}).map((key) => key.toLowerCase());
   return words.some(({ role, text }) => role === undefined && keys.includes(text.toLowerCase()));
 }
+
+/** The attribute that a question asks the values of: "which zone", "only the south zone". */
+export async function findAttribute(facts: AskFacts, tenant: string, words: readonly Word[]): Promise<string | null> {
+  const asked = words.filter(
+    ({ role, word }, i) =>
+      role !== 'name' &&
+      role !== 'id' &&
+      role !== 'time' &&
+      word.length > 2 &&
+      words.slice(Math.max(0, i - 3), i).some(({ word }) => ASKS_VALUES.has(word)),
+  );
+  if (asked.length === 0) return null;
+  const { data } = await facts.events(tenant, { limit: ATTRIBUTE_EVENTS });
+  const keys = new Set(data.flatMap((event) => Object.keys(event.data)));
+  for (const { word } of asked)
+    for (const key of keys) {
+      const last = key.toLowerCase().split(/[._-]/).at(-1)!;
+      if ([last, `${last}s`, key.toLowerCase()].includes(word)) return key;
+    }
+  return null;
+}
+
+const ASKS_VALUES = new Set(['which', 'what', 'whose', 'only', 'just', 'by', 'per', 'every', 'each']);
+const ATTRIBUTE_EVENTS = 200;

@@ -8,17 +8,27 @@ import { type Asked, saidInJson, takeFromContext } from './context.ts';
 import { intentOf, WEAK } from './intents.ts';
 import { type AskFacts, knownComponents } from './known.ts';
 import { TYPE_WORDS, WHOLE_WORDS } from './lexicon.ts';
-import { findNames } from './names.ts';
-import { findBareIds, findMarkedIds, findNodes, findPhrase, findRest, namesStateKey } from './subjects.ts';
+import { findNames, type NameMatch } from './names.ts';
+import { findSaying, type Saying } from './sayings.ts';
+import {
+  findAttribute,
+  findBareIds,
+  findMarkedIds,
+  findNodes,
+  findPhrase,
+  findRest,
+  namesStateKey,
+} from './subjects.ts';
 import { findTimes, type SaidTime, VERSION } from './times.ts';
 import { CHOICES_MAX, type Understood } from './understood.ts';
 import { timesOf } from './window.ts';
-import { isForeign, mendWords, splitIdentifiers, type Word, wordsOf } from './words.ts';
+import { isException, isForeign, mendWords, splitIdentifiers, type Word, wordsOf } from './words.ts';
 
 export async function understand(facts: AskFacts, tenant: string, asked: Asked, now: bigint): Promise<Understood> {
   const { question, context } = saidInJson(asked);
   const words = wordsOf(question);
   const known = await knownComponents(facts, tenant);
+  const saying = await findSaying(facts, tenant, words, known);
   const said = findTimes(words, now);
   const wasMarked = await findMarkedIds(facts, tenant, words);
   const matches = findNames(words, known);
@@ -33,16 +43,19 @@ export async function understand(facts: AskFacts, tenant: string, asked: Asked, 
   const scored = foreign ? UNREAD : intentOf(words);
   const isAboutWords = scored.intent === 'errors' || scored.intent === 'explain' || scored.intent === 'patterns';
   const phrase =
-    text === null && isAboutWords && wasMarked.length + bareIds.length === 0
+    text === null && saying === null && isAboutWords && wasMarked.length + bareIds.length === 0
       ? await findPhrase(facts, tenant, words)
       : null;
 
   const understood: Understood = {
     intent: scored.intent,
-    components: [...matches.filter(({ refs }) => refs.length === 1).map(({ refs }) => refs[0]!), ...nodes],
+    components: [...matches.filter(isMeantWhole).flatMap(({ refs }) => refs), ...nodes],
     ids: [...wasMarked, ...bareIds],
     type: null,
-    text: text ?? phrase,
+    text: saying?.text ?? text ?? phrase,
+    said: saying,
+    attribute: null,
+    except: [],
     versions: words.filter(({ role, word }) => role === undefined && VERSION.test(word)).map(({ word }) => word),
     ...timesOf(said.times),
     unknown,
@@ -54,7 +67,7 @@ export async function understand(facts: AskFacts, tenant: string, asked: Asked, 
     words: words.filter(({ role }) => role === undefined).map(({ word }) => word),
   };
   understood.components = distinct(understood.components);
-  const ambiguous = matches.find(({ refs }) => refs.length > 1);
+  const ambiguous = matches.find((match) => !isMeantWhole(match));
   if (ambiguous !== undefined)
     understood.unclear = {
       what: 'component_id',
@@ -65,11 +78,25 @@ export async function understand(facts: AskFacts, tenant: string, asked: Asked, 
     understood.unclear = { what: 'time_range', question: `When was the ${said.untold}?`, choices: [] };
   takeTypeForName(understood, words);
   if (scored.weight <= WEAK && (await namesStateKey(facts, tenant, understood, words))) understood.intent = 'state';
+  if (MAY_FALL_ON.has(scored.intent)) understood.attribute = await findAttribute(facts, tenant, words);
+  if (understood.attribute !== null) understood.intent = 'affected';
   takeFromContext(understood, context, words, scored.weight);
-  settle(understood, words, said.times);
+  settle(understood, words, said.times, scored.weight);
   return understood;
 }
 
+/** Questions that may ask on which values of an attribute failures fall. */
+const MAY_FALL_ON: ReadonlySet<unknown> = new Set([
+  'explain',
+  'health',
+  'errors',
+  'patterns',
+  'calls',
+  'affected',
+  null,
+]);
+/** "The robots" are all of them. */
+const isMeantWhole = ({ refs, isPlural }: NameMatch) => refs.length === 1 || (isPlural && refs.length <= CHOICES_MAX);
 const NOTHING_ELSE = { text: null, unknown: [] };
 const UNREAD = { intent: null, certainty: 0, weight: 0 };
 
@@ -87,7 +114,8 @@ function takeTypeForName(understood: Understood, words: readonly Word[]): void {
       return;
     }
     if (isPlural) continue;
-    if (!DEFINITE.has(words[i - 1]?.word ?? '') || DRAWINGS.has(words[i + 1]?.word ?? '')) continue;
+    const next = words[i + 1]?.word ?? '';
+    if (!DEFINITE.has(words[i - 1]?.word ?? '') || DRAWINGS.has(next) || SOUGHT.has(next)) continue;
     const of = understood.known.filter((ref) => type === null || ref.type === type);
     if (of.length === 1) understood.components = [of[0]!];
     else
@@ -102,27 +130,37 @@ function takeTypeForName(understood: Understood, words: readonly Word[]): void {
 
 /** "The service map" is of all of them. */
 const DRAWINGS = new Set(['map', 'graph', 'mesh', 'topology', 'list', 'overview', 'landscape']);
+/** "The service that fails" is to be found. */
+const SOUGHT = new Set(['responsible', 'behind', 'that', 'which', 'causing', 'with', 'where']);
 const DEFINITE = new Set(['the', 'this', 'that', 'my', 'our', 'a', 'an']);
 
 /** What structure says beyond words: two names want comparing, an id alone wants telling. */
-function settle(understood: Understood, words: readonly Word[], times: readonly SaidTime[]): void {
+function settle(understood: Understood, words: readonly Word[], times: readonly SaidTime[], weight: number): void {
   const { components, ids, unknown, range, text, versions } = understood;
   const named = components.length + ids.length + unknown.length;
   const isExact = range.start != null;
   const isSeveral = components.length > 1 || ids.length > 1;
+  if (ids.length === 0 && BY_VERSION.has(understood.intent!) && asksForVersion(understood, words))
+    understood.intent = 'compare';
+  if (understood.said !== null) settleSaid(understood, understood.said, weight, words);
+  if (words.some(isException) && !OF_THROWN.has(understood.intent)) understood.intent = 'errors';
   if (isSeveral && words.some(({ word, role }) => role === undefined && /^(?:than|vs|versus|compar.*)$/.test(word)))
     understood.intent = 'compare';
   switch (understood.intent) {
     case null:
+      if (versions.length > 0 && ids.length + unknown.length === 0) understood.intent = 'compare';
       // A name or an id alone asks how it is.
       if (ids.length > 0) understood.intent = 'where';
       // A word of the logs within a longer sentence may be there by chance.
       else if (
         text !== null &&
-        (words.length <= TEXT_WORDS || components.length > 0 || words.some(({ quoted }) => quoted))
+        (words.length <= TEXT_WORDS || components.length > 0 || words.some((word) => word.quoted || isException(word)))
       )
         understood.intent = 'errors';
+      else if (components.length > 0 && words.some(({ word }) => HTTP_FAILURE.test(word)))
+        understood.intent = 'explain';
       else if (components.length > 0 || understood.unclear?.what === 'component_id') understood.intent = 'health';
+      else if (unknown.some(({ isId }) => isId)) understood.intent = 'where';
       // A strange word alone is a name; in a sentence that asks for nothing known it is only strange.
       else if (unknown.length > 0 && (words.length <= BARE_WORDS || unknown.some(({ text }) => /\d/.test(text))))
         understood.intent = 'health';
@@ -136,13 +174,19 @@ function settle(understood: Understood, words: readonly Word[], times: readonly 
       break;
     case 'health':
       if (ids.length > 0 && components.length === 0) understood.intent = 'progress';
+      // A run that has ended says more of that than its rate of errors.
+      if (components.some(({ type }) => type === 'workflow') && words.some(({ word }) => word.startsWith('succe')))
+        understood.intent = 'progress';
+      break;
+    case 'inventory':
+      if (ids.length > 0) understood.intent = 'where';
       break;
     case 'slow':
       if (isSeveral && words.some(({ word }) => word === 'or')) understood.intent = 'compare';
       break;
     case 'compare':
       if (components.length > 1 || ids.length > 1 || understood.against !== null || unknown.length > 0) break;
-      if (versions.length > 1) break;
+      if (versions.length > 0 || asksForVersion(understood, words)) break;
       // "Node a with node b": the replicas of one.
       understood.intent = countOfNames(words) > 1 && components.length === 1 ? 'consistency' : 'changes';
       break;
@@ -158,11 +202,51 @@ function settle(understood: Understood, words: readonly Word[], times: readonly 
   }
 }
 
+/** "Did 4.2.0 cause it", "which version is slow". */
+function asksForVersion({ versions, components }: Understood, words: readonly Word[]): boolean {
+  if (versions.length > 0) return true;
+  return (
+    components.length === 1 &&
+    words.some(({ word }, i) => /^versions?$/.test(word) && WHICH.has(words[i - 1]?.word ?? ''))
+  );
+}
+
+const BY_VERSION: ReadonlySet<string> = new Set(['changes', 'explain', 'root_cause', 'slow', 'health']);
+const WHICH = new Set(['which', 'what']);
+
+/** A message that stands alone asks why it was said, or who says it where it is no complaint; the name of a span how it fares. */
+function settleSaid(understood: Understood, { kind, level }: Saying, weight: number, words: readonly Word[]): void {
+  const isComplaint = level === 'ERROR' || level === 'CRITICAL';
+  const isAlone = weight <= WEAK || words.every(({ role }) => role !== undefined);
+  const { intent } = understood;
+  if (kind === 'span') {
+    if (
+      intent === null ||
+      intent === 'health' ||
+      intent === 'traffic' ||
+      (isAlone && intent !== 'explain' && intent !== 'errors')
+    )
+      understood.intent = 'slow';
+  } else if (intent === null || isAlone || intent === 'health') understood.intent = isComplaint ? 'explain' : 'errors';
+}
+
+/** What may be asked of an exception beside who throws it. */
+const OF_THROWN: ReadonlySet<unknown> = new Set([
+  'explain',
+  'errors',
+  'patterns',
+  'changes',
+  'root_cause',
+  'prediction',
+  'affected',
+]);
+
 /** Runs of words that were taken for names. */
 function countOfNames(words: readonly Word[]): number {
   return words.filter(({ role }, i) => role === 'name' && words[i - 1]?.role !== 'name').length;
 }
 
+const HTTP_FAILURE = /^[45]\d\ds?$/;
 const UNDER_WAY = new Set(['stuck', 'stalled', 'hanging', 'hangs', 'waiting', 'blocked']);
 const BARE_WORDS = 2;
 const TEXT_WORDS = 4;

@@ -4,6 +4,7 @@ import type { Json } from '../../model/json.ts';
 import type { TimeRangeInput } from '../params.ts';
 import type { Intent } from './cues.ts';
 import type { KnownId } from './known.ts';
+import type { Saying } from './sayings.ts';
 
 export interface Understood {
   /** Null: the question is about something else, or about nothing. */
@@ -14,6 +15,12 @@ export interface Understood {
   type: string | null;
   /** A text to look for in messages. */
   text: string | null;
+  /** What the text was found to be. */
+  said: Saying | null;
+  /** Whose values it is about: the `zone` of "which zone fails"; null: none or any. */
+  attribute: string | null;
+  /** Whom it is not about: "what else is slow". */
+  except: readonly ComponentRef[];
   /** Empty: the time that the answer takes by itself. */
   range: TimeRangeInput;
   /** The time that `range` is held against. */
@@ -52,16 +59,19 @@ export interface Parsed {
   versions?: string[];
   unknown?: string[];
   from_context?: string[];
+  /** Components in the order in which the answer told of them: what "the second one" counts. */
+  mentioned?: string[];
   [more: string]: Json | undefined;
 }
 
 export const CHOICES_MAX = 10;
 
-export function parsedOf(understood: Understood): Parsed {
+/** @param mentioned in the answer, in this order */
+export function parsedOf(understood: Understood, mentioned: readonly ComponentRef[] = []): Parsed {
   const { intent, components, ids, range, against, text, versions, unknown, fromContext } = understood;
   return {
     intent,
-    components: components.map(({ type, id }) => (type === 'service' ? id : `${type}/${id}`)),
+    components: components.map(shortName),
     ids: ids.map(({ id }) => id),
     time_range: range.time_range ?? (range.start == null ? null : `${range.start}/${range.end ?? ''}`),
     ...(against !== null && { against: `${against.start}/${against.end}` }),
@@ -69,5 +79,10 @@ export function parsedOf(understood: Understood): Parsed {
     ...(versions.length > 0 && { versions: [...versions] }),
     ...(unknown.length > 0 && { unknown: unknown.map((each) => each.text) }),
     ...(fromContext.length > 0 && { from_context: fromContext }),
+    ...(mentioned.length > 1 && { mentioned: mentioned.slice(0, MENTIONED_MAX).map(shortName) }),
   };
 }
+
+const shortName = ({ type, id }: ComponentRef) => (type === 'service' ? id : `${type}/${id}`);
+// Nobody counts further than a hand.
+const MENTIONED_MAX = 5;

@@ -21,7 +21,7 @@ const spoken = {
   ill: `broken down dead unhealthy degraded sick ill red unavailable unreachable unresponsive offline bad borked hosed kaput flaky unstable
     burning faulty impaired toast wonky misbehaving erroring failing struggling suffering troubled hurting affected impacted`,
   fail: `fail fails failed failing failling crash* break breaks broke breaking die dies died dying refus* reject* timeout* abort* malfunction* panic*
-    throw throws threw throwing choke* choking explod* stall stalls collaps* erroring hang hangs hung misbehav* unable`,
+    throw throws threw throwing choke* choking explod* stall stalls collaps* overload* throttl* erroring hang hangs hung misbehav* unable`,
   fault:
     'error errors err errs exception* failure* fault faults crash crashes critical criticals fatal* warning* warn* stacktrace* traceback*',
   trouble: 'problem* issue* trouble* wrong matter bug* burning fire broken alarm* unusual strange odd weird',
@@ -30,7 +30,7 @@ const spoken = {
   cause: 'kill kills killing killed cause causes caused causing reason* culprit* trigger* origin source bug led behind',
   blame: 'blame* culprit* suspect* guilty fault responsible offender offending perpetrator',
   affect: 'affect* impact* suffer* hurt hurts hit',
-  incident: 'incident* outage* spike* downtime meltdown disruption',
+  incident: 'incident* outage* spike* downtime meltdown disruption alert alerts',
 
   // Time and measure.
   slow: 'slow* sluggish latenc* laggy lagging bottleneck* hotspot* crawls crawling crawl',
@@ -50,7 +50,7 @@ const spoken = {
   active: 'running active progress flight stuck stalled ongoing pending open underway',
   same: 'same identical equal* alike consisten* match* agree* agreement sync synced synchron* converge*',
   apart: `inconsisten* diverg* disagree* mismatch* drift* conflict* unsynced desync* outofsync`,
-  copies: 'replica* node nodes instance instances copies copy mirror* shards pods',
+  copies: 'replica* node nodes instance instances copies copy mirror* shards pods pod replica replicas hosts machines',
   call: `call calls called calling invok* use uses used using talk* speak* communicat* interact* integrat* publish* send sends sent consum*
     subscrib* depend* rely relies relied upstream* downstream* connect* contact* reach reaches needs need`,
   map: 'topolog* dependenc* architecture callgraph mesh neighbo* caller* callee* upstream* downstream*',
@@ -98,6 +98,7 @@ export const IDIOMS: readonly (readonly [said: string, means: string])[] = [
   ['go|going live', 'deploy'],
   ['out of sync|step', 'outofsync'],
   ['up to speed', 'recap'],
+  ['fall|falls|falling|fell behind', 'backlog'],
   ['more slow', 'slower'],
   ['more fast', 'faster'],
   ['more bad', 'worse'],

@@ -40,6 +40,11 @@ export function isKnownWord(word: string): boolean {
   return CUE_WORDS.has(word) || COMMON_WORDS.has(word);
 }
 
+/** What languages call what is thrown: "java.lang.NullPointerException", "TypeError". It is looked for whether anybody said it or not. */
+export function isException({ text }: Word): boolean {
+  return /^(?:[\w$]+[.:/\\]+)*[A-Z][A-Za-z0-9]+(?:Exception|Error|Failure|Fault|Interrupt)$/.test(text);
+}
+
 /** Mends slips of the words that nothing else was found in. */
 export function mendWords(words: readonly Word[]): void {
   for (const each of words)
@@ -50,7 +55,7 @@ export function mendWords(words: readonly Word[]): void {
 export function splitIdentifiers(words: Word[]): void {
   for (let i = words.length - 1; i >= 0; i--) {
     const { text, role, quoted } = words[i]!;
-    if (role !== undefined || quoted) continue;
+    if (role !== undefined || quoted || isException(words[i]!)) continue;
     const parts = text
       .replace(/([a-z])([A-Z])/g, '$1_$2')
       .toLowerCase()

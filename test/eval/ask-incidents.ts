@@ -1,16 +1,29 @@
 /** What the questions in words are asked of: recorded incidents, each in a tenant of its own, and a tenant of whom nothing is known. */
-import { formatNanos } from '../../model/time.ts';
 import { jsonToProtobuf } from '../../otlp/json.ts';
 import type { PostedEvent } from '../../query/records.ts';
 import { type QuerySystem, startQuerySystem } from '../support/query-system.ts';
+import {
+  allIsWell,
+  exportDenied,
+  keysRefused,
+  matchesFail,
+  ordersRejected,
+  robotStops,
+  toolMisused,
+  valvesStick,
+} from './ask-trades.ts';
 import { type Incident, incidents, Telling } from './incidents.ts';
+import { telling } from './posted.ts';
 
-/** By tenant: `shop`, `slow`, `ledger` and `queue` are services with traces; `agents`, `web`, `etl` and `fleet` are what was posted; `tickets` is both; `nobody` is empty. */
+/** By tenant: `shop`, `slow`, `ledger` and `queue` are services with traces; `agents`, `web`, `etl` and `fleet` are what was posted; `tickets` is both; `nobody` is empty; ask-trades.ts has the others. */
 export async function startIncidents(): Promise<QuerySystem> {
   const system = await startQuerySystem();
   const now = Date.now();
   const [shop, slow, ledger] = incidents(now) as [Incident, Incident, Incident];
-  const traced = { shop, slow, ledger, queue: queueStalls(now), tickets: poolExhausts(now) };
+  const traced = {
+    ...{ shop, slow, ledger, queue: queueStalls(now), tickets: poolExhausts(now) },
+    ...{ iot: valvesStick(now), clinic: ordersRejected(now), arena: matchesFail(now), films: keysRefused(now) },
+  };
   for (const [tenant, { bodies }] of Object.entries(traced))
     for (const { signal, body } of bodies)
       await system.send(signal, jsonToProtobuf(signal, Buffer.from(JSON.stringify(body))), tenant);
@@ -20,6 +33,7 @@ export async function startIncidents(): Promise<QuerySystem> {
     etl: diskFills(now),
     fleet: brokerResets(now),
     tickets: venuesImported(now),
+    ...{ desk: toolMisused(now), nightly: exportDenied(now), calm: allIsWell(now), plant: robotStops(now) },
   };
   for (const [tenant, events] of Object.entries(posted)) await system.service.postEvents(tenant, events);
   await system.needs.settled();
@@ -120,8 +134,7 @@ function certificateExpires(nowMs: number): PostedEvent[] {
 
 /** A nightly load runs out of disk, an agent out of context; a reindexing is under way; an index has recovered half an hour ago. */
 function diskFills(nowMs: number): PostedEvent[] {
-  const { events, tell } = telling(nowMs);
-  const step = (operation_id: string, data: Record<string, string | number>) => ({ operation_id, data });
+  const { events, tell, step } = telling(nowMs);
   tell(
     20,
     'workflow',
@@ -265,27 +278,4 @@ function venuesImported(nowMs: number): PostedEvent[] {
     );
   }
   return events;
-}
-
-function telling(nowMs: number) {
-  const events: PostedEvent[] = [];
-  const tell = (
-    minutesAgo: number,
-    type: string,
-    id: string,
-    level: PostedEvent['level'],
-    message: string,
-    more: Partial<PostedEvent> = {},
-  ) =>
-    events.push({
-      event_type: level === 'ERROR' ? 'error' : 'log',
-      component_type: type,
-      component_id: id,
-      correlation_id: `${id}-run-${Math.floor(minutesAgo / 5)}`,
-      level,
-      message,
-      timestamp: formatNanos(BigInt(Math.round(nowMs - minutesAgo * 60_000)) * 1_000_000n),
-      ...more,
-    });
-  return { events, tell };
 }

@@ -22,14 +22,18 @@ describe('questions in words', { timeout: 300_000 }, () => {
     expect(shareOf(outcomes), wrongOf(outcomes).join('\n')).toBeGreaterThanOrEqual(0.95);
   });
 
-  it.each(['ask-holdout.jsonl', 'ask-unseen.jsonl', 'ask-unseen-2.jsonl', 'ask-unseen-3.jsonl', 'ask-unseen-4.jsonl'])(
-    'of %s too',
-    async (file) => {
-      const outcomes = await askAll(system, questionsOf(file));
-      expect(outcomes.length).toBeGreaterThanOrEqual(40);
-      expect(shareOf(outcomes), wrongOf(outcomes).join('\n')).toBeGreaterThanOrEqual(0.95);
-    },
-  );
+  it.each([
+    'ask-holdout.jsonl',
+    'ask-unseen.jsonl',
+    'ask-unseen-2.jsonl',
+    'ask-unseen-3.jsonl',
+    'ask-unseen-4.jsonl',
+    'ask-unseen-6.jsonl',
+  ])('of %s too', async (file) => {
+    const outcomes = await askAll(system, questionsOf(file));
+    expect(outcomes.length).toBeGreaterThanOrEqual(40);
+    expect(shareOf(outcomes), wrongOf(outcomes).join('\n')).toBeGreaterThanOrEqual(0.95);
+  });
 
   it('a timeout is named, and how sure that is', async () => {
     const { data } = await system.service.ask('agents', { question: 'Why is workflow-789 failing?' });

@@ -16,8 +16,8 @@ export interface Question {
   on: string;
   ask: string;
   context?: JsonObject;
-  /** Asked before: its answer is the context. */
-  after?: string;
+  /** Asked before, one after the other: the last answer is the context. */
+  after?: string | string[];
   /** Any of them is right. */
   intent: string | string[] | null;
   /** Exactly these, in any order; absent: not looked at. */
@@ -60,7 +60,16 @@ export async function evaluateAsk({ print }: EvaluationOptions): Promise<Record<
   }
 }
 
-export const SETS = ['questions', 'holdout', 'unseen', 'unseen-2', 'unseen-3', 'unseen-4', 'unseen-5'] as const;
+export const SETS = [
+  'questions',
+  'holdout',
+  'unseen',
+  'unseen-2',
+  'unseen-3',
+  'unseen-4',
+  'unseen-5',
+  'unseen-6',
+] as const;
 
 export const rightOf = (outcomes: readonly Outcome[]) => outcomes.filter(({ wrong }) => wrong.length === 0).length;
 export const shareOf = (outcomes: readonly Outcome[]) => rightOf(outcomes) / outcomes.length;
@@ -83,9 +92,11 @@ async function askOne({ service }: QuerySystem, question: Question): Promise<Out
   const now = Date.now();
   const told = (text: string) =>
     text.replace(/\{(clock|iso|date)-(\d+)m\}/g, (_, form, minutes) => timeAt(now - minutes * 60_000, form));
-  const before =
-    question.after === undefined ? null : await service.ask(question.on, { question: told(question.after) });
-  const context = before === null ? question.context : { parsed: before.data.parsed as JsonObject };
+  let context = question.context;
+  for (const before of [question.after ?? []].flat()) {
+    const { data } = await service.ask(question.on, { question: told(before), context });
+    context = { parsed: data.parsed as JsonObject };
+  }
   const { data: answer } = await service.ask(question.on, { question: told(question.ask), context });
   const wrong: string[] = [];
   const parsed = answer.parsed!;

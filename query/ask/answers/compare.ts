@@ -9,7 +9,7 @@ import { sideBySide } from './sides.ts';
 import { compareVersions } from './versions.ts';
 
 export const compare: Answerer = async (asking) => {
-  const { components, ids, versions } = asking.understood;
+  const { components, ids, versions, words } = asking.understood;
   if (components.length > 1) {
     const held = await heldTime(asking);
     if (held.empty !== null) return nothingOf(components.map(refName).join(' and '), held);
@@ -20,7 +20,7 @@ export const compare: Answerer = async (asking) => {
     );
     return held.note === null ? reply : { ...reply, sentences: [...reply.sentences, say(held.note)] };
   }
-  if (versions.length > 1) return compareVersions(asking);
+  if (versions.length > 0 || words.some((word) => word.startsWith('version'))) return compareVersions(asking);
   const operations = ids.filter(({ kind }) => kind === 'operation').map(({ id }) => id);
   if (operations.length > 1) return sideBySide(asking, { operations: operations.slice(0, 10) }, operations.map(nameOf));
   return changes(asking);

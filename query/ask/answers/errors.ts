@@ -9,12 +9,12 @@ import type { EventFilter } from '../../events.ts';
 import type { ErrorPattern } from '../../patterns.ts';
 import { type Answerer, heldTime, isOf, nothingOf, say, sureOf, whichOf } from '../reply.ts';
 import { CONCEPTS } from '../vocabulary.ts';
-import { complaintItem, complaintOf } from './explain.ts';
+import { complaintItem, complaintOf, eventsAfter, refsOf, saidFilter } from './complaints.ts';
 import { subjectOf } from './operations.ts';
 
 export const errors: Answerer = async (asking) => {
   const { facts, tenant, understood } = asking;
-  const { components, ids, text, words } = understood;
+  const { components, ids, text, words, said } = understood;
   const [id] = ids;
   const level = levelOf(words, text);
   const what = subjectOf(asking);
@@ -23,7 +23,7 @@ export const errors: Answerer = async (asking) => {
   const filter: EventFilter = {
     ...(id === undefined ? {} : id.kind === 'trace' ? { trace_id: id.id } : { [`${id.kind}_id`]: id.id }),
     ...(components[0] !== undefined && whichOf(components[0])),
-    ...(text !== null && { q: text }),
+    ...saidFilter(said, text),
     ...(level !== null && { min_level: level }),
   };
   const range = held?.range ?? understood.range;
@@ -48,6 +48,11 @@ export const errors: Answerer = async (asking) => {
   const groups = [...Map.groupBy(data, complaintOf).values()].sort((a, b) => b.length - a.length);
   const [newest, oldest] = [data[0]!, data.at(-1)!];
   const most = groups[0]![0]!;
+  const oldestWords =
+    complaintOf(oldest) === complaintOf(newest)
+      ? ''
+      : ` (${componentName(oldest.component_type, oldest.component_id)} ${quote(oldest.message, 120)})`;
+  const after = await eventsAfter(asking, newest);
   const count = meta.truncated ? `At least ${plural(data.length, kind)}` : plural(data.length, kind);
   return {
     sentences: [
@@ -56,13 +61,15 @@ export const errors: Answerer = async (asking) => {
         most.id,
       ),
       say(
-        `${meta.truncated ? 'The oldest of them' : 'The first'} at ${clockTime(oldest.timestamp, meta.as_of)}, the newest at ${clockTime(newest.timestamp, meta.as_of)}: ${componentName(newest.component_type, newest.component_id)} ${quote(newest.message, 120)}.`,
+        `${meta.truncated ? 'The oldest of them' : 'The first'} at ${clockTime(oldest.timestamp, meta.as_of)}${oldestWords}, the newest at ${clockTime(newest.timestamp, meta.as_of)}: ${componentName(newest.component_type, newest.component_id)} ${quote(newest.message, 120)}.`,
         oldest.id,
         newest.id,
       ),
+      ...(after === null ? [] : [say(after, newest.id)]),
       ...(held?.note == null ? [] : [say(held.note)]),
     ],
     confidence: 0.95,
+    mentioned: refsOf(groups.map(([event]) => event!)),
     lists: [
       { name: 'groups', items: groups.map(complaintItem) },
       {

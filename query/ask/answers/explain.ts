@@ -1,7 +1,7 @@
 /** Why did it fail: the complaint that is made most, and the earliest failure known behind it. */
 import type { DebugEvent } from '../../../model/event.ts';
 import { componentName, gravestFirst, linkItem, listed, plural, refName } from '../../agent/say.ts';
-import { type DraftItem, nameOf, quote } from '../../budget.ts';
+import { nameOf, quote } from '../../budget.ts';
 import type { EventFilter } from '../../events.ts';
 import type { TimeRangeInput } from '../../params.ts';
 import { orNone } from '../known.ts';
@@ -9,6 +9,7 @@ import {
   type Answerer,
   type Asking,
   heldTime,
+  isOf,
   nothingOf,
   type Reply,
   say,
@@ -16,10 +17,11 @@ import {
   toolName,
   whichOf,
 } from '../reply.ts';
+import { complaintItem, complaintOf, saidFilter } from './complaints.ts';
 
 export const explain: Answerer = async (asking) => {
   const { understood } = asking;
-  const { components, ids, text, range } = understood;
+  const { components, ids, text, range, said } = understood;
   const [id] = ids;
   if (id?.kind === 'event' || id?.kind === 'insight') return ofRecord(asking, id.id);
   if (id !== undefined) return ofErrors(asking, { [`${id.kind}_id`]: id.id, ...range }, nameOf(id.id), '');
@@ -28,8 +30,8 @@ export const explain: Answerer = async (asking) => {
   const which = ref !== undefined ? whichOf(ref) : understood.type === null ? {} : { component_type: understood.type };
   const what = ref === undefined ? (understood.type === null ? 'anything' : `any ${understood.type}`) : refName(ref);
   if (held.empty !== null) return nothingOf(what, held);
-  const said = text === null ? {} : { q: text };
-  const reply = await ofErrors(asking, { ...which, ...said, ...held.range }, what, ` ${held.words}`);
+  const about = said === null ? what : quote(said.text, 80);
+  const reply = await ofErrors(asking, { ...which, ...saidFilter(said, text), ...held.range }, about, ` ${held.words}`);
   return held.note === null ? reply : { ...reply, sentences: [...reply.sentences, say(held.note)] };
 };
 
@@ -41,8 +43,10 @@ async function ofErrors(
   what: string,
   when: string,
 ): Promise<Reply> {
-  const { facts, tenant } = asking;
-  const { data: errors, meta } = await complaintsOf(asking, filter);
+  const { facts, tenant, understood } = asking;
+  const { data, meta } = await complaintsOf(asking, filter);
+  const errors = data.filter(({ component_type: type, component_id: id }) => !isOf(understood.except, { type, id }));
+  const operations = understood.ids.length > 0 ? [] : operationsOf(errors);
   if (errors.length === 0) return noError(asking, filter, what, when);
   const groups = [...Map.groupBy(errors, complaintOf).values()].sort((a, b) => b.length - a.length);
   const most = groups[0]!;
@@ -53,7 +57,7 @@ async function ofErrors(
   const share = most.length / errors.length;
   const who = componentName(newest.component_type, newest.component_id);
   const many = meta.truncated ? `${most.length} of the newest ${errors.length}` : `${most.length} of ${errors.length}`;
-  const subject = what.startsWith('any') ? who : what;
+  const subject = what.startsWith('any') || understood.said !== null ? who : what;
   const sentences = [
     ...(isElsewhere
       ? [
@@ -74,9 +78,13 @@ async function ofErrors(
     ...(found.affected_components.length > 1
       ? [say(`Touched: ${listed(found.affected_components.map(refName), 5)}.`, newest.id)]
       : []),
+    ...(operations.length === 0
+      ? []
+      : [say(`${plural(operations.length, 'operation')} hit, the newest first: ${listed(operations.map(nameOf))}.`)]),
   ];
   return {
     sentences,
+    mentioned: found.affected_components,
     confidence: Math.max(found.confidence, 0.75 + 0.2 * share - 0.05 / errors.length),
     suggestions: found.suggestions,
     lists: [
@@ -99,13 +107,18 @@ async function ofErrors(
   };
 }
 
+/** In which they came; of records without an operation nothing is told. */
+function operationsOf(errors: readonly DebugEvent[]): string[] {
+  return [...new Set(errors.flatMap(({ operation_id }) => operation_id ?? []))];
+}
+
 /** Errors that hold the text; else warnings, as a text may be complained of below an error; else, the text being an aside, any errors. */
-async function complaintsOf({ facts, tenant }: Asking, filter: EventFilter & TimeRangeInput) {
-  const { q, ...others } = filter;
+async function complaintsOf({ facts, tenant, understood }: Asking, filter: EventFilter & TimeRangeInput) {
+  const { q, template_id, ...others } = filter;
   const errors = await facts.events(tenant, { ...filter, min_level: 'ERROR', limit: ERRORS_MAX });
-  if (errors.data.length > 0 || q === undefined) return errors;
+  if (errors.data.length > 0 || (q === undefined && template_id === undefined)) return errors;
   const warnings = await facts.events(tenant, { ...filter, min_level: 'WARNING', limit: ERRORS_MAX });
-  if (warnings.data.length > 0) return warnings;
+  if (warnings.data.length > 0 || understood.said !== null) return warnings;
   return facts.events(tenant, { ...others, min_level: 'ERROR', limit: ERRORS_MAX });
 }
 
@@ -171,14 +184,4 @@ async function ofRecord(asking: Asking, id: string): Promise<Reply> {
           ],
     metas: [meta],
   };
-}
-
-export function complaintOf({ component_type, component_id, template_id, message }: DebugEvent): string {
-  return JSON.stringify([component_type, component_id, template_id ?? message]);
-}
-
-export function complaintItem(events: readonly DebugEvent[]): DraftItem {
-  const [{ component_type, component_id, message, id }] = events as [DebugEvent];
-  const head = `${events.length}x ${componentName(component_type, component_id)} ${quote(message, 160)}`;
-  return { forms: [`${head} e.g. ${id}`, head] };
 }

@@ -1,5 +1,6 @@
 /** How is it going: of each component that was named, or of everything with the worst first. */
 import type { ComponentRef } from '../../../model/block.ts';
+import type { DebugEvent } from '../../../model/event.ts';
 import { goesOn } from '../../../model/insight.ts';
 import { patternItem } from '../../agent/health.ts';
 import { rawCost } from '../../agent/raw.ts';
@@ -14,8 +15,9 @@ import {
   pressingFirst,
   refName,
 } from '../../agent/say.ts';
-import { quote } from '../../budget.ts';
+import { nameOf, quote } from '../../budget.ts';
 import type { InsightBrief } from '../../insights.ts';
+import type { TimeRangeInput } from '../../params.ts';
 import {
   type Answerer,
   type Asking,
@@ -28,6 +30,8 @@ import {
   toolName,
   whichOf,
 } from '../reply.ts';
+import { CONCEPTS } from '../vocabulary.ts';
+import { eventsAfter } from './complaints.ts';
 
 export const health: Answerer = async (asking) => {
   const { components } = asking.understood;
@@ -60,14 +64,28 @@ async function ofComponent(asking: Asking, ref: ComponentRef): Promise<Reply> {
   const insights = data.insights.toSorted(pressingFirst(meta.as_of));
   const newest = errors.data[0]?.id;
   const last = errors.data[0]?.timestamp;
+  const after = errors.data[0] === undefined ? null : await eventsAfter(asking, errors.data[0]);
   const sentences = [
-    say(`${refName(ref)} is ${healthWords(data)} ${held.words}.`, newest),
+    // What was heard of long ago says nothing of now.
+    ...(held.note === null
+      ? [say(`${refName(ref)} is ${healthWords(data)} ${held.words}.`, newest)]
+      : [
+          say(`${held.note} So whether ${refName(ref)} is well now is unknown.`),
+          say(`It was ${healthWords(data)} ${held.words}.`, newest),
+        ]),
     ...(most === undefined
       ? []
       : [say(`Most of them, ${most.count}: ${quote(most.template ?? 'without a word', 200)}.`, most.example_event_id)]),
-    ...(last === undefined ? [] : [say(`The last error was at ${clockTime(last, meta.as_of)}.`, newest)]),
+    ...(await nodesOf(asking, ref, held.range)),
+    ...(last === undefined
+      ? []
+      : [
+          say(
+            `The last error was at ${clockTime(last, meta.as_of)}.${after === null ? ' Nothing came since.' : ` ${after}`}`,
+            newest,
+          ),
+        ]),
     ...(insights[0] === undefined ? [] : [say(openWords(insights, meta.as_of), insights[0].id)]),
-    ...(held.note === null ? [] : [say(held.note)]),
   ];
   return {
     sentences,
@@ -95,32 +113,39 @@ async function ofEverything(asking: Asking): Promise<Reply> {
     facts.insights(tenant, { resolved: false, limit: 100 }),
     facts.events(tenant, { ...held.range, min_level: 'ERROR', limit: 1 }),
   ]);
-  const { type } = asking.understood;
+  const { type, except } = asking.understood;
   const { by_component, total_events } = health.data;
-  const all = type === null ? by_component : by_component.filter(({ component_type }) => component_type === type);
-  const kind = type ?? 'component';
+  const all = by_component.filter(
+    ({ component_type, component_id: id }) =>
+      (type === null || component_type === type) && !isOf(except, { type: component_type, id }),
+  );
+  const kind = `${except.length > 0 ? 'other ' : ''}${type ?? 'component'}`;
   if (all.length === 0)
     return { ...nothingOf(`any ${kind}`, { ...held, empty: { data: [], meta: health.meta } }), metas: [health.meta] };
   const { as_of } = health.meta;
   const ill = all.filter(({ status }) => status !== 'healthy');
   const open = insights.data
     .filter(({ state, severity }) => state !== 'ignored' && severity !== 'info')
+    .filter(({ affected_components: affected }) => !(affected.length > 0 && affected.every((ref) => isOf(except, ref))))
     .sort(pressingFirst(as_of));
+  // What was heard of long ago says nothing of now.
+  const [is, are] = held.note === null ? ['is', 'are'] : ['was', 'were'];
   const words = (each: (typeof all)[number]) =>
-    `${componentName(each.component_type, each.component_id)} is ${healthWords(each)}`;
+    `${componentName(each.component_type, each.component_id)} ${is} ${healthWords(each)}`;
   const sentences = [
+    ...(held.note === null ? [] : [say(`${held.note} So whether it is well now is unknown.`)]),
     say(
       ill.length === 0
-        ? `${all.length === 1 ? `The only ${kind} heard of is` : `All ${plural(all.length, kind)} heard of are`} healthy ${held.words}.`
+        ? `${all.length === 1 ? `The only ${kind} heard of ${is}` : `All ${plural(all.length, kind)} heard of ${are}`} healthy ${held.words}.`
         : `${listed(ill.map(words), 3)}; ${ill.length} of ${plural(all.length, kind)} not healthy ${held.words}.`,
       errors.data[0]?.id,
     ),
     ...(open[0] === undefined ? [] : [say(openWords(open, as_of), open[0].id)]),
-    ...(held.note === null ? [] : [say(held.note)]),
   ];
   return {
     sentences,
     confidence: sureOf(total_events),
+    mentioned: all.map(({ component_type, component_id: id }) => ({ type: component_type, id })),
     suggestions: open[0]?.suggestions ?? [],
     lists: [
       { name: 'components', items: all.map((each) => ({ forms: [words(each)] })), more: health.meta.truncated },
@@ -141,6 +166,18 @@ async function ofEverything(asking: Asking): Promise<Reply> {
     metas: [health.meta],
     raw: await rawCost(facts, tenant, held.range, total_events),
   };
+}
+
+/** "Which nodes are bad": how the errors fall on its replicas, told where they are asked after. */
+async function nodesOf({ facts, tenant, understood }: Asking, ref: ComponentRef, range: TimeRangeInput) {
+  if (!understood.words.some((word) => CONCEPTS.copies!.includes(word))) return [];
+  const { data } = await facts.events(tenant, { ...whichOf(ref), ...range, limit: 1000 });
+  const nodes = Map.groupBy(data, ({ node_id }) => node_id ?? 'no node');
+  const failed = (events: readonly DebugEvent[]) =>
+    events.filter(({ level }) => level === 'ERROR' || level === 'CRITICAL').length;
+  const ranked = [...nodes].sort(([, a], [, b]) => failed(b) / b.length - failed(a) / a.length);
+  const words = ranked.map(([node, events]) => `${nameOf(node)} ${failed(events)} of ${events.length}`);
+  return [say(`Errors by node, of the newest ${plural(data.length, 'event')}: ${listed(words, 5)}.`, data[0]?.id)];
 }
 
 function openWords(insights: readonly InsightBrief[], asOf: string): string {

@@ -87,7 +87,50 @@ const STATUS_WORDS = {
   failed: 'has failed',
 } as const;
 
-async function underWay({ facts, tenant, understood }: Asking): Promise<Reply> {
+/** What has steps is under way until the last is done, also where nothing was heard of it for a while. */
+async function workflowsUnderWay(asking: Asking): Promise<Reply | null> {
+  const { facts, tenant, understood } = asking;
+  const workflows = understood.known.filter(({ type }) => type === 'workflow').slice(0, WORKFLOWS_MAX);
+  const runs = await Promise.all(
+    workflows.map(async (ref) => {
+      const id = await newestOperation({ ...asking, understood: { ...understood, components: [ref] } });
+      const found = id === null ? null : await orNone(facts.progress(tenant, id));
+      return found === null || found.data.total_steps === 0 ? null : { ref, id: id!, ...found };
+    }),
+  );
+  const known = runs.filter((run) => run !== null);
+  if (known.length === 0) return null;
+  const open = known.filter(({ data }) => data.status === 'in_progress' || data.status === 'started');
+  const words = ({ ref, id, data }: (typeof known)[number]) =>
+    `${nameOf(id)} of ${refName(ref)} ${STATUS_WORDS[data.status]} at ${percent(data.progress)}`;
+  const evidence = await Promise.all(
+    (open.length > 0 ? open : known).map(
+      async ({ id }) => (await facts.events(tenant, { operation_id: id, limit: 1 })).data[0]?.id,
+    ),
+  );
+  return {
+    sentences: [
+      say(
+        open.length === 0
+          ? `Nothing is under way: ${known.map(words).join(', ')}.`
+          : `Under way: ${open.map(words).join(', ')}.`,
+        ...evidence,
+      ),
+    ],
+    confidence: sureOf(known.length + 3),
+    mentioned: (open.length > 0 ? open : known).map(({ ref }) => ref),
+    lists: [{ name: 'operations', items: known.map((run): DraftItem => ({ forms: [words(run)] })) }],
+    next: [{ tool: 'trace', arguments: { id: (open[0] ?? known[0]!).id } }],
+    metas: known.map(({ meta }) => meta),
+  };
+}
+
+const WORKFLOWS_MAX = 10;
+
+async function underWay(asking: Asking): Promise<Reply> {
+  const { facts, tenant, understood } = asking;
+  const ofWorkflows = await workflowsUnderWay(asking);
+  if (ofWorkflows !== null) return ofWorkflows;
   const { data, meta } = await facts.activeOperations(tenant, { limit: 100 });
   const held = await heldTime({ facts, tenant, understood });
   if (data.length === 0) {

@@ -12,6 +12,7 @@ export const inventory: Answerer = async (asking) => {
   if (known.length === 0 && held.empty !== null) return nothingOf('anything', held);
   const lately = new Map(health.data.by_component.map((each) => [`${each.component_type}/${each.component_id}`, each]));
   const kind = types.size === 1 ? [...types][0]! : 'component';
+  const silent = asked.filter(({ type, id }) => !lately.has(`${type}/${id}`));
   return {
     sentences: [
       say(
@@ -19,8 +20,10 @@ export const inventory: Answerer = async (asking) => {
           ? `No ${kind} is known, of ${plural(known.length, 'component')} in all.`
           : `${plural(asked.length, kind)} known: ${listed(asked.map(refName), 20)}; ${asked.filter(({ type, id }) => lately.has(`${type}/${id}`)).length} heard of in the last hour.`,
       ),
+      ...(silent.length === 0 ? [] : [say(`Silent for an hour or more: ${listed(silent.map(refName), 10)}.`)]),
     ],
     confidence: 0.95,
+    mentioned: asked,
     lists: [
       {
         name: 'components',

@@ -1,7 +1,7 @@
 /** What is slow: by the durations of spans, the slowest component or the slowest step first. */
 import type { ComponentRef } from '../../../model/block.ts';
 import type { DebugEvent } from '../../../model/event.ts';
-import { insightItem, millis, plural, pressingFirst, refName } from '../../agent/say.ts';
+import { clockTime, insightItem, listed, millis, percent, plural, pressingFirst, refName } from '../../agent/say.ts';
 import { nameOf, quote } from '../../budget.ts';
 import type { Performance } from '../../health.ts';
 import type { SpanNodeView } from '../../traces.ts';
@@ -10,6 +10,7 @@ import {
   type Answerer,
   type Asking,
   heldTime,
+  isOf,
   nothingOf,
   type Reply,
   say,
@@ -17,11 +18,15 @@ import {
   toolName,
   whichOf,
 } from '../reply.ts';
+import type { Saying } from '../sayings.ts';
+import { refsOf } from './complaints.ts';
 
 export const slow: Answerer = async (asking) => {
-  const { components, ids, known } = asking.understood;
+  const { components, ids, known, except, said } = asking.understood;
   if (ids[0] !== undefined) return ofOperation(asking, ids[0].id, ids[0].kind);
-  return ofComponents(asking, components.length > 0 ? components : known.slice(0, COMPONENTS_MAX), components);
+  if (said?.kind === 'span') return ofSpans(asking, said);
+  const others = known.filter((ref) => !isOf(except, ref)).slice(0, COMPONENTS_MAX);
+  return ofComponents(asking, components.length > 0 ? components : others, components);
 };
 
 // Each costs one read of its minutes.
@@ -88,6 +93,7 @@ async function ofComponents(
   return {
     sentences,
     confidence: sureOf(slowest.sample_count),
+    mentioned: timed.map(({ data: { component_type: type, component_id: id } }) => ({ type, id })),
     suggestions: insights[0] === undefined ? [] : (await facts.insight(tenant, insights[0].id)).data.suggestions,
     lists: [
       { name: 'components', items: timed.map(({ data }) => ({ forms: [wordsOf(data)] })) },
@@ -98,6 +104,66 @@ async function ofComponents(
       { tool: 'compare', arguments: { component: toolName(ref) } },
     ],
     metas,
+  };
+}
+
+/** How long spans of one name take, and how many of them fail. */
+async function ofSpans(asking: Asking, { text, components }: Saying): Promise<Reply> {
+  const { facts, tenant, understood } = asking;
+  const ref = understood.components[0] ?? (components.length === 1 ? components[0] : undefined);
+  const held = await heldTime(asking, ref);
+  if (held.empty !== null) return nothingOf(`spans ${quote(text, 80)}`, held);
+  const filter = { ...held.range, ...(ref !== undefined && whichOf(ref)), q: text, limit: 1000 };
+  const found = await facts.events(tenant, { ...filter, event_type: ['span', 'error'] });
+  const spans = found.data.filter(({ name, duration_ms }) => name === text && duration_ms != null);
+  const { meta } = found;
+  if (spans.length === 0)
+    return {
+      sentences: [
+        say(`No span ${quote(text, 80)} ended ${held.words}.`),
+        ...(held.note === null ? [] : [say(held.note)]),
+      ],
+      confidence: 0.6,
+      next: [{ tool: 'search', arguments: { q: quote(text, 80) } }],
+      metas: [meta],
+    };
+  const ranked = spans.toSorted((a, b) => a.duration_ms! - b.duration_ms!);
+  const at = (share: number) => millis(ranked[Math.ceil(share * ranked.length) - 1]!.duration_ms!);
+  const slowest = ranked.at(-1)!;
+  const failed = spans.filter(({ status }) => status === 'error');
+  const inside = slowest.trace_id == null ? null : await mostOf(asking, slowest.trace_id, slowest.id);
+  const whose = refsOf(spans);
+  return {
+    sentences: [
+      say(
+        `${quote(text, 80)} of ${listed(whose.map(refName))} takes ${at(0.5)} at the median, ${at(0.95)} at p95, ${at(0.99)} at p99 over ${meta.truncated ? 'the newest ' : ''}${plural(spans.length, 'span')} ${held.words}.`,
+        slowest.id,
+      ),
+      ...(failed[0] === undefined
+        ? [say('None of them failed.')]
+        : [
+            say(
+              `${failed.length} of them failed (${percent(failed.length / spans.length)}), the newest at ${clockTime(failed[0].timestamp, meta.as_of)}.`,
+              failed[0].id,
+            ),
+          ]),
+      ...(inside === null || inside.event_id === slowest.id
+        ? []
+        : [
+            say(
+              `Most of the slowest, ${millis(inside.critical_path_ms)} of ${millis(slowest.duration_ms!)}, is ${quote(inside.name, 80)} of ${whoseSpan(inside)}.`,
+              inside.event_id,
+            ),
+          ]),
+      ...(held.note === null ? [] : [say(held.note)]),
+    ],
+    confidence: sureOf(spans.length),
+    mentioned: whose,
+    next: [
+      ...(failed[0] === undefined ? [] : [{ tool: 'explain', arguments: { id: failed[0].id } }]),
+      ...(slowest.trace_id == null ? [] : [{ tool: 'trace', arguments: { id: slowest.trace_id } }]),
+    ],
+    metas: [meta],
   };
 }
 

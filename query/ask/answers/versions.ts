@@ -1,4 +1,4 @@
-/** Two versions side by side, by the attribute that says which one spoke: `service.version`, or one of the application's own. */
+/** Two versions side by side, those that are named or a version and the one before it, by the attribute that says which one spoke: `service.version`, or one of the application's own. */
 import type { DebugEvent } from '../../../model/event.ts';
 import { refName } from '../../agent/say.ts';
 import { nameOf } from '../../budget.ts';
@@ -15,28 +15,45 @@ export async function compareVersions(asking: Asking): Promise<Reply> {
   const which = ref === undefined ? {} : whichOf(ref);
   const { data, meta } = await facts.events(tenant, { ...which, ...held.range, limit: EVENTS_MAX });
   const spoken = versionsOf(data);
-  const attribute = [...spoken.keys()].sort((a, b) => found(spoken.get(b)!) - found(spoken.get(a)!))[0];
-  const heard = attribute === undefined ? [] : [...spoken.get(attribute)!].sort();
-  const meant = versions.map((said) => heard.find((each) => isSame(each, said)) ?? null);
-  const missing = versions.filter((_, i) => meant[i] === null);
-  if (missing.length > 0)
+  const several = [...spoken.keys()].filter((key) => versions.length > 1 || spoken.get(key)!.size > 1);
+  const attribute = (several.length > 0 ? several : [...spoken.keys()]).sort(
+    (a, b) => found(spoken.get(b)!) - found(spoken.get(a)!),
+  )[0];
+  // The newest first.
+  const heard = attribute === undefined ? [] : [...spoken.get(attribute)!];
+  const said = versions.map((version) => heard.find((each) => isSame(each, version)) ?? null);
+  const missing = versions.filter((_, i) => said[i] === null);
+  const meant = versions.length > 1 ? said : besideIts(said[0] ?? heard[0], heard);
+  if (missing.length > 0 || meant.length < 2)
     return {
       sentences: [
         say(
-          `No version ${missing.join(' or ')} ${ref === undefined ? 'is known' : `of ${refName(ref)} is known`} ${held.words}.${heard.length === 0 ? '' : ` Heard of are ${heard.slice(0, VERSIONS_MAX).map(nameOf).join(', ')}.`}`,
+          `${missing.length > 0 ? `No version ${missing.join(' or ')}` : 'No other version'} ${ref === undefined ? 'is known' : `of ${refName(ref)} is known`} ${held.words}.${heard.length === 0 ? '' : ` Heard of ${heard.length === 1 ? 'is' : 'are'} ${heard.slice(0, VERSIONS_MAX).map(nameOf).join(', ')}.`}`,
         ),
       ],
       confidence: 0.9,
-      found: false,
+      ...(missing.length > 0 && { found: false as const }),
       next: [{ tool: 'compare', arguments: {} }],
       metas: [meta],
     };
   const values = { attribute: attribute!, of: meant.map((each) => each!) };
-  return sideBySide(asking, { values, ...which, ...held.range }, values.of);
+  const labels = values.of.map((each) => (ref === undefined ? each : `${refName(ref)} ${each}`));
+  return sideBySide(asking, { values, ...which, ...held.range }, labels);
 
   function found(values: ReadonlySet<string>): number {
     return versions.filter((said) => [...values].some((each) => isSame(each, said))).length;
   }
+}
+
+/** A version is held against the one before it, the first one against the next. */
+function besideIts(version: string | undefined, heard: readonly string[]): string[] {
+  const at = heard.indexOf(version ?? '');
+  const other = heard[at + 1] ?? heard[at - 1];
+  return version === undefined || other === undefined
+    ? []
+    : at + 1 < heard.length
+      ? [other, version]
+      : [version, other];
 }
 
 function versionsOf(events: readonly DebugEvent[]): Map<string, Set<string>> {

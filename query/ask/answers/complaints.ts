@@ -1,0 +1,42 @@
+/** Errors and other records by what they complain of: how they are found, grouped and shown, and what came after the newest. */
+import type { ComponentRef } from '../../../model/block.ts';
+import type { DebugEvent } from '../../../model/event.ts';
+import { formatNanos, parseNanos } from '../../../model/time.ts';
+import { clockTime, componentName, plural, refName } from '../../agent/say.ts';
+import { type DraftItem, quote } from '../../budget.ts';
+import type { EventFilter } from '../../events.ts';
+import { type Asking, whichOf } from '../reply.ts';
+import type { Saying } from '../sayings.ts';
+
+export function complaintOf({ component_type, component_id, template_id, message }: DebugEvent): string {
+  return JSON.stringify([component_type, component_id, template_id ?? message]);
+}
+
+export function complaintItem(events: readonly DebugEvent[]): DraftItem {
+  const [{ component_type, component_id, message, id }] = events as [DebugEvent];
+  const head = `${events.length}x ${componentName(component_type, component_id)} ${quote(message, 160)}`;
+  return { forms: [`${head} e.g. ${id}`, head] };
+}
+
+/** What was said is found by its template, and by its text where none was mined. */
+export function saidFilter(said: Saying | null, text: string | null): EventFilter {
+  if (said?.template_id != null) return { template_id: said.template_id };
+  return text === null ? {} : { q: text };
+}
+
+export function refsOf(events: readonly DebugEvent[]): ComponentRef[] {
+  const refs = events.map(({ component_type: type, component_id: id }) => ({ type, id }));
+  return [...new Map(refs.map((ref) => [refName(ref), ref])).values()];
+}
+
+/** Whether it goes on: what its component said since. Null where that is nothing that could tell. */
+export async function eventsAfter({ facts, tenant }: Asking, newest: DebugEvent): Promise<string | null> {
+  const ref = { type: newest.component_type, id: newest.component_id };
+  const start = formatNanos(parseNanos(newest.timestamp)! + 1n);
+  const { data, meta } = await facts.events(tenant, { ...whichOf(ref), start, limit: AFTER_MAX });
+  if (data.length === 0) return null;
+  const count = meta.truncated ? `over ${AFTER_MAX} other events` : plural(data.length, 'other event');
+  return `Since then ${refName(ref)} had ${count}, the newest at ${clockTime(data[0]!.timestamp, meta.as_of)}.`;
+}
+
+const AFTER_MAX = 100;
