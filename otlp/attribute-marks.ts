@@ -21,7 +21,10 @@ const VALUE_FIELD_MAX = 8;
 // Field numbers and wire types, as one byte.
 const TAG_1 = 0x0a;
 const TAG_2 = 0x12;
+const TAG_2_VARINT = 0x10;
 const TAG_3_VARINT = 0x18;
+// 28 bits: status codes, ports and sizes. What is larger is read by a cursor, which takes longer than all the rest of an attribute.
+const SHORT_VARINT_BYTES = 4;
 
 class Marks implements AttributeMarker {
   readonly #filter: AttributeFilterBuilder;
@@ -101,7 +104,7 @@ class Marks implements AttributeMarker {
     }
   }
 
-  /** As every exporter writes it, a short key and then a short text or integer, it is read without a cursor, as in attributes.ts. */
+  /** As every exporter writes it, a short key and then a short text, integer or boolean, it is read without a cursor, as in attributes.ts. */
   #attribute(start: number, end: number): void {
     const bytes = this.#bytes;
     const keyEnd = start + 2 + bytes[start + 1]!;
@@ -118,8 +121,12 @@ class Marks implements AttributeMarker {
       if (tag === TAG_1 && bytes[keyEnd + 3] === end - valueStart) {
         return this.#filter.text(this.#view, start + 2, keyEnd, valueStart, end);
       }
-      if (tag === TAG_3_VARINT && valueStart === end && bytes[keyEnd + 3]! < 0x80) {
-        return this.#filter.integer(this.#view, start + 2, keyEnd, bytes[keyEnd + 3]!, 0);
+      if (tag === TAG_3_VARINT) {
+        const value = shortVarint(bytes, keyEnd + 3, end);
+        if (value >= 0) return this.#filter.integer(this.#view, start + 2, keyEnd, value, 0);
+      }
+      if (tag === TAG_2_VARINT && valueStart === end && bytes[keyEnd + 3]! < 0x80) {
+        return this.#filter.other(this.#view, start + 2, keyEnd);
       }
     }
     this.#attributeInAnyOrder(start, end);
@@ -165,4 +172,15 @@ class Marks implements AttributeMarker {
     else if (isInteger) this.#filter.integer(this.#view, keyStart, keyEnd, value.low, value.high);
     else this.#filter.other(this.#view, keyStart, keyEnd);
   }
+}
+
+/** The number that fills the range; -1 where it is longer than SHORT_VARINT_BYTES, or does not. */
+function shortVarint(bytes: Uint8Array, start: number, end: number): number {
+  if (end - start > SHORT_VARINT_BYTES) return -1;
+  let value = 0;
+  for (let i = start, shift = 0; i < end; i++, shift += 7) {
+    value |= (bytes[i]! & 0x7f) << shift;
+    if (bytes[i]! < 0x80) return i === end - 1 ? value : -1;
+  }
+  return -1;
 }
