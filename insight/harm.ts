@@ -9,7 +9,7 @@
 import type { DebugEvent } from '../model/event.ts';
 import type { Budget } from './analyzer.ts';
 import { chanceOfCount } from './anomaly/counts.ts';
-import { isError, patternOf } from './event-facts.ts';
+import { isError, isRecordedException, patternOf } from './event-facts.ts';
 import { type FailedOperation, failuresOf } from './failures/find.ts';
 import { ascending, quantile } from './statistics.ts';
 import { patternId } from './templates.ts';
@@ -46,6 +46,21 @@ export function failureGroups(window: Window, budget: Budget): readonly FailureG
     groupsOf.set(window, groups);
   }
   return groups;
+}
+
+/** Exceptions that a span recorded and got over: it is known, and says of no failure. */
+export function handledExceptions({ correlations }: Window): Set<DebugEvent> {
+  const handled = new Set<DebugEvent>();
+  for (const { events, traces } of correlations) {
+    const recorded = events.filter(isRecordedException);
+    if (recorded.length === 0) continue;
+    const byTrace = new Map(traces.map((trace) => [trace.id, trace]));
+    for (const event of recorded) {
+      const span = byTrace.get(event.trace_id ?? '')?.byId.get(event.span_id!)?.span.event;
+      if (span !== undefined && span.status !== 'error') handled.add(event);
+    }
+  }
+  return handled;
 }
 
 /** As a sentence. */

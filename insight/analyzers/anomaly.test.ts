@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { ComponentMinute } from '../../model/rollup.ts';
 import { Sketch } from '../../model/sketch.ts';
-import { at, errorLog, span, unbounded, windowOf } from '../../test/support/telemetry.ts';
+import { at, errorLog, exception, span, unbounded, windowOf } from '../../test/support/telemetry.ts';
 import { anomaly } from './anomaly.ts';
 
 const MINUTE_MS = 60_000;
@@ -64,6 +64,21 @@ test('a larger share of errors is found with its events; the same share is not',
   expect(bySpans!.evidence.event_ids).toEqual([failed.id]);
   expect(find([...before, minute(3, { errors: 2 })])).toEqual([]);
   expect(find([0, 1, 2, 3].map((i) => minute(i, { errors: 30 })))).toEqual([]);
+});
+
+test('more exceptions that their spans got over are information', () => {
+  const rows = [...[0, 1, 2].map((i) => minute(i, { errors: 1 })), minute(3, { errors: 30 })];
+  const lookups = (failed: boolean) =>
+    Array.from({ length: 30 }, (_, i) => {
+      const of = { by: 'orders', trace: `t${i}` };
+      const ms = 3 * MINUTE_MS + i * 100;
+      return [
+        span({ ...of, ms, id: 'a', took: 50, kind: 'server', failed }),
+        exception({ ...of, ms: ms + 1, span: 'a', message: 'not in cache' }),
+      ];
+    }).flat();
+  expect(find(rows, lookups(false))).toMatchObject([{ what: 'error_rate', severity: 'info' }]);
+  expect(find(rows, lookups(true))).toMatchObject([{ what: 'error_rate', severity: 'warning' }]);
 });
 
 test('slower spans are found, a slow one among them is not', () => {

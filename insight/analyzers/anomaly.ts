@@ -27,7 +27,7 @@ import {
   round,
   sampleSignal,
 } from '../finding.ts';
-import { failureGroups } from '../harm.ts';
+import { failureGroups, handledExceptions } from '../harm.ts';
 import { componentKey, timeOf, type Window } from '../window.ts';
 
 export const anomaly: Analyzer = {
@@ -237,11 +237,9 @@ function excuseFor(
 ): string | null {
   if (name === 'volume' && known < STARTED_MINUTES) return ` It is heard for ${known} minutes only.`;
   if (name === 'error_rate') {
-    const harmless = new Set(
-      failureGroups(window, budget).flatMap(({ failures, endured }) =>
-        endured === null ? [] : failures.flatMap(({ failure }) => failure.errors),
-      ),
-    );
+    const harmless = handledExceptions(window);
+    for (const { failures, endured } of failureGroups(window, budget))
+      if (endured !== null) for (const { failure } of failures) for (const event of failure.errors) harmless.add(event);
     const words = errors.filter(isError);
     return words.length > 0 && words.every((event) => harmless.has(event)) ? ' They interrupted nothing.' : null;
   }

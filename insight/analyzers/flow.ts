@@ -57,7 +57,7 @@ function interruption({ failures: group, endured }: FailureGroup): Finding {
         : `${componentKey(culprit)} logged an error, the flow went on: ${words}`,
     summary:
       endured === null
-        ? `${operations === 1 ? `Operation ${correlation.id}` : `${operations} operations`} did not finish: ${componentKey(culprit)} said "${words}"${place}.`
+        ? `${operations === 1 ? `Operation ${correlation.id}` : `${operations} operations`} did not finish: ${componentKey(culprit)} ${failure.silent ? 'did not answer' : 'said'} "${words}"${place}.`
         : `${componentKey(culprit)} said "${words}". ${describeEndured(endured)}`,
     description: [
       `${componentKey(culprit)} ${endured === null ? 'failed' : 'complained'} first, at ${origin.timestamp}: ${words}.`,

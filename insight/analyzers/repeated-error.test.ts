@@ -63,6 +63,16 @@ test('31: quiet on four of them, and on five that differ', () => {
   );
 });
 
+test('exceptions that spans recorded and got over are information; one whose span failed is not', () => {
+  const lookup = (i: number, failed: boolean) => [
+    span({ ms: i * 1000, by: 'geo', trace: `t${i}`, id: 'a', kind: 'server', took: 100, failed }),
+    exception({ ms: i * 1000 + 50, by: 'geo', trace: `t${i}`, span: 'a', message: 'not in cache' }),
+  ];
+  const found = (failed: boolean) => find(Array.from({ length: 6 }, (_, i) => lookup(i, failed)).flat());
+  expect(found(false)).toMatchObject([{ severity: 'info', summary: expect.stringContaining('went on') }]);
+  expect(found(true)).toMatchObject([{ severity: 'warning' }]);
+});
+
 test('an error that only follows from a failure elsewhere is information, and names where it comes from', () => {
   const failing = (i: number) => {
     const trace = `t${i}`;

@@ -18,7 +18,7 @@ import {
   round,
   sampleSignal,
 } from '../finding.ts';
-import { failureGroups, isUsual } from '../harm.ts';
+import { failureGroups, handledExceptions, isUsual } from '../harm.ts';
 import { patternId } from '../templates.ts';
 import { componentKey, componentOf, timeOf, type Window } from '../window.ts';
 
@@ -107,6 +107,8 @@ function repetition(
 interface HarmSeen {
   /** Errors of operations that did not go on. */
   interrupting: ReadonlySet<DebugEvent>;
+  /** Exceptions that a span recorded and got over. */
+  handled: ReadonlySet<DebugEvent>;
   /** 0 to 100, by component. */
   health: ReadonlyMap<string, number>;
 }
@@ -115,10 +117,11 @@ interface HarmSeen {
 function excuseFor(
   events: readonly DebugEvent[],
   speakers: Iterable<string>,
-  { interrupting, health }: HarmSeen,
+  { interrupting, handled, health }: HarmSeen,
   window: Window,
 ): string | null {
   if (events.some((event) => interrupting.has(event))) return null;
+  if (events.every((event) => handled.has(event))) return ' Each was recorded by a span that went on and did not fail.';
   const usual = isUsual(events, window);
   if (usual !== null) return usual ? ' It interrupted nothing and is as frequent as before.' : null;
   for (const speaker of speakers) if ((health.get(speaker) ?? 0) < HEALTHY_MIN) return null;
@@ -146,7 +149,7 @@ function harmSeen(window: Window, budget: Budget): HarmSeen {
       add(componentKey(event), 1, event.level === 'ERROR' || event.level === 'CRITICAL' ? 1 : 0);
   }
   const health = new Map([...counts].map(([key, { total, errors }]) => [key, 100 * (1 - errors / total)]));
-  return { interrupting, health };
+  return { interrupting, handled: handledExceptions(window), health };
 }
 
 /** From here on the health formula says `healthy`. */

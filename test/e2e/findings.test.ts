@@ -288,6 +288,30 @@ describe.each(Object.entries(FINDINGS))('%s', (_name, { finds, names, tell, ask 
   });
 });
 
+test('what code handles is no trouble: an exception on a span that did not fail, an answer of 404, an attempt before the one that went well', async () => {
+  const tell: Tell = (story) =>
+    times(15, (i) => {
+      const trace = newId(16);
+      const at = -300 + i * 15;
+      const root = story.span('geo', at, 1, 'resolve', { trace, attributes: { 'http.response.status_code': 200 } });
+      const exception = { 'exception.type': 'CacheMiss', 'exception.message': 'not in cache' };
+      story.span('geo', at + 0.05, 0.05, 'cache get', { trace, parent: root, kind: 'internal', exception });
+      const missing = {
+        trace,
+        parent: root,
+        kind: 'client' as const,
+        attributes: { 'http.response.status_code': 404 },
+      };
+      story.span('geo', at + 0.2, 0.1, 'GET', { ...missing, failed: i % 4 === 0 && '404' });
+      story.span('geo', at + 0.4, 0.1, 'SMTP', { trace, parent: root, kind: 'client', failed: 'timeout' });
+      story.span('geo', at + 0.6, 0.1, 'SMTP', { trace, parent: root, kind: 'client' });
+    });
+  await tellTo(tell, true, async (api) => {
+    const found = await generate(api, {});
+    expect(found.filter(({ severity }) => severity !== 'info').map(({ title }) => title)).toEqual([]);
+  });
+});
+
 async function tellTo(tell: Tell, isFailing: boolean, work: (api: ApiClient) => Promise<void>): Promise<void> {
   const collector = await startCollector({ 'insight-auto-generate': 'false' });
   try {
