@@ -28,7 +28,7 @@ export async function compareVersions(asking: Asking): Promise<Reply> {
     return {
       sentences: [
         say(
-          `${missing.length > 0 ? `No version ${missing.join(' or ')}` : 'No other version'} ${ref === undefined ? 'is known' : `of ${refName(ref)} is known`} ${held.words}.${heard.length === 0 ? '' : ` Heard of ${heard.length === 1 ? 'is' : 'are'} ${heard.slice(0, VERSIONS_MAX).map(nameOf).join(', ')}.`}`,
+          `${missing.length > 0 ? `No version ${missing.join(' or ')}` : 'No other version'} ${ref === undefined ? 'is known' : `of ${refName(ref)} is known`} ${held.words}.${heard.length === 0 ? '' : ` Heard of ${heard.length === 1 ? 'is' : 'are'} ${heard.toSorted().slice(0, VERSIONS_MAX).map(nameOf).join(', ')}.`}`,
         ),
       ],
       confidence: 0.9,
