@@ -201,7 +201,7 @@ function hasSettled({ header, columns }: BlockIndex, settled: bigint): boolean {
   return header.receivedAt + BigInt(columns.received.reduce((a, b) => Math.max(a, b), 0)) * 1000n <= settled;
 }
 
-/** The messages within, found by the walk that found them at first: 2 µs a record. */
+/** The messages within, found by the walk that found them at first. */
 function addTexts({ index, payload }: { index: BlockIndex; payload: Uint8Array }, texts: TextFilterBuilder): void {
   for (const { signal, body } of requestsOf(index, payload, () => true)) {
     for (const { messageStart, messageEnd } of indexRequest(signal, body).records) {

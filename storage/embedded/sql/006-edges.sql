@@ -1,6 +1,6 @@
 -- Who calls whom, per minute. A flush may take back what an earlier one counted (model/rollup.ts), so that counts may be 0.
 
--- Query: all edges in a window (the key); the upsert of each flush. Price: 3 µs an edge and flush, nothing a span.
+-- Query: all edges in a window (the key); the upsert of each flush. Price: a row an edge and flush, nothing a span.
 CREATE TABLE edge_minute (
   tenant         TEXT    NOT NULL,
   minute         INTEGER NOT NULL,

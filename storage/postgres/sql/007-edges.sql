@@ -14,7 +14,7 @@ CREATE TABLE edge_minute (
   to_type       text     NOT NULL,
   to_id         text     NOT NULL,
   latency       bytea    NOT NULL, -- a mergeable sketch, model/sketch.ts
-  -- Query: all edges in a window; each flush adds to its rows. Price: 3 µs an edge and flush; the key grows with time.
+  -- Query: all edges in a window; each flush adds to its rows. Price: a row an edge and flush; the key grows with time.
   PRIMARY KEY (tenant_id, minute, edge_key, shard)
 ) WITH (fillfactor = 70);
 
