@@ -163,7 +163,7 @@ function absence(missing: readonly Missing[], replicas: readonly Replica[], comp
     ...base('missing', who, component),
     severity: 'warning',
     title: `${present} of ${replicas.length} replicas of ${name} reported an operation; missing: ${names(who)}`,
-    summary: `${names(who)} of ${name} did not report ${count} operation${count === 1 ? '' : 's'} that the other ${present} did, the last of them ${last.operation_id}.`,
+    summary: `${names(who)} of ${name} did not report ${count} operation${count === 1 ? '' : 's'} that the other ${present === 1 ? 'one' : present} did, the last of them ${last.operation_id}.`,
     description: `All replicas of ${name} usually report every operation. ${names(who)} left out ${count}, the first at ${formatNanos(operations[0]!.time)} (operation ${operations[0]!.operation_id}).`,
     correlation_id: last.correlation_id,
     operation_id: count === 1 ? last.operation_id : null,

@@ -132,6 +132,15 @@ describe('a replica that misses a write', () => {
     expect(find(told)).toEqual([]);
   });
 
+  test('all but one fell silent: both are named; a leader that goes on alone and workers that each report their own are healthy', () => {
+    const silent = tell({ fate: (i, node) => (i >= 30 && node !== 'n1' ? 'unreported' : 'applied') });
+    expect(find(silent)).toMatchObject([{ what: 'missing n2 n3', title: expect.stringContaining('1 of 3 replicas') }]);
+    const leader = tell({ fate: (i, node) => (i >= 20 && node !== 'n1' ? 'unreported' : 'applied') });
+    expect(find(leader)).toEqual([]);
+    const workers = tell({ fate: (i, node) => (NODES[i % 3] === node ? 'applied' : 'unreported') });
+    expect(find(workers)).toEqual([]);
+  });
+
   test('quiet: its report of the last operation may be on its way, for a minute', () => {
     const told = tell({ fate: () => 'applied' });
     const last = told.reduce((a, b) => (b.time > a.time ? b : a));

@@ -82,8 +82,13 @@ const ACTIVE_ROUNDS = 5;
  */
 export function missingIn(replicas: readonly Replica[], groups: readonly Group[], now: bigint | null): Missing[] {
   const settled = now === null ? groups : groups.filter((group) => now - group.end > LAG_NANOS_MAX);
-  const together = settled.filter(({ first }) => first.size > 1);
-  if (together.length === 0 || together.length < settled.length * TOGETHER_MIN) return [];
+  // What only one reported after the last that several did is no change of the rule: all but one may have fallen silent.
+  const lastTogether = settled.findLastIndex(({ first }) => first.size > 1);
+  const together = settled.slice(0, lastTogether + 1).filter(({ first }) => first.size > 1);
+  if (together.length === 0 || together.length < (lastTogether + 1) * TOGETHER_MIN) return [];
+  // As long as it is the smaller part: where one goes on alone for longer, a leader may have been elected.
+  const after = settled.slice(lastTogether + 1);
+  const alone = after.length <= together.length ? after : [];
   const rates = new Map(
     replicas.map((replica) => [replica, together.filter(({ first }) => first.has(replica)).length / together.length]),
   );
@@ -91,7 +96,7 @@ export function missingIn(replicas: readonly Replica[], groups: readonly Group[]
   const missing: Missing[] = [];
   for (const replica of replicas) {
     const lastHeard = replica.moments.at(-1)!.snapshot.time;
-    const without = together.filter(
+    const without = [...together, ...alone].filter(
       ({ first, end }) => !first.has(replica) && (now === null || lastHeard > end || now - end > SILENCE_NANOS),
     );
     const isKnown = together.filter(({ first }) => first.has(replica)).length >= 2;
