@@ -71,8 +71,12 @@ export class MinuteCounts {
     const templateMinutes: TemplateMinute[] = [];
     for (const { row, templates } of this.#counts.values()) {
       componentMinutes.push(row);
-      for (const { first, last, ...counted } of templates.values()) {
-        templateMinutes.push({ ...counted, first_time: pairOf(...first), last_time: pairOf(...last) });
+      for (const { firstHigh, firstLow, lastHigh, lastLow, ...counted } of templates.values()) {
+        templateMinutes.push({
+          ...counted,
+          first_time: pairOf(firstHigh, firstLow),
+          last_time: pairOf(lastHigh, lastLow),
+        });
       }
     }
     return { componentMinutes, templateMinutes };
@@ -125,16 +129,21 @@ export class MinuteCounts {
         component_id,
         count: 1,
         severity_max: severity,
-        first: [timeHigh, timeLow],
-        last: [timeHigh, timeLow],
+        ...{ firstHigh: timeHigh, firstLow: timeLow, lastHigh: timeHigh, lastLow: timeLow },
         example_event_id: eventId(pairOf(timeHigh, timeLow), hash),
       });
       return;
     }
     counted.count++;
     if (severity > counted.severity_max) counted.severity_max = severity;
-    if (before(timeHigh, timeLow, ...counted.first)) counted.first = [timeHigh, timeLow];
-    if (before(...counted.last, timeHigh, timeLow)) counted.last = [timeHigh, timeLow];
+    if (before(timeHigh, timeLow, counted.firstHigh, counted.firstLow)) {
+      counted.firstHigh = timeHigh;
+      counted.firstLow = timeLow;
+    }
+    if (before(counted.lastHigh, counted.lastLow, timeHigh, timeLow)) {
+      counted.lastHigh = timeHigh;
+      counted.lastLow = timeLow;
+    }
   }
 }
 
@@ -152,12 +161,12 @@ interface Count {
   templates: Map<string, CountedTemplate>;
 }
 
-/** High and low words. */
-type Pair = [high: number, low: number];
-
+/** Its times in words: nearly every record moves one of them. */
 interface CountedTemplate extends Omit<TemplateMinute, 'first_time' | 'last_time'> {
-  first: Pair;
-  last: Pair;
+  firstHigh: number;
+  firstLow: number;
+  lastHigh: number;
+  lastLow: number;
 }
 
 function before(high: number, low: number, thanHigh: number, thanLow: number): boolean {
