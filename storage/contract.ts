@@ -141,6 +141,21 @@ export interface Flush {
   ledger: LedgerLine | null;
 }
 
+/** Of what a flush derives from its blocks, nothing. */
+export const NO_ROWS = {
+  componentMinutes: [],
+  templateMinutes: [],
+  edgeMinutes: [],
+  templates: [],
+  traceCorrelations: [],
+  snapshots: [],
+} satisfies Partial<Flush>;
+
+/** One that brings nothing yet, under no ledger line. */
+export function emptyFlush(tenant: string): Flush {
+  return { tenant, blocks: [], ...NO_ROWS, ledger: null };
+}
+
 /** How long a store remembers the requests that it has committed: as long as any exporter tries again, ten times over. */
 export const REQUESTS_REMEMBERED_NANOS = 3_600_000_000_000n;
 

@@ -19,7 +19,7 @@ import { decodeIndex } from '../model/block.ts';
 import { ContentHash } from '../model/hash.ts';
 import type { EdgeMinute } from '../model/rollup.ts';
 import { dayOf, NANOS_PER_DAY, parseNanos } from '../model/time.ts';
-import type { ArchivedRows, ColdStore, FoundBlock, WarmStore } from './contract.ts';
+import { type ArchivedRows, type ColdStore, emptyFlush, type FoundBlock, NO_ROWS, type WarmStore } from './contract.ts';
 import { type Evidence, evidenceOfOpenInsights } from './evidence.ts';
 import { wholeBlock } from './whole-block.ts';
 
@@ -182,7 +182,7 @@ export function createRetention(options: RetentionOptions): Retention {
     }
     for (let i = 0; i < traces.length; i += TRACES_AT_ONCE) {
       const some = traces.slice(i, i + TRACES_AT_ONCE);
-      yield { ...NO_ROWS, traceCorrelations: await warm.traceCorrelations(tenant, { traces: some }) };
+      yield { ...NO_ROWS, insights: [], traceCorrelations: await warm.traceCorrelations(tenant, { traces: some }) };
       await stillHeld();
     }
   }
@@ -254,7 +254,7 @@ export function createRetention(options: RetentionOptions): Retention {
     for (const tenant of tenants) {
       let some: FoundBlock[] = [];
       const commit = async () => {
-        await warm.commit({ ...flushOf(tenant), blocks: await Promise.all(some.map(wholeBlock)) });
+        await warm.commit({ ...emptyFlush(tenant), blocks: await Promise.all(some.map(wholeBlock)) });
         blocks += some.length;
         some = [];
         progress({ day, blocks });
@@ -273,7 +273,7 @@ export function createRetention(options: RetentionOptions): Retention {
     const hourOf = (time: bigint) => time - (time % HOUR_NANOS);
     for await (const rows of cold.rows(tenant, day)) {
       await warm.commit({
-        ...flushOf(tenant),
+        ...emptyFlush(tenant),
         templates: rows.templates,
         traceCorrelations: rows.traceCorrelations,
         snapshots: rows.snapshots,
@@ -284,9 +284,10 @@ export function createRetention(options: RetentionOptions): Retention {
       )) {
         const ofHour = <R extends { minute: bigint }>(all: readonly R[]) =>
           all.filter((row) => hourOf(row.minute) === hour);
-        const known = hours.get(hour) ?? NO_ROWS;
+        const known = hours.get(hour) ?? { ...NO_ROWS, insights: [] };
         hours.set(hour, {
           ...NO_ROWS,
+          insights: [],
           componentMinutes: largest(
             known.componentMinutes,
             ofHour(rows.componentMinutes),
@@ -306,7 +307,7 @@ export function createRetention(options: RetentionOptions): Retention {
     for (const [start, { componentMinutes, templateMinutes, edgeMinutes }] of hours) {
       const range = { start, end: start + HOUR_NANOS - 1n };
       if ((await warm.componentMinutes(tenant, range)).length > 0) continue;
-      await warm.commit({ ...flushOf(tenant), componentMinutes, templateMinutes, edgeMinutes });
+      await warm.commit({ ...emptyFlush(tenant), componentMinutes, templateMinutes, edgeMinutes });
     }
   }
 
@@ -355,21 +356,6 @@ const INSIGHTS_MAX = 10_000;
 const TRACES_MAX = 1_000_000;
 const TRACES_AT_ONCE = 1_000;
 const OUTSIDE_HOURS_MAX = 24 * 31;
-const NO_ROWS: ArchivedRows = {
-  componentMinutes: [],
-  templateMinutes: [],
-  edgeMinutes: [],
-  templates: [],
-  traceCorrelations: [],
-  snapshots: [],
-  insights: [],
-};
-
-function flushOf(tenant: string) {
-  const { insights: _, ...rows } = NO_ROWS;
-  return { tenant, blocks: [], ...rows, ledger: null };
-}
-
 function componentMinuteName(row: { minute: bigint; component_type: string; component_id: string }): string {
   return JSON.stringify([String(row.minute), row.component_type, row.component_id]);
 }

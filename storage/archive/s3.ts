@@ -30,6 +30,15 @@ export function createS3Objects(url: string, { endpoint, region }: S3Settings): 
     maxAttempts: 4,
   });
   const keyOf = (name: string) => prefix + name;
+  const marked = new Set<string>();
+
+  /** Some servers (s3rver) list a folder only where an object lies in it directly: then a tenant, who has nothing but days, would not be found. */
+  async function markFolders(name: string): Promise<void> {
+    for (const folder of foldersAbove(name).filter((one) => !marked.has(one))) {
+      await client.send(new PutObjectCommand({ Bucket, Key: keyOf(`${folder}/${MARK}`), Body: '' }));
+      marked.add(folder);
+    }
+  }
 
   return {
     get scratch(): string {
@@ -40,14 +49,13 @@ export function createS3Objects(url: string, { endpoint, region }: S3Settings): 
     },
     async put(name, content) {
       const isFile = !(content instanceof Uint8Array);
-      await client.send(
-        new PutObjectCommand({
-          Bucket,
-          Key: keyOf(name),
-          Body: isFile ? createReadStream(content.file) : content,
-          ContentLength: isFile ? content.bytes : content.length,
-        }),
-      );
+      const put = new PutObjectCommand({
+        Bucket,
+        Key: keyOf(name),
+        Body: isFile ? createReadStream(content.file) : content,
+        ContentLength: isFile ? content.bytes : content.length,
+      });
+      await Promise.all([client.send(put), markFolders(name)]);
       if (isFile) await rm(content.file, { force: true });
     },
     get: (name, places) =>
@@ -82,7 +90,9 @@ export function createS3Objects(url: string, { endpoint, region }: S3Settings): 
         const page = await client.send(
           new ListObjectsV2Command({ Bucket, Prefix, Delimiter: '/', ...(ContinuationToken && { ContinuationToken }) }),
         );
-        for (const { Key } of page.Contents ?? []) files.push(Key!.slice(Prefix.length));
+        for (const { Key } of page.Contents ?? []) {
+          if (!Key!.endsWith(`/${MARK}`)) files.push(Key!.slice(Prefix.length));
+        }
         for (const { Prefix: inner } of page.CommonPrefixes ?? []) folders.push(inner!.slice(Prefix.length, -1));
         ContinuationToken = page.NextContinuationToken;
       } while (ContinuationToken !== undefined);
@@ -93,4 +103,12 @@ export function createS3Objects(url: string, { endpoint, region }: S3Settings): 
       await client.send(new DeleteObjectCommand({ Bucket, Key: keyOf(name) }));
     },
   };
+}
+
+const MARK = '.folder';
+
+/** Those that hold a folder and not the file itself. */
+function foldersAbove(name: string): string[] {
+  const parts = name.split('/').slice(0, -2);
+  return parts.map((_, i) => parts.slice(0, i + 1).join('/'));
 }

@@ -8,7 +8,7 @@ import { systemClock } from '../../base/clock.ts';
 import { createMeter, type Meter } from '../../base/meter.ts';
 import { collect, logBlock, NOON } from '../../test/support/blocks.ts';
 import { createDatabase } from '../../test/support/postgres.ts';
-import type { Flush } from '../contract.ts';
+import { emptyFlush, type Flush } from '../contract.ts';
 import { type Connection, createConnection } from './connection.ts';
 import type { RowSecurity } from './row-security.ts';
 import { READER } from './setting-query.ts';
@@ -54,16 +54,12 @@ async function fill(store: Awaited<ReturnType<typeof storeAt>>): Promise<void> {
     const component = { component_type: 'service', component_id: 'checkout' };
     const minute = { ...component, template_id: 'a'.repeat(32), minute: NOON, count: 1, severity_max: 17 };
     const flush: Flush = {
-      tenant,
+      ...emptyFlush(tenant),
       blocks: [logBlock([{ time: NOON, correlation: 'c' }], { tenant })],
-      componentMinutes: [],
       templateMinutes: [{ ...minute, first_time: NOON, last_time: NOON, example_event_id: 'b'.repeat(32) }],
-      edgeMinutes: [],
       templates: [{ id: 'a'.repeat(32), text: `of ${tenant}` }],
       traceCorrelations: [{ trace_id: 'd'.repeat(32), correlation_id: 'c', time: NOON }],
-      snapshots: [],
       requests: ['e'.repeat(32)],
-      ledger: null,
     };
     await store.commit(flush);
   }

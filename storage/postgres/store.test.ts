@@ -10,7 +10,7 @@ import { minuteOf } from '../../model/time.ts';
 import { collect, logBlock, NOON } from '../../test/support/blocks.ts';
 import { type Link, startLink } from '../../test/support/link.ts';
 import { createDatabase } from '../../test/support/postgres.ts';
-import type { BlockSelector, Flush, WarmStore } from '../contract.ts';
+import { type BlockSelector, emptyFlush, type Flush, type WarmStore } from '../contract.ts';
 import { createPostgresStore } from './store.ts';
 
 let database: Awaited<ReturnType<typeof createDatabase>>;
@@ -44,14 +44,9 @@ function storeAt(url: string): WarmStore {
 function flushOf(position: bigint, blocks: Block[]): Flush {
   const minute = { minute: minuteOf(NOON), component_type: 'service', component_id: 'checkout' };
   return {
-    tenant: 'default',
+    ...emptyFlush('default'),
     blocks,
     componentMinutes: [{ ...minute, total: 1, errors: 0, critical: 0, latency: new Sketch() }],
-    templateMinutes: [],
-    edgeMinutes: [],
-    templates: [],
-    traceCorrelations: [],
-    snapshots: [],
     ledger: { journal: 'journal', position },
   };
 }

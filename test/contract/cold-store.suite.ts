@@ -46,6 +46,9 @@ export function describeColdStore(name: string, make: () => Promise<ColdHarness>
       expect(await ids(other, [blockKey('correlation', 'c')])).toEqual([block.id]);
       const [read] = await collect(other.blocks({ tenant: 'default' }));
       expect(await eventsOf(read!)).toEqual(await eventsOf(found(block)));
+      expect(await other.days()).toMatchObject([
+        { tenant: 'default', day: '2026-01-15', files: 1, blocks: 1, records: 1 },
+      ]);
     });
 
     it('holds a block once, however often it is put: before the seal, after it, after a restart', async () => {

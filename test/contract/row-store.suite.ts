@@ -7,7 +7,7 @@ import type { ComponentMinute, EdgeMinute, TemplateMinute } from '../../model/ro
 import { Sketch } from '../../model/sketch.ts';
 import type { Session, Snapshot } from '../../model/snapshot.ts';
 import { formatNanos, minuteOf } from '../../model/time.ts';
-import type { Flush, InsightQuery, WarmStore } from '../../storage/contract.ts';
+import { emptyFlush, type Flush, type InsightQuery, type WarmStore } from '../../storage/contract.ts';
 import { rowText, rowTime } from '../../storage/text.ts';
 import { MINUTE, NOON, SECOND, UINT64_MAX } from '../support/blocks.ts';
 
@@ -25,19 +25,7 @@ export function describeRowStore(make: () => Promise<RowStoreHarness>): void {
     store = await harness.open();
   });
 
-  const commit = (parts: Partial<Flush>) =>
-    store.commit({
-      tenant: 'default',
-      blocks: [],
-      componentMinutes: [],
-      templateMinutes: [],
-      edgeMinutes: [],
-      templates: [],
-      traceCorrelations: [],
-      snapshots: [],
-      ledger: null,
-      ...parts,
-    });
+  const commit = (parts: Partial<Flush>) => store.commit({ ...emptyFlush('default'), ...parts });
   const ALL = { start: 0n, end: UINT64_MAX };
 
   describe('component minutes', () => {

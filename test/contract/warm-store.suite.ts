@@ -1,7 +1,7 @@
 /** What every warm tier promises: `WarmStore` in storage/contract.ts. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Block, blockKey } from '../../model/block.ts';
-import type { Flush, WarmStore } from '../../storage/contract.ts';
+import { emptyFlush, type Flush, type WarmStore } from '../../storage/contract.ts';
 import { collect, logBlock, MINUTE, NOON, SECOND } from '../support/blocks.ts';
 import { describeBlockReader } from './block-reader.suite.ts';
 import { componentMinute, describeRowStore, snapshot, templateMinute } from './row-store.suite.ts';
@@ -267,18 +267,7 @@ export function describeWarmStore(name: string, make: () => Promise<WarmHarness>
 }
 
 export function flush(parts: Partial<Flush>): Flush {
-  return {
-    tenant: 'default',
-    blocks: [],
-    componentMinutes: [],
-    templateMinutes: [],
-    edgeMinutes: [],
-    templates: [],
-    traceCorrelations: [],
-    snapshots: [],
-    ledger: null,
-    ...parts,
-  };
+  return { ...emptyFlush('default'), ...parts };
 }
 
 export function byTenant(blocks: readonly Block[]): Map<string, Block[]> {
