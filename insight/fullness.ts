@@ -71,6 +71,75 @@ export function fullnessOf({ metrics, events }: Pick<Window, 'metrics' | 'events
   }
 }
 
+/**
+ * The same of amounts whose end is known from beside them: `usage` by state (used of used and free), or `used` and `limit` of one thing, its
+ * pools put together. What tells a share of the same thing by itself is left to {@link fullnessOf}.
+ */
+export function fullnessOfAmounts(window: Pick<Window, 'metrics' | 'events' | 'metricPoints'>): Fullness[] {
+  const told = new Set(fullnessOf(window).map(({ component, resource }) => thingOf(componentKey(component), resource)));
+  const series = new Map<string, { first: DebugEvent; thing: string; byTime: Map<string, Amount> }>();
+  for (const point of window.metricPoints) {
+    const { metric } = point;
+    if (metric === undefined || typeof metric.value !== 'number' || !(metric.value >= 0)) continue;
+    const { metric_name: name, dimensions, value } = metric;
+    const state = Object.keys(dimensions).find((key) => STATE.test(key));
+    const isUsed = USED_NAME.test(name);
+    const isLimit = LIMIT_NAME.test(name);
+    if (!isUsed && !isLimit) continue;
+    const thing = thingOf(componentKey(point), name);
+    if (told.has(thing)) continue;
+    const key = `${thing}\0${point.node_id}`;
+    let known = series.get(key);
+    if (known === undefined) series.set(key, (known = { first: point, thing: name, byTime: new Map() }));
+    if (isUsed) known.thing = name;
+    let at = known.byTime.get(point.timestamp);
+    if (at === undefined) known.byTime.set(point.timestamp, (at = { event: point, pools: new Map() }));
+    const poolName = JSON.stringify(
+      Object.entries(dimensions)
+        .filter(([dimension]) => dimension !== state)
+        .sort(),
+    );
+    const pool = at.pools.get(poolName) ?? { used: 0, limit: 0 };
+    if (isLimit) pool.limit += value;
+    else {
+      if (state !== undefined) pool.limit += value;
+      if (state === undefined || !FREE.test(String(dimensions[state]).toLowerCase())) pool.used += value;
+    }
+    if (isUsed) at.event = point;
+    at.pools.set(poolName, pool);
+  }
+  return [...series.values()].flatMap(({ first, thing, byTime }) => {
+    const readings = [...byTime.values()].flatMap(readingOf).sort((a, b) => (a.time < b.time ? -1 : 1));
+    const { node_id: nodeId } = first;
+    const component = componentOf(first);
+    return readings.length === 0 ? [] : [{ component, nodeId, resource: thing, fills: !WORK.test(thing), readings }];
+  });
+}
+
+interface Amount {
+  event: DebugEvent;
+  pools: Map<string, { used: number; limit: number }>;
+}
+
+/** Pools that have no limit count on neither side. */
+function readingOf({ event, pools }: Amount): Reading[] {
+  let used = 0;
+  let limit = 0;
+  for (const pool of pools.values()) {
+    if (!(pool.limit > 0)) continue;
+    used += pool.used;
+    limit += pool.limit;
+  }
+  return limit > 0 ? [{ time: timeOf(event), percent: (100 * used) / limit, event }] : [];
+}
+
+/** `system.memory.usage`, `system.memory.limit` and `system.memory.utilization` are of one thing. */
+function thingOf(component: string, name: string): string {
+  return `${component}\0${name.replace(/(?: \(.*)?$/, '').replace(/[._](?:used|usage|limit|max|utili[sz]ation)$/i, '')}`;
+}
+
+const USED_NAME = /(?:memory|heap|disk|filesystem|storage|swap|paging|volume|connections?)[\w.]*[._](?:used|usage)$/i;
+const LIMIT_NAME = /(?:memory|heap|disk|filesystem|storage|swap|paging|volume|connections?)[\w.]*[._](?:limit|max)$/i;
 const STATE = /(?:^|[._])(?:state|mode)$/;
 const CORE = /(?:^|[._])(?:cpu|core|logical_number|cpu_id)$/;
 // Caches are given back when something else needs the memory.

@@ -43,6 +43,37 @@ test('busy states are summed, cores are averaged, and what is idle or a cache is
   expect(find([], [...memory('used', 0.3), ...memory('cached', 0.65)])).toEqual([]);
 });
 
+test('amounts of which the end is known: by state, and by a limit beside them, pools together; without an end they tell nothing', () => {
+  const amounts = (...told: [metric: string, bytes: number, dimensions?: JsonObject][]) => {
+    const metricPoints = told.flatMap(([metric, bytes, dimensions = {}]) =>
+      [0, 1, 2].map((i) => gauge({ ms: i * 60_000, by: 'db', metric, value: bytes, unit: 'By', dimensions })),
+    );
+    return resourcePressure.analyze(windowOf([], { metricPoints }), unbounded);
+  };
+  const memory = (state: string, bytes: number): [string, number, JsonObject] => [
+    'system.memory.usage',
+    bytes,
+    { state },
+  ];
+  expect(amounts(memory('used', 9), memory('free', 1))).toMatchObject([
+    { evidence: { numbers: { resource: 'system.memory.usage', average_percent: 90 } } },
+  ]);
+  expect(amounts(memory('used', 5), memory('cached', 4), memory('free', 1))).toEqual([]);
+  expect(amounts(['container.memory.usage', 95], ['container.memory.limit', 100])).toMatchObject([
+    { evidence: { numbers: { average_percent: 95 } } },
+  ]);
+  const pool = (metric: string, bytes: number, name: string): [string, number, JsonObject] => [
+    metric,
+    bytes,
+    { pool: name },
+  ];
+  const full = pool('jvm.memory.used', 10, 'eden');
+  const pools = [full, pool('jvm.memory.limit', 10, 'eden'), pool('jvm.memory.limit', 90, 'old')];
+  expect(amounts(...pools, pool('jvm.memory.used', 20, 'old'))).toEqual([]);
+  expect(amounts(...pools, pool('jvm.memory.used', 80, 'old'))).toMatchObject([{ severity: 'warning' }]);
+  expect(amounts(['container.memory.usage', 95], ['process.memory.usage', 100])).toEqual([]);
+});
+
 test('quiet: one short peak', () => {
   expect(find([], points('process.cpu.utilization', [0.1, 0.99, 0.1, 0.1]))).toEqual([]);
 });

@@ -4,15 +4,15 @@
  */
 import type { Analyzer } from '../analyzer.ts';
 import { confidenceOf, evidenceOf, type Finding, latestCorrelation, round, sampleSignal } from '../finding.ts';
-import { type Fullness, fullnessOf, type Reading } from '../fullness.ts';
+import { type Fullness, fullnessOf, fullnessOfAmounts, type Reading } from '../fullness.ts';
 import { componentKey, type Window } from '../window.ts';
 
 export const resourcePressure: Analyzer = {
   name: 'resource-pressure',
-  needs: ['events', 'metrics'],
+  needs: ['events', 'metrics', 'series'],
   analyze(window, budget) {
     const findings = new Map<string, Finding>();
-    for (const series of fullnessOf(window)) {
+    for (const series of [...fullnessOf(window), ...fullnessOfAmounts(window)]) {
       budget.check();
       const readings = series.readings.filter(({ time }) => isWithin(window, time));
       const mean = meanOf(readings);

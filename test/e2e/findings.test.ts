@@ -192,6 +192,15 @@ const FINDINGS: Record<string, Told> = {
         story.gauge('encoder', -600 + i * 30, 'system.cpu.utilization', (isFailing ? 0.93 : 0.4) + (i % 3) / 100),
       ),
   },
+  'memory near its limit, in bytes': {
+    finds: { insight_type: 'performance', severity: 'warning', evidence: { numbers: { average_percent: 95 } } },
+    names: ['worker'],
+    tell: (story, isFailing) =>
+      times(10, (i) => {
+        story.gauge('worker', -300 + i * 30, 'container.memory.usage', isFailing ? 950e6 : 400e6, 'By');
+        story.gauge('worker', -300 + i * 30, 'container.memory.limit', 1e9, 'By');
+      }),
+  },
   'a component that does far less than it did': {
     finds: { insight_type: 'performance', title: expect.stringContaining('service/feed does far less than usual') },
     names: ['feed'],
