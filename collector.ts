@@ -97,6 +97,7 @@ const RECENT_IDS = 1 << 20;
 const BARRIER_MS = 1000;
 // What one flush takes.
 const BEHIND_BYTES = 8 << 20;
+const FEW_REQUESTS = 4;
 // What was merged must have left the hot tier, also where the commit of what came in took a while.
 const SETTLE_MS = 300_000;
 const JOURNAL_ALARM = 0.9;
@@ -126,13 +127,15 @@ export function createCollector(config: Config, shared: Shared): Collector {
     ...shared,
   });
   const isBehind = () => journal.unreadBytes > BEHIND_BYTES;
+  let requestsUnderWay = () => 0;
   const pipeline = createPipeline({
     journal,
     sink: sinkOf(tiers, warm),
     index,
     retentionNanos,
     ...createTenantTemplates(),
-    isBehind,
+    // Few requests leave it the loop anyway, and are answered between its blocks while it catches up.
+    isBehind: () => isBehind() && requestsUnderWay() > FEW_REQUESTS,
     recent: new RecentIds(RECENT_IDS),
     cardinality: createCardinality(shared),
     calls: new Calls(),
@@ -146,7 +149,6 @@ export function createCollector(config: Config, shared: Shared): Collector {
     },
     ...shared,
   });
-  let requestsUnderWay = () => 0;
   const settled = async () => ({ pending: await pipeline.settled(BARRIER_MS) });
 
   const inBackground = () => createBackgroundPause(() => requestsUnderWay() > 0);

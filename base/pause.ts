@@ -5,8 +5,8 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 export type Pause = () => Promise<unknown> | undefined;
 
 /** For work whose answer somebody waits for. */
-export function createPause(): Pause {
-  return pauseAfter(TURN_MS, () => nextTurn());
+export function createPause(turnMs = TURN_MS): Pause {
+  return pauseAfter(turnMs, () => nextTurn());
 }
 
 /**

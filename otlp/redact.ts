@@ -5,7 +5,7 @@
  * always comes out the same, so that one that is sent again is still known. What a mask gives away is how long a secret was.
  */
 import { createHmac } from 'node:crypto';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { createPause } from '../base/pause.ts';
 import type { Signal } from '../model/block.ts';
 import {
   CARD_DIGITS_MIN,
@@ -312,8 +312,9 @@ export function createRedactor(settings: RedactorSettings): Redactor {
 
   async function inTurns(...[signal, body, of, redacted]: Parameters<Redactor>): Promise<void> {
     const open = [{ shape: SHAPES[REQUEST[signal]]!, end: body.length }];
+    const pause = createPause(TURN_MS);
     for (let position = 0; open.length > 0; position = at) {
-      if (position > 0) await nextTurn();
+      await pause();
       begin(body, position, of, redacted);
       outerMessages(open, position + STEP_BYTES);
       bytes = NO_BYTES;
@@ -325,6 +326,7 @@ export function createRedactor(settings: RedactorSettings): Redactor {
 
 // Half a millisecond of usual records.
 const STEP_BYTES = 256 * 1024;
+const TURN_MS = 1;
 // Request, resource and scope: what is within them is small, or one record.
 const OUTER_MESSAGES = 3;
 const NO_BYTES = Buffer.alloc(0);
