@@ -71,14 +71,17 @@ async function run(load: Load): Promise<Sent> {
   /** Milliseconds of each answer by the second in which it came; infinite for a refusal. */
   const bySecond = new Map<number, number[]>();
 
-  async function send(dueMs?: number): Promise<void> {
+  function prepared() {
     const number = next++;
     const payload = payloads[number % payloads.length]![Math.floor(number / payloads.length) % VARIANTS]!;
     const framed = framedRequests.take(payload);
     payload.stamp(framed.subarray(PREFIX_BYTES), load.firstSequence + number, BigInt(Date.now()) * 1_000_000n);
-    const connection = connections[number % connections.length]!;
+    return { payload, framed, connection: connections[number % connections.length]! };
+  }
+
+  async function send({ payload, framed, connection }: ReturnType<typeof prepared>): Promise<void> {
+    const sentMs = performance.now();
     for (;;) {
-      const sentMs = dueMs ?? performance.now();
       const name = await connection.call(EXPORT[payload.signal], framed);
       const isTaken = name === 'OK';
       const tookMs = performance.now() - sentMs;
@@ -106,7 +109,7 @@ async function run(load: Load): Promise<Sent> {
   if (load.rate === undefined) {
     const untilMs = startMs + (load.secondsMax ?? Number.POSITIVE_INFINITY) * 1000;
     const worker = async () => {
-      while (next < requests && Date.now() < untilMs) await send();
+      while (next < requests && Date.now() < untilMs) await send(prepared());
     };
     await Promise.all(Array.from({ length: load.inFlight }, worker));
   } else {
@@ -114,10 +117,12 @@ async function run(load: Load): Promise<Sent> {
     const pending: Promise<void>[] = [];
     for (let i = 0; i < requests; i++) {
       const dueMs = beginMs + (i * load.recordsPerRequest * 1000) / load.rate;
+      // Before it is due, as the work of an exporter is none of the receiver's. Whether earlier ones were answered makes no difference to when it goes:
+      // a receiver that stands still must not delay the measure of itself.
+      const request = prepared();
       const waitMs = dueMs - performance.now();
       if (waitMs > 0) await sleep(waitMs);
-      // From when it should have gone: a stalled receiver must not delay the measure of itself. Timers are late by up to 1 ms.
-      pending.push(send(Math.min(performance.now(), Math.max(dueMs, performance.now() - 1) + 1)));
+      pending.push(send(request));
     }
     await Promise.all(pending);
   }
