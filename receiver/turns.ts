@@ -59,7 +59,7 @@ const DEBT_MAX = 512 * 1024;
 
 /**
  * Resolves when what is being answered in this turn of the loop has left: HTTP/2 hands an answer to the socket in the two turns that follow,
- * headers and message in the first, trailers in the second. An acknowledged request would else be answered behind its own derivation, 2 to 5 ms later.
+ * headers and message in the first, trailers in the second. An acknowledged request would else be answered behind its own derivation.
  */
 export async function answersSent(): Promise<void> {
   await nextTurn();
