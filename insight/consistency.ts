@@ -10,7 +10,7 @@ import { type Comparison, compareOperation } from './replicas/compare.ts';
 import type { Difference } from './replicas/differences.ts';
 import type { Lag, Missing } from './replicas/operations.ts';
 import { LAG_SECONDS_MAX, type Replica, replicasOf } from './replicas/replica.ts';
-import { componentKey } from './window.ts';
+import { componentKey, distinctComponents } from './window.ts';
 
 export interface ConsistencyRequest {
   tenant: string;
@@ -60,7 +60,7 @@ export function checkOperation(
     ...differences.flatMap(({ deviating }) => deviating),
     ...lags.map(({ name }) => name),
   ];
-  const components = distinct([...blamed.map(refOf), ...reported.map(({ component }) => component)]);
+  const components = distinctComponents([...blamed.map(refOf), ...reported.map(({ component }) => component)]);
   const moments = reported.map(
     (replica) => replica.moments.findLast(({ snapshot }) => snapshot.operation_id === operation)!.snapshot,
   );
@@ -352,8 +352,4 @@ function names(all: readonly string[]): string {
   const shown = all.slice(0, 5);
   if (all.length > shown.length) return `${shown.join(', ')} and ${all.length - shown.length} more`;
   return shown.length < 2 ? shown.join('') : `${shown.slice(0, -1).join(', ')} and ${shown.at(-1)}`;
-}
-
-function distinct(components: readonly ComponentRef[]): ComponentRef[] {
-  return [...new Map(components.map((component) => [componentKey(component), component])).values()];
 }

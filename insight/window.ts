@@ -154,6 +154,11 @@ export function componentKey(of: ComponentRef | DebugEvent): string {
   return 'component_id' in of ? `${of.component_type}/${of.component_id}` : `${of.type}/${of.id}`;
 }
 
+/** Each once, where it stands first. */
+export function distinctComponents(components: readonly ComponentRef[]): ComponentRef[] {
+  return [...new Map(components.map((component) => [componentKey(component), component])).values()];
+}
+
 /** Nanoseconds. Events carry their time in one form, `…:05.123456789Z`; reading any RFC 3339 would cost three times as much. */
 export function timeOf({ timestamp }: DebugEvent): bigint {
   return BigInt(Date.parse(`${timestamp.slice(0, 23)}Z`)) * NANOS_PER_MS + BigInt(timestamp.slice(23, 29));

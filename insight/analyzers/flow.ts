@@ -19,7 +19,15 @@ import {
 } from '../finding.ts';
 import { describeEndured, type FailureGroup, failureGroups } from '../harm.ts';
 import { patternId } from '../templates.ts';
-import { type Correlation, componentKey, componentOf, type SpanNode, timeOf, type Window } from '../window.ts';
+import {
+  type Correlation,
+  componentKey,
+  componentOf,
+  distinctComponents,
+  type SpanNode,
+  timeOf,
+  type Window,
+} from '../window.ts';
 
 export const flow: Analyzer = {
   name: 'flow',
@@ -40,7 +48,7 @@ function interruption({ failures: group, endured }: FailureGroup): Finding {
   const { origin, culprit } = failure;
   const operations = new Set(group.map((failed) => failed.correlation.id)).size;
   const errors = group.flatMap((failed) => saying(failed.failure.errors));
-  const components = distinct(group.flatMap((failed) => failed.failure.components));
+  const components = distinctComponents(group.flatMap((failed) => failed.failure.components));
   const words = wordsOf(origin);
   const code = codeOf([origin, ...errors]);
   const place = components.length === 1 ? '' : `; it reached ${components.slice(1, 5).map(componentKey).join(', ')}`;
@@ -123,7 +131,7 @@ function blockage(gaps: readonly Gap[]): Finding {
     title: `${count} blocked on ${componentKey(component)} for ${seconds} s`,
     summary: `Nothing happened for ${seconds} s after "${wordsOf(before)}" in ${componentKey(component)} (correlation ${correlation.id}).`,
     description: `${count} stood still for over ${GAP_SECONDS} s. The longest silence, ${seconds} s, began at ${before.timestamp} on ${componentKey(component)} after "${wordsOf(before)}" and ended with "${wordsOf(after)}" on ${componentKey(after)}.`,
-    components: distinct([component, componentOf(after)]),
+    components: distinctComponents([component, componentOf(after)]),
     correlation_id: correlation.id,
     operation_id: commonOperation([before, after]),
     evidence: evidenceOf([before, after], {
@@ -213,8 +221,4 @@ function deepestOpen({ traces }: Correlation, from: bigint, until: bigint): Span
     }
   }
   return deepest;
-}
-
-function distinct(components: readonly ComponentRef[]): ComponentRef[] {
-  return [...new Map(components.map((component) => [componentKey(component), component])).values()];
 }

@@ -18,7 +18,7 @@ import {
 } from '../finding.ts';
 import { ascending, quantile } from '../statistics.ts';
 import { divide, durationMs } from '../timing.ts';
-import { byTime, componentKey, componentOf, type SpanNode, type Window } from '../window.ts';
+import { byTime, componentKey, componentOf, distinctComponents, type SpanNode, type Window } from '../window.ts';
 
 export const slowOperation: Analyzer = {
   name: 'slow-operation',
@@ -111,7 +111,7 @@ function slowness(slow: readonly Slow[], durations: readonly number[], window: W
     title: `${componentKey(component)} is slow: ${step} took ${seconds(worst.stepMs)}`,
     summary: `${componentKey(component)}: ${fact}. "${step}" takes ${share}% of the slowest operation, "${stepOf(worst.event)}".`,
     description: `${slow.length} operation${slow.length === 1 ? '' : 's'} over ${seconds(SLOW_MS)} spent most of the time in ${componentKey(component)}. The slowest, "${stepOf(worst.event)}" of ${componentKey(worst.event)}, took ${seconds(worst.ms)}, of which ${seconds(worst.stepMs)} in "${step}".`,
-    components: distinct([component, ...callers]),
+    components: distinctComponents([component, ...callers]),
     correlation_id: latestCorrelation(events),
     operation_id: commonOperation(events),
     evidence: evidenceOf(events, {
@@ -134,10 +134,6 @@ function slowness(slow: readonly Slow[], durations: readonly number[], window: W
     times: events.map((event) => event.timestamp),
     symptoms: ['slow', step],
   };
-}
-
-function distinct(components: readonly ComponentRef[]): ComponentRef[] {
-  return [...new Map(components.map((component) => [componentKey(component), component])).values()];
 }
 
 function push<V>(lists: Map<string, V[]>, key: string, value: V): void {

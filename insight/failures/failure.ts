@@ -1,7 +1,7 @@
 /** One failure: where it began, by which way it reached whom. */
 import type { ComponentRef } from '../../model/block.ts';
 import type { DebugEvent } from '../../model/event.ts';
-import { componentKey, type SpanNode } from '../window.ts';
+import type { SpanNode } from '../window.ts';
 
 export interface Failure {
   /** What failed first: the error that says so, else the failing span. */
@@ -27,10 +27,6 @@ export interface Failure {
 
 export function failedByStatus(node: SpanNode): boolean {
   return node.span.event.status === 'error';
-}
-
-export function distinct(components: readonly ComponentRef[]): ComponentRef[] {
-  return [...new Map(components.map((component) => [componentKey(component), component])).values()];
 }
 
 export function distinctEvents(events: readonly DebugEvent[]): DebugEvent[] {

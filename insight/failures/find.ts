@@ -10,8 +10,16 @@
 import type { DebugEvent } from '../../model/event.ts';
 import type { Budget } from '../analyzer.ts';
 import { isError, isRecordedException, isSuccess, namedStepOf } from '../event-facts.ts';
-import { byTime, type Correlation, componentKey, type SpanNode, type Trace, type Window } from '../window.ts';
-import { distinct, distinctEvents, type Failure, failedByStatus, push } from './failure.ts';
+import {
+  byTime,
+  type Correlation,
+  componentKey,
+  distinctComponents,
+  type SpanNode,
+  type Trace,
+  type Window,
+} from '../window.ts';
+import { distinctEvents, type Failure, failedByStatus, push } from './failure.ts';
 import { joinLinked } from './links.ts';
 import { looseFailures } from './loose-failures.ts';
 import { learnPeers, type Peers } from './peers.ts';
@@ -67,7 +75,7 @@ function becauseOf(cause: Failure, effect: Failure): Failure {
     ...cause,
     chain: [...effect.chain, ...cause.chain.slice(-1)],
     errors: distinctEvents([...cause.errors, ...effect.errors]).sort(byTime),
-    components: distinct([...cause.components, ...effect.components]),
+    components: distinctComponents([...cause.components, ...effect.components]),
     basis: 'spans',
     fatal: cause.fatal || effect.fatal,
   };

@@ -1,8 +1,8 @@
 /** Failures of errors that no span holds: by their parent events, by whom they name, else by time. */
 import type { DebugEvent } from '../../model/event.ts';
 import { patternOf } from '../event-facts.ts';
-import { byTime, componentOf } from '../window.ts';
-import { distinct, distinctEvents, type Failure } from './failure.ts';
+import { byTime, componentOf, distinctComponents } from '../window.ts';
+import { distinctEvents, type Failure } from './failure.ts';
 import { namedChain } from './links.ts';
 
 /** One failure for each origin reached by parent links; those that stand alone are one, the earliest its origin. */
@@ -104,7 +104,7 @@ function looseFailure(origin: DebugEvent, chain: DebugEvent[], errors: DebugEven
     culpritNode: origin.node_id,
     chain,
     errors: distinctEvents([origin, ...errors]).sort(byTime),
-    components: distinct([origin, ...errors].map(componentOf)),
+    components: distinctComponents([origin, ...errors].map(componentOf)),
     basis,
     fatal: true,
     silent: false,

@@ -2,8 +2,8 @@
 import type { ComponentRef } from '../../model/block.ts';
 import type { DebugEvent } from '../../model/event.ts';
 import { isRecordedException } from '../event-facts.ts';
-import { byTime, componentOf, type SpanNode, type Trace, timeOf } from '../window.ts';
-import { distinct, type Failure, failedByStatus, push } from './failure.ts';
+import { byTime, componentOf, distinctComponents, type SpanNode, type Trace, timeOf } from '../window.ts';
+import { type Failure, failedByStatus, push } from './failure.ts';
 import { addressCalledBy, type Peers, remoteChild } from './peers.ts';
 import { recoveredNodes } from './retries.ts';
 
@@ -68,7 +68,7 @@ function failureBelow(
     culpritNode: component === null ? origin.node_id : null,
     chain,
     errors: errors.sort(byTime),
-    components: distinct([
+    components: distinctComponents([
       culprit,
       ...path.reverse().map((node) => componentOf(node.span.event)),
       ...errors.map(componentOf),
