@@ -312,7 +312,7 @@ export function createRedactor(settings: RedactorSettings): Redactor {
 
   async function inTurns(...[signal, body, of, redacted]: Parameters<Redactor>): Promise<void> {
     const open = [{ shape: SHAPES[REQUEST[signal]]!, end: body.length }];
-    const pause = createPause(TURN_MS);
+    const pause = createPause(1);
     for (let position = 0; open.length > 0; position = at) {
       await pause();
       begin(body, position, of, redacted);
@@ -326,7 +326,6 @@ export function createRedactor(settings: RedactorSettings): Redactor {
 
 // Half a millisecond of usual records.
 const STEP_BYTES = 256 * 1024;
-const TURN_MS = 1;
 // Request, resource and scope: what is within them is small, or one record.
 const OUTER_MESSAGES = 3;
 const NO_BYTES = Buffer.alloc(0);
