@@ -70,7 +70,7 @@ export function createRedisHotStore(options: RedisHotOptions): RefillableHotStor
           ...[String(nowMs), ttlMs, share, block.id, hex64(block.timeMin), bytesOf(block)],
           ...[bufferOf(block.index), bufferOf(block.payload), reachOf(block)],
           ...[staysMs, dropsNothing ? 1 : 0],
-          ...block.keys.map(keyHex),
+          block.keys.map(keyHex).join(''),
         ),
       );
     }

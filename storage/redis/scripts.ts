@@ -19,7 +19,7 @@ const GENERATIONS = 8;
 
 /**
  * KEYS base. ARGV now ms, ttl ms, bytes max, block id, timeMin, bytes, index, payload, reach, ms that this block stays, 1 to drop nothing for
- * it, then its keys. Returns 0 when it is not there because there is no room, else 1.
+ * it, its keys, 16 hex each and nothing between them: as arguments of their own they took the client 0.9 µs each. Returns 0 when it is not there because there is no room, else 1.
  */
 export const PUT = `
 local base, now, ttl, bytes_max = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -56,11 +56,12 @@ if fits and not known then
   redis.call('SET', base .. ':i:' .. id, ARGV[5] .. ARGV[7], 'PX', ARGV[10])
   redis.call('SET', base .. ':p:' .. id, ARGV[8], 'PX', ARGV[10])
   redis.call('ZADD', generation .. ':time', 0, ARGV[9] .. id)
-  for from = 12, #ARGV, 1000 do
+  local keys = ARGV[12]
+  for from = 1, #keys, 16000 do
     local members = {}
-    for i = from, math.min(from + 999, #ARGV) do
+    for at = from, math.min(from + 15999, #keys), 16 do
       members[#members + 1] = 0
-      members[#members + 1] = ARGV[i] .. ARGV[9] .. id
+      members[#members + 1] = string.sub(keys, at, at + 15) .. ARGV[9] .. id
     end
     redis.call('ZADD', generation .. ':keys', unpack(members))
   end
