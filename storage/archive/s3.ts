@@ -35,7 +35,9 @@ export function createS3Objects(url: string, { endpoint, region }: S3Settings): 
   /** Some servers (s3rver) list a folder only where an object lies in it directly: then a tenant, who has nothing but days, would not be found. */
   async function markFolders(name: string): Promise<void> {
     for (const folder of foldersAbove(name).filter((one) => !marked.has(one))) {
-      await client.send(new PutObjectCommand({ Bucket, Key: keyOf(`${folder}/${MARK}`), Body: '' }));
+      await client.send(
+        new PutObjectCommand({ Bucket, Key: keyOf(`${folder}/${MARK}`), Body: MARK, ContentLength: MARK.length }),
+      );
       marked.add(folder);
     }
   }

@@ -210,7 +210,8 @@ export function describeBlockReader(make: () => Promise<BlockReaderHarness>): vo
       expect(await ids({ tenant: 'default' })).toHaveLength(201);
     });
 
-    it('answers every selector as a plain filter would', async () => {
+    // Forty stores' worth of requests, where the store is a bucket.
+    it('answers every selector as a plain filter would', { timeout: 90_000 }, async () => {
       let run = 0;
       await fc.assert(
         fc.asyncProperty(
