@@ -61,8 +61,7 @@ export function createIndexer(settings: KeySettings): Indexer {
   const keys = new KeyTable(settings);
   return Object.assign((signal: Signal, body: Uint8Array) => new RequestWalk(keys, signal, body).run(), {
     async inTurns(signal: Signal, body: Uint8Array) {
-      const walk = new RequestWalk(keys, signal, body);
-      const pause = createPause(1);
+      const [walk, pause] = [new RequestWalk(keys, signal, body), createPause(1)];
       for (const _ of walk.steps()) await pause();
       return walk.index;
     },
