@@ -34,7 +34,15 @@ export interface LiveFilter {
   attributes?: Readonly<Record<string, string>> | undefined;
 }
 
+/** Levels and event types, a bit for each: of a block all that occur in it. */
+export interface Present {
+  levels: number;
+  types: number;
+}
+
 export interface CompiledFilter {
+  /** Whether it may want anything of these: two operations, before a block is looked at in earnest. */
+  wants(present: Present): boolean;
   /** Which records of a block may match, from the columns alone; null when none can. */
   block(index: BlockIndex): BlockTest | null;
   /** In lower case: what the message of an event must hold. The hub looks for those of all filters at once. */
@@ -68,6 +76,8 @@ export function compileFilter(filter: LiveFilter): CompiledFilter {
   const eventsOnly = ofEvents.some((condition) => condition !== undefined);
 
   return {
+    wants: (present) => (levels & present.levels) !== 0 && (types & present.types) !== 0,
+
     // A thousand readers hold every record against their filters: texts are compared once a block, records by numbers.
     block({ header, columns }) {
       const wanted = header.components.map(
@@ -131,6 +141,10 @@ function levelMask({ level, min_level }: LiveFilter): number {
   let mask = level?.length || min_level !== undefined ? 0 : 1;
   for (const each of listed) if (LEVELS.indexOf(each) >= from) mask |= 1 << (1 + LEVELS.indexOf(each));
   return mask;
+}
+
+export function presentAt({ columns }: BlockIndex, i: number): Present {
+  return { levels: LEVEL_BITS[columns.severity[i]!]!, types: 1 << columns.type[i]! };
 }
 
 /** By severity number. */

@@ -7,7 +7,7 @@ function slowReader(limits: { messagesMax?: number; charsMax?: number } = {}) {
   const written: string[] = [];
   const pending: (() => void)[] = [];
   let givenUp = 0;
-  const outbox = createOutbox({
+  const outbox = createOutbox<string>({
     clock: { monotonicMs: () => nowMs },
     write: (text, taken) => {
       written.push(text.length > 20 ? text[0]! : text);

@@ -5,32 +5,33 @@
  */
 import type { Clock } from '../base/clock.ts';
 
-export interface OutboxSettings {
+/** @typeParam T text, or a frame of the transport that is ready to be sent */
+export interface OutboxSettings<T extends string | Buffer> {
   clock: Pick<Clock, 'monotonicMs'>;
-  /** Hands a text on; `taken` MUST be called once it has left this process's buffers. */
-  write(text: string, taken: () => void): void;
-  /** The text that tells of a gap; null: nobody knows how many. */
-  gapText(dropped: number | null): string;
+  /** Hands a message on; `taken` MUST be called once it has left this process's buffers. */
+  write(message: T, taken: () => void): void;
+  /** What tells of a gap; null: nobody knows how many. */
+  gapText(dropped: number | null): T;
   /** The reader has taken nothing for {@link STUCK_MS} while messages were dropped. */
   giveUp(): void;
   /** One message will never be sent. */
   lost?(): void;
-  /** Of waiting messages and characters. */
+  /** Of waiting messages, and characters or bytes. */
   messagesMax?: number;
   charsMax?: number;
 }
 
-export interface Outbox {
-  push(text: string): void;
+export interface Outbox<T extends string | Buffer> {
+  push(message: T): void;
   /** Says that messages were lost before they came here. */
   gap(dropped: number | null): void;
   /** Nothing is written after it. */
   close(): void;
 }
 
-export function createOutbox(settings: OutboxSettings): Outbox {
+export function createOutbox<T extends string | Buffer>(settings: OutboxSettings<T>): Outbox<T> {
   const { clock, write, gapText, giveUp, messagesMax = MESSAGES_MAX, charsMax = CHARS_MAX } = settings;
-  let waiting: string[] = [];
+  let waiting: T[] = [];
   let waitingChars = 0;
   let inFlightChars = 0;
   /** Since the last message handed on; null: more than anybody knows. */
@@ -53,7 +54,7 @@ export function createOutbox(settings: OutboxSettings): Outbox {
     }
   }
 
-  function send(text: string): void {
+  function send(text: T): void {
     inFlightChars += text.length;
     write(text, () => {
       inFlightChars -= text.length;

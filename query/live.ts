@@ -18,15 +18,9 @@ import type { Insight } from '../model/insight.ts';
 import { formatNanos } from '../model/time.ts';
 import { readBlock } from '../otlp/read.ts';
 import type { Feed, FeedMessage, InsightChanged, RowStore } from '../storage/contract.ts';
+import { type Audience, type BlockMatcher, createAudience, type Group, matcherOf, presentIn } from './live-audience.ts';
 import { type Channel, ChannelIndex } from './live-channels.ts';
-import {
-  type BlockTest,
-  type CompiledFilter,
-  compileFilter,
-  type LiveFilter,
-  type MessageType,
-  messageTypeOf,
-} from './live-filter.ts';
+import { type CompiledFilter, compileFilter, type LiveFilter, type MessageType, messageTypeOf } from './live-filter.ts';
 import { FeedRing } from './live-ring.ts';
 import { createTextFinder, type TextFinder } from './live-texts.ts';
 import { describeSnapshot } from './state.ts';
@@ -73,6 +67,9 @@ export function createLive({ feed, rows, clock, log, meter }: LiveNeeds): Live {
   const failures = meter.counter('live_failures_total', 'What the live feed could not do', ['what']);
   const complained = new Set<string>();
   meter.gauge('live_subscriptions', 'Live subscriptions', () => readers.size);
+  /** Readers of a channel by what they ask for, made again when somebody came or went. */
+  let audiences = new WeakMap<ReadonlySet<Reader>, Audience<Reader>>();
+  let stamped = { nanos: 0n, text: '' };
   let queue: Promise<void> = Promise.resolve();
   let queued = 0;
   /** Messages were skipped behind the last one queued; readers are told where they would have stood. */
@@ -112,6 +109,20 @@ export function createLive({ feed, rows, clock, log, meter }: LiveNeeds): Live {
         overflowed = false;
         tellGap();
       });
+  }
+
+  function audienceOf(readers: ReadonlySet<Reader>): Audience<Reader> {
+    let audience = audiences.get(readers);
+    if (audience === undefined) {
+      audience = createAudience(readers);
+      audiences.set(readers, audience);
+    }
+    return audience;
+  }
+
+  function add(reader: Reader): void {
+    readers.add(reader);
+    audiences = new WeakMap();
   }
 
   function failed(error: unknown, what: string): void {
@@ -156,9 +167,12 @@ export function createLive({ feed, rows, clock, log, meter }: LiveNeeds): Live {
     if (channels === undefined) return;
     const index = decodeIndex(message.index);
     const { header, columns, count } = index;
-    const ofAll = matcher(channels.all, index);
-    const ofComponents = header.components.map(({ id }) => matcher(channels.component.get(id) ?? NOBODY, index));
-    const byCorrelation = new Map([...channels.correlation].map(([id, readers]) => [id, matcher(readers, index)]));
+    const present = presentIn(index);
+    const match = (readers: ReadonlySet<Reader> | undefined) =>
+      readers === undefined ? null : matcherOf(audienceOf(readers), index, present);
+    const ofAll = match(channels.all);
+    const ofComponents = header.components.map(({ id }) => match(channels.component.get(id)));
+    const byCorrelation = new Map([...channels.correlation].map(([id, readers]) => [id, match(readers)]));
     if (ofAll === null && byCorrelation.size === 0 && ofComponents.every((match) => match === null)) return;
 
     const correlationOfTrace = await knownCorrelations(tenant, index);
@@ -170,25 +184,20 @@ export function createLive({ feed, rows, clock, log, meter }: LiveNeeds): Live {
       const ids = [header.correlations[columns.correlation[i]! - 1], trace && correlationOfTrace(trace), trace];
       const ofCorrelations =
         byCorrelation.size === 0 ? NO_MATCHERS : [...new Set(ids)].map((id) => byCorrelation.get(id!) ?? null);
-      const kinds: Kind[] = [];
-      for (const match of [ofAll, ofComponents[columns.component[i]!]!, ...ofCorrelations]) {
-        const kind = match?.(i);
-        if (kind !== undefined && (kind.textless.length > 0 || kind.byText.size > 0)) kinds.push(kind);
-      }
-      if (kinds.length === 0) continue;
+      const concerned: BlockMatcher<Reader>[] = [];
+      for (const each of [ofAll, ofComponents[columns.component[i]!]!, ...ofCorrelations])
+        if (each?.mayWant(i)) concerned.push(each);
+      if (concerned.length === 0) continue;
       records ??= readBlock(index, decodePayload(message.payload));
       const event = records.event(i, correlationOfTrace);
       const type = messageTypeOf(EVENT_TYPES[columns.type[i]!]!);
-      const heard: Group[] = [];
-      const hear = (group: Group) => {
-        if ((group.test.record?.(i, ids) ?? true) && (group.filter.event?.(event) ?? true)) heard.push(group);
-      };
+      const heard: Group<Reader>[] = [];
       let said: ReadonlySet<string> | undefined;
-      for (const { textless, byText } of kinds) {
-        for (const group of textless) hear(group);
-        if (byText.size === 0) continue;
-        said ??= filters.texts().find(event.message.toLowerCase());
-        for (const text of said) for (const group of byText.get(text) ?? []) hear(group);
+      for (const each of concerned) {
+        if (each.looksForTexts(i)) said ??= filters.texts().find(event.message.toLowerCase());
+        for (const group of each.wanting(i, said)) {
+          if ((group.test.record?.(i, ids) ?? true) && (group.filter.event?.(event) ?? true)) heard.push(group);
+        }
       }
       if (heard.length === 0) continue;
       const data = type === 'debug:state_change' && described++ < DESCRIBED_MAX ? await withDiff(tenant, event) : event;
@@ -231,7 +240,6 @@ export function createLive({ feed, rows, clock, log, meter }: LiveNeeds): Live {
   }
 
   function messageOf(type: MessageType, sequence: number, position: number, data: object): LiveMessage {
-    const cursor = cursorOf(sequence, position);
     const texts = new Map<string, string>();
     let tail: string | undefined;
     return {
@@ -239,13 +247,20 @@ export function createLive({ feed, rows, clock, log, meter }: LiveNeeds): Live {
       text(channel) {
         let text = texts.get(channel);
         if (text === undefined) {
-          tail ??= JSON.stringify({ timestamp: formatNanos(clock.nowNanos()), cursor, data }).slice(1);
+          tail ??= `"timestamp":"${timestampNow()}","cursor":"${cursorOf(sequence, position)}","data":${dataText(data)}}`;
           text = `{"type":${JSON.stringify(type)},"channel":${JSON.stringify(channel)},${tail}`;
           texts.set(channel, text);
         }
         return text;
       },
     };
+  }
+
+  /** To the millisecond in which messages are made: thousands share one. */
+  function timestampNow(): string {
+    const nanos = clock.nowNanos();
+    if (nanos - stamped.nanos >= 1_000_000n || nanos < stamped.nanos) stamped = { nanos, text: formatNanos(nanos) };
+    return stamped.text;
   }
 
   function cursorOf(sequence: number, position: number): string {
@@ -296,19 +311,41 @@ export function createLive({ feed, rows, clock, log, meter }: LiveNeeds): Live {
       };
       const join = async () => {
         if (since !== undefined) await replay(reader, since);
-        if (!reader.ended) readers.add(reader);
+        if (!reader.ended) add(reader);
       };
       // Behind what is being shown, so that a resumed reader misses nothing in between and gets nothing twice.
-      if (queued === 0 && since === undefined) readers.add(reader);
+      if (queued === 0 && since === undefined) add(reader);
       else enqueue(join);
       return () => {
         if (!reader.ended) filters.released(reader.filter);
         reader.ended = true;
         readers.delete(reader);
+        audiences = new WeakMap();
       };
     },
   };
 }
+
+/**
+ * The resource and the scope of a block's records are one object each: most of a record's text, made once.
+ * @param data of a message: an event with more beside it, or an insight
+ */
+function dataText(data: object): string {
+  if (!('resource' in data) || !('scope' in data)) return JSON.stringify(data);
+  const { resource, scope, ...own } = data as { resource: object; scope: object };
+  return `${JSON.stringify(own).slice(0, -1)},"resource":${sharedText(resource)},"scope":${sharedText(scope)}}`;
+}
+
+function sharedText(shared: object): string {
+  let text = sharedTexts.get(shared);
+  if (text === undefined) {
+    text = JSON.stringify(shared);
+    sharedTexts.set(shared, text);
+  }
+  return text;
+}
+
+const sharedTexts = new WeakMap<object, string>();
 
 /** One compiled filter for all who ask for the same, as long as one of them is there. */
 function createSharedFilters() {
@@ -341,69 +378,7 @@ function createSharedFilters() {
   };
 }
 
-/** The readers of a channel that ask for the same: looked at once. */
-interface Group {
-  filter: CompiledFilter;
-  test: BlockTest;
-  readers: Reader[];
-}
-
-/** The groups that may want records of a kind: all the same to them, or by the text that a message must hold. */
-interface Kind {
-  textless: Group[];
-  byText: Map<string, Group[]>;
-}
-
-/** Who may want a record, by its position. */
-type Matcher = (position: number) => Kind;
-
-/**
- * A thousand readers hold thousands of records a second against their filters: readers who ask for the same are one, which of
- * them a kind of record may concern is found once for each kind in a block, and whoever looks for a text is not looked at before it
- * stands there: with 200 texts among a thousand filters a record that took 52 us of the processor takes 30 (live-hub.ts).
- * @returns null when nobody wants anything of the block
- */
-function matcher(readers: Iterable<Reader>, index: BlockIndex): Matcher | null {
-  const groups = new Map<CompiledFilter, Group | null>();
-  for (const reader of readers) {
-    let group = groups.get(reader.filter);
-    if (group === undefined) {
-      const test = reader.filter.block(index);
-      group = test === null ? null : { filter: reader.filter, test, readers: [] };
-      groups.set(reader.filter, group);
-    }
-    group?.readers.push(reader);
-  }
-  const wanting = [...groups.values()].filter((group) => group !== null);
-  if (wanting.length === 0) return null;
-  const { component, severity, type } = index.columns;
-  const byKind = new Map<number, Kind>();
-  const ofEvery = wanting.filter(({ test }) => test.everyComponent);
-  const ofSome = wanting.filter(({ test }) => !test.everyComponent);
-  /** By severity and type. */
-  const blind = new Map<number, Group[]>();
-  return (i) => {
-    const look = severity[i]! * TYPES + type[i]!;
-    const kind = ofSome.length === 0 ? look : component[i]! * 256 * TYPES + look;
-    let found = byKind.get(kind);
-    if (found === undefined) {
-      const every = blind.get(look) ?? ofEvery.filter(({ test }) => test.kind(i));
-      blind.set(look, every);
-      const groups = [...every, ...ofSome.filter(({ test }) => test.kind(i))];
-      const texts = groups.filter(({ filter }) => filter.text !== undefined);
-      found = {
-        textless: groups.filter(({ filter }) => filter.text === undefined),
-        byText: Map.groupBy(texts, ({ filter }) => filter.text!),
-      };
-      byKind.set(kind, found);
-    }
-    return found;
-  };
-}
-
-const TYPES = EVENT_TYPES.length;
-const NOBODY: readonly Reader[] = [];
-const NO_MATCHERS: readonly (Matcher | null)[] = [];
+const NO_MATCHERS: readonly (BlockMatcher<Reader> | null)[] = [];
 
 interface Reader {
   tenant: string;

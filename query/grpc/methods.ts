@@ -230,7 +230,7 @@ export const STREAMS: {
     const { level, component_type, ...conditions } = message.filterOf(filter);
     const ended = Promise.withResolvers<void>();
     signal.addEventListener('abort', () => ended.reject(signal.reason), { once: true });
-    const outbox = createOutbox({
+    const outbox = createOutbox<string>({
       clock,
       write: (text, taken) => call.write(text === '' ? CONNECTED(live.cursor()) : decoded(text), taken),
       gapText: (dropped) => JSON.stringify({ type: 'debug:gap', cursor: live.cursor(), dropped }),

@@ -46,7 +46,7 @@ export function createFollowers(live: Live, clock: Clock): Followers {
           cursor: live.cursor(),
           data,
         });
-      const outbox = createOutbox({
+      const outbox = createOutbox<string>({
         clock,
         write: (text, taken) => res.write(`${text}\n`, taken),
         gapText: (dropped) => say('gap', { dropped }),
