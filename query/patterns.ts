@@ -1,10 +1,12 @@
 /** Log patterns: what is said, how often, by whom, and which of it is an error, from counts per template and minute. */
-import type { ComponentRef } from '../model/block.ts';
+import { type ComponentRef, SIGNALS } from '../model/block.ts';
 import { type DebugEvent, type Level, levelOf, SEVERITY_ERROR } from '../model/event.ts';
+import { eventId } from '../model/ids.ts';
 import type { Template } from '../model/rollup.ts';
 import { currentTemplates } from '../model/template.ts';
 import { formatNanos, minuteOf, NANOS_PER_DAY, parseNanos } from '../model/time.ts';
 import type { TemplateSum, TemplateWindow } from '../storage/contract.ts';
+import type { ColumnQuery } from '../storage/match.ts';
 import { type Answer, beginReading, readAll } from './answer.ts';
 import { COUNTED_TYPES } from './counts.ts';
 import type { QueryNeeds } from './needs.ts';
@@ -89,7 +91,8 @@ export function createPatternAnswers(needs: QueryNeeds): PatternAnswers {
     const told = mined.reduce((sum, pattern) => sum + pattern.count, 0);
     if (errors <= told) return { patterns: [], truncated: false, tiers: [] };
     const query = { tenant, ...window, min_level: 'ERROR', event_types: COUNTED_TYPES } as const;
-    const { events, truncated, tiers } = await readAll(needs.events, query, WORDLESS_EVENTS_MAX);
+    const untold = await untoldErrors(query);
+    const { events, truncated, tiers } = untold ?? (await readAll(needs.events, query, WORDLESS_EVENTS_MAX));
     const tellingTraces = new Set(events.filter((event) => event.template_id !== null).map((event) => event.trace_id));
     tellingTraces.delete(null);
     const wordless = events.filter(({ template_id, span, trace_id }) => {
@@ -99,6 +102,29 @@ export function createPatternAnswers(needs: QueryNeeds): PatternAnswers {
       eventPattern(text, group, middle),
     );
     return { patterns, truncated, tiers };
+  }
+
+  /**
+   * By columns alone, those that {@link wordlessErrors} would find: where failures are logged nearly none is left to be decoded. Null where
+   * there are many.
+   */
+  async function untoldErrors(query: ColumnQuery): Promise<Awaited<ReturnType<typeof readAll>> | null> {
+    const telling = new Set<string>();
+    const mute: { id: string; trace: string | null; isSpan: boolean }[] = [];
+    let seen = 0;
+    const tiers = await needs.events.scan(query, ({ header, columns }, i) => {
+      if (seen++ === WORDLESS_EVENTS_MAX) return false;
+      const trace = columns.trace[i] === 0 ? null : header.traces[columns.trace[i]! - 1]!;
+      const isSpan = columns.signal[i] === SPAN && columns.part[i] === 0;
+      if (columns.template[i] === 0) mute.push({ id: eventId(columns.time[i]!, columns.hash[i]!), trace, isSpan });
+      else if (trace !== null) telling.add(trace);
+      return undefined;
+    });
+    const untold = mute.filter(({ trace, isSpan }) => !(isSpan && trace !== null && telling.has(trace)));
+    if (untold.length > UNTOLD_MAX) return null;
+    const found = await Promise.all(untold.map(({ id }) => needs.events.event(query.tenant, id)));
+    const events = found.flatMap((one) => one?.event ?? []).sort((a, b) => (a.id < b.id ? 1 : -1));
+    return { events, truncated: seen > WORDLESS_EVENTS_MAX, tiers };
   }
 
   /** Records keep the id that they were given; what it stands for now may be more general. */
@@ -121,6 +147,9 @@ export function createPatternAnswers(needs: QueryNeeds): PatternAnswers {
 
 // They are looked for only where counts say that there are some; reading them takes some 20 ms.
 const WORDLESS_EVENTS_MAX = 2000;
+// One by one they cost as much as a page of a hundred together.
+const UNTOLD_MAX = 16;
+const SPAN = SIGNALS.indexOf('span');
 
 interface Pattern {
   template_id: string | null;

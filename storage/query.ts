@@ -58,9 +58,10 @@ export interface ColumnReader {
   /**
    * Calls `visit` for each matching record once, blocks newest first, records in the order of their block. Opens no payload:
    * for counts that must be exact where minutes are too coarse.
+   * @param visit returns false to be shown no more
    * @returns the tiers that answered
    */
-  scan(query: ColumnQuery, visit: (index: BlockIndex, position: number) => void): Promise<TierName[]>;
+  scan(query: ColumnQuery, visit: (index: BlockIndex, position: number) => unknown): Promise<TierName[]>;
 }
 
 export type { StoredRequest } from './archive/lines.ts';
@@ -161,7 +162,8 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
         if (matches === null) continue;
         seen.forgetAfter(block.timeMax);
         for (let i = 0; i < index.count; i++) {
-          if (matches(i) && seen.first(index.columns.time[i]!, index.columns.hash[i]!)) visit(index, i);
+          if (!matches(i) || !seen.first(index.columns.time[i]!, index.columns.hash[i]!)) continue;
+          if (visit(index, i) === false) return walk.answered();
         }
       }
       return walk.answered();

@@ -663,6 +663,12 @@ describe('patterns', () => {
     expect(templates.map((each: { template: string }) => each.template)).toEqual(['disk is full', 'all is well']);
   });
 
+  test('count errors without a word, however many there are', async () => {
+    const at = (second: number) => `2026-11-16T10:00:${String(second).padStart(2, '0')}Z`;
+    for (let i = 0; i < 20; i++) await post({ component_id: 'mute', level: 'ERROR', message: null, timestamp: at(i) });
+    expect(await patterns(`start=${at(0)}&end=${at(30)}`)).toMatchObject([{ template_id: null, count: 20 }]);
+  });
+
   test('that were there the day before are not new, and a surge is rising', async () => {
     const message = 'pattern with a past';
     await post({ level: 'ERROR', message, timestamp: '2026-11-17T10:00:00Z' });
