@@ -6,7 +6,7 @@ import type { Template } from '../model/rollup.ts';
 import { currentTemplates } from '../model/template.ts';
 import { formatNanos, minuteOf, NANOS_PER_DAY, parseNanos } from '../model/time.ts';
 import type { TemplateSum, TemplateWindow } from '../storage/contract.ts';
-import type { ColumnQuery } from '../storage/match.ts';
+import type { ColumnQuery } from '../storage/query.ts';
 import { type Answer, beginReading, readAll } from './answer.ts';
 import { COUNTED_TYPES } from './counts.ts';
 import type { QueryNeeds } from './needs.ts';

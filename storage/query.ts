@@ -65,6 +65,7 @@ export interface ColumnReader {
 }
 
 export type { StoredRequest } from './archive/lines.ts';
+export type { ColumnQuery } from './match.ts';
 
 export interface RequestReader {
   /**
