@@ -96,9 +96,15 @@ export function missingIn(replicas: readonly Replica[], groups: readonly Group[]
   const missing: Missing[] = [];
   for (const replica of replicas) {
     const lastHeard = replica.moments.at(-1)!.snapshot.time;
-    const without = [...together, ...alone].filter(
-      ({ first, end }) => !first.has(replica) && (now === null || lastHeard > end || now - end > SILENCE_NANOS),
-    );
+    const without = [
+      ...together.filter(
+        ({ first, end }) => !first.has(replica) && (now === null || lastHeard > end || now - end > SILENCE_NANOS),
+      ),
+      // What reports reach one after the other is passed by in another order: only silence tells there.
+      ...alone.filter(
+        ({ first, end }) => !first.has(replica) && (now === null || (lastHeard <= end && now - end > SILENCE_NANOS)),
+      ),
+    ];
     const isKnown = together.filter(({ first }) => first.has(replica)).length >= 2;
     if (without.length === 0 || !isKnown || rare.some((other) => other !== replica)) continue;
     const operations = without.map(({ first }) => {
