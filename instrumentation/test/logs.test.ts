@@ -137,6 +137,19 @@ describe('snapshot', () => {
   });
 });
 
+describe('the API where nobody wants records', () => {
+  it.each([
+    ['logs are not exported', { env: { OTEL_LOGS_EXPORTER: 'none' } }],
+    ['telemetry is off', { env: { OTEL_SDK_DISABLED: 'true' } }],
+    ['the flag is not there', { nodeArgs: [] }],
+  ])('reads no state and runs what it is given: %s', async (_, options) => {
+    const { stdout, stderr, code } = await runApp('unwanted.cjs', farEnd.url, options);
+    expect(code, stderr).toBe(0);
+    expect(stdout).toBe('[1,2,3,"ann","o-1"]\n');
+    expect(farEnd.logs).toEqual([]);
+  });
+});
+
 function log(body: string): ArrivedLog {
   const found = farEnd.logs.find((record) => record.body === body);
   expect(found, `no log '${body}' among ${JSON.stringify(farEnd.logs.map((record) => record.body))}`).toBeDefined();
