@@ -33,6 +33,14 @@ it('tells two emitters apart', () => {
   expect(heard).toEqual([['one'], ['other']]);
 });
 
+it('lends its emit to another emitter', () => {
+  const [one, other] = [new EventEmitter(), new EventEmitter().on('x', hear)];
+  emitWithin(one, named('one'), tell);
+  other.emit = one.emit;
+  expect(other.emit('x', 1)).toBe(true);
+  expect(heard).toEqual([[undefined, 1]]);
+});
+
 it('throws an error that nobody hears, as Node does', () => {
   const emitter = new EventEmitter();
   emitWithin(emitter, named('a'));

@@ -23,15 +23,18 @@ type Before = (event: string | symbol, ...args: unknown[]) => void;
 const WITHIN = Symbol('ai-debug.emit-within');
 
 interface Shadowed extends EventEmitter {
-  [WITHIN]: { ctx: Context; before: Before | undefined };
+  [WITHIN]?: { ctx: Context; before: Before | undefined };
 }
 
 function emitShadowed(this: EventEmitter, event: string | symbol, ...args: unknown[]): boolean {
-  const { ctx, before } = (this as Shadowed)[WITHIN];
+  const { emit } = EventEmitter.prototype;
+  const within = (this as Shadowed)[WITHIN];
+  // Somebody has lent the method to another emitter.
+  if (within === undefined) return emit.call(this, event, ...args);
+  const { ctx, before } = within;
   before?.(event, ...args);
   // Most events of a request are heard by nobody. ('error' is one that Node throws then.)
   if (event !== 'error' && this.listenerCount(event) === 0) return false;
-  const { emit } = EventEmitter.prototype;
   if (context.active() === ctx) return emit.call(this, event, ...args);
   return context.with(ctx, emit, this, event, ...args) as boolean;
 }
