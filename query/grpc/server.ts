@@ -15,8 +15,9 @@ import type { Logger } from '../../base/log.ts';
 import type { Meter } from '../../base/meter.ts';
 import { createRateLimit } from '../../base/rate.ts';
 import type { Tls } from '../../base/tls.ts';
-import { type Authenticate, credentialsOf, type Principal, requireScope, type Scope } from '../../base/tokens.ts';
+import { type Authenticate, credentialsOf, type Principal, type Scope } from '../../base/tokens.ts';
 import { DebugQuery } from '../../proto/gen/debug/v1/debug_query_pb.js';
+import { createAudit } from '../audit.ts';
 import { within } from '../cancellation.ts';
 import type { Live } from '../live.ts';
 import type { QueryService } from '../service.ts';
@@ -110,9 +111,10 @@ function implementation(settings: DebugQueryServerSettings, stopping: AbortSigna
     ['method', 'outcome'],
   );
   const rate = createRateLimit(settings.requestsPerSecond ?? 0, clock);
+  const audit = createAudit(log);
   const complained = new Set<string>();
 
-  function admit(metadata: Metadata, scope: Scope): Principal {
+  function admit(metadata: Metadata, scope: Scope, method: string): Principal {
     const texts = (key: string) => metadata.get(key).map(String);
     const principal = authenticate(
       credentialsOf({ authorization: texts('authorization'), 'x-api-key': texts('x-api-key') }),
@@ -120,7 +122,7 @@ function implementation(settings: DebugQueryServerSettings, stopping: AbortSigna
     const owed = rate.owes(principal.name);
     if (owed > 0) throw new DebugError('THROTTLED', 'too many requests', { retryAfterSeconds: Math.ceil(owed) });
     rate.spend(principal.name, 1);
-    requireScope(principal, scope);
+    audit.require(principal, scope, { method });
     if (!enabled) throw new DebugError('DISABLED', 'the debug system is switched off (DEBUG_SYSTEM_ENABLED)');
     return principal;
   }
@@ -136,10 +138,10 @@ function implementation(settings: DebugQueryServerSettings, stopping: AbortSigna
     call.once('cancelled', () => left.abort(new DebugError('UNAVAILABLE', 'the client has left')));
     const signal = AbortSignal.any([left.signal, stopping]);
     try {
-      const principal = admit(call.metadata, scope);
+      const principal = admit(call.metadata, scope, name);
       const { tenant } = principal;
       await within(signal, () => work({ service, live, clock, principal, tenant, signal }));
-      if (scope === 'admin') log.info({ principal: principal.name, tenant, method: name }, 'changed on request');
+      audit.done(principal, scope, { method: name });
       return null;
     } catch (error) {
       if (!(error instanceof DebugError) && !complained.has(name)) {

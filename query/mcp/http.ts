@@ -10,6 +10,7 @@ import { DebugError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { type Authenticate, credentialsOf, type Principal, requireScope } from '../../base/tokens.ts';
 import { createAgentAnswers } from '../agent/answers.ts';
+import { createAudit } from '../audit.ts';
 import type { QueryService } from '../service.ts';
 import { createToolServer, reservedOf, toolResult } from './server.ts';
 
@@ -33,17 +34,17 @@ export interface Mcp {
 export const MCP_PATH = '/mcp';
 
 export function createMcp({ service, enabled, authenticate, version, log }: McpSettings): Mcp {
+  const audit = createAudit(log);
   const heart = { agent: createAgentAnswers(service), ask: service.ask };
   const handler = createMcpHandler(
     ({ authInfo }) => {
       const principal = authInfo!.extra!.principal as Principal;
       return createToolServer(version, async (tool, input) => {
-        requireScope(principal, tool.scope);
+        audit.require(principal, tool.scope, { tool: tool.name });
         const { budget_tokens } = input as { budget_tokens?: number };
         const granted = { budget_tokens, reserved_tokens: reservedOf(budget_tokens) };
         const answer = await tool.answer(heart, principal, input, granted);
-        if (tool.scope === 'admin')
-          log.info({ principal: principal.name, tenant: principal.tenant, tool: tool.name }, 'changed on request');
+        audit.done(principal, tool.scope, { tool: tool.name });
         return toolResult(answer, budget_tokens);
       });
     },

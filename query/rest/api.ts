@@ -4,8 +4,9 @@ import { Router } from '@koa/router';
 import type { Context, Middleware } from 'koa';
 import { DebugError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
-import { type Authenticate, credentialsOf, type Principal, requireScope } from '../../base/tokens.ts';
+import { type Authenticate, credentialsOf, type Principal } from '../../base/tokens.ts';
 import type { Answer } from '../answer.ts';
+import { createAudit } from '../audit.ts';
 import type { QueryService } from '../service.ts';
 import { NDJSON, readJson, readLines } from './body.ts';
 import { answerTagged } from './etag.ts';
@@ -27,6 +28,7 @@ export interface ApiSettings {
 
 /** Answers every path under {@link API_PREFIX}; failures are thrown as DebugErrors. */
 export function createApi({ service, followers, enabled, authenticate, log }: ApiSettings): Middleware {
+  const audit = createAudit(log);
   const idempotency = new Idempotency();
   const router = new Router({ prefix: API_PREFIX });
   for (const route of ROUTES) {
@@ -40,7 +42,8 @@ export function createApi({ service, followers, enabled, authenticate, log }: Ap
   async function answer(route: Route, ctx: Context & { params: Record<string, string> }): Promise<void> {
     const principal: Principal = ctx.state.principal;
     const { tenant } = principal;
-    requireScope(principal, route.scope);
+    const what = { method: ctx.method, path: ctx.path };
+    audit.require(principal, route.scope, what);
     const query = readQuery(ctx.querystring);
     if (query.follow === 'true' && route.path === '/events' && ctx.method === 'GET') {
       if (followers === null)
@@ -64,10 +67,8 @@ export function createApi({ service, followers, enabled, authenticate, log }: Ap
     }
     ctx.body = key === undefined ? await ask() : await idempotency.once(`${tenant} ${ctx.path}`, key, text, ask);
     ctx.status = route.status;
-    if (route.scope === 'admin') {
-      const { actor } = (body ?? {}) as { actor?: unknown };
-      log.info({ principal: principal.name, tenant, method: ctx.method, path: ctx.path, actor }, 'changed on request');
-    }
+    const { actor } = (body ?? {}) as { actor?: unknown };
+    audit.done(principal, route.scope, { ...what, actor });
   }
 
   return async (ctx, next) => {
