@@ -13,7 +13,7 @@ export interface Batch<T> {
  *
  * In the place of OpenTelemetry's batch processors, which keep their queue private (a process at its end could not send it) and
  * drop what comes while a request waits for its answer. Here a request never waits for the one before: see `courier.ts`. And they keep
- * the records until they leave: at 3,000 a second these survive two collections, each of which copies them on every core.
+ * the records until they leave, where here each is written down as it comes and memory holds its bytes.
  */
 export class Batcher<T extends { readonly resource: Resource }> {
   readonly #size: number;
