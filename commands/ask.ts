@@ -23,7 +23,8 @@ export async function ask(context: CommandContext, args: string[]): Promise<numb
     ...(budget !== undefined && { budget_tokens: Math.floor(budget) }),
   });
   context.stdout.write(values.json ? `${JSON.stringify(data)}\n` : inWords(context, data));
-  return data.clarification_needed !== undefined || data.found === false ? EXIT.trouble : EXIT.ok;
+  const isKnown = data.clarification_needed === undefined && data.found !== false && data.confidence !== 0;
+  return isKnown ? EXIT.ok : EXIT.trouble;
 }
 
 interface AgentAnswer {
@@ -56,7 +57,7 @@ function inWords(context: CommandContext, data: AgentAnswer): string {
   if (confidence !== undefined) lines.push(paint('dim', `confidence ${confidence}`));
   for (const [name, list] of Object.entries(rest)) {
     // Ids are for programs.
-    if (!Array.isArray(list) || name === 'evidence') continue;
+    if (!Array.isArray(list) || list.length === 0 || name === 'evidence') continue;
     lines.push('', paint('dim', shown[name] === undefined ? name : `${name} (${shown[name]})`));
     for (const item of list) lines.push(`  ${wrapped(itemText(item), paint, 2)}`);
   }

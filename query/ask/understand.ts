@@ -82,6 +82,8 @@ export async function understand(facts: AskFacts, tenant: string, asked: Asked, 
   if (understood.attribute !== null) understood.intent = 'affected';
   takeFromContext(understood, context, words, scored.weight);
   settle(understood, words, said.times, scored.weight);
+  // What was found in the data says what is asked for where no cue does.
+  if (understood.intent !== scored.intent && understood.certainty === 0) understood.certainty = FOUND;
   return understood;
 }
 
@@ -246,6 +248,7 @@ function countOfNames(words: readonly Word[]): number {
   return words.filter(({ role }, i) => role === 'name' && words[i - 1]?.role !== 'name').length;
 }
 
+const FOUND = 0.8;
 const HTTP_FAILURE = /^[45]\d\ds?$/;
 const UNDER_WAY = new Set(['stuck', 'stalled', 'hanging', 'hangs', 'waiting', 'blocked']);
 const BARE_WORDS = 2;

@@ -42,6 +42,11 @@ describe('questions in words', { timeout: 300_000 }, () => {
     expect(data.evidence!.length).toBeGreaterThan(0);
   });
 
+  it('a message that was pasted, and who is hit, are answered with confidence', async () => {
+    for (const question of ['order 7 rejected by bridge: NACK AE', 'which ward is hit by failures'])
+      expect((await system.service.ask('clinic', { question })).data.confidence, question).toBeGreaterThan(0.5);
+  });
+
   it('the same question on the same data has the same answer', async () => {
     const question = 'Why is orders failing between 2020-01-01T00:00:00Z and 2030-01-01T00:00:00Z?';
     const { as_of: _, ...first } = (await system.service.ask('shop', { question })).data;
