@@ -86,6 +86,7 @@ export function missingIn(replicas: readonly Replica[], groups: readonly Group[]
   const lastTogether = settled.findLastIndex(({ first }) => first.size > 1);
   const together = settled.slice(0, lastTogether + 1).filter(({ first }) => first.size > 1);
   if (together.length === 0 || together.length < (lastTogether + 1) * TOGETHER_MIN) return [];
+  const isRule = together.length >= settled.length * TOGETHER_MIN;
   // As long as it is the smaller part: where one goes on alone for longer, a leader may have been elected.
   const after = settled.slice(lastTogether + 1);
   const alone = after.length <= together.length ? after : [];
@@ -97,7 +98,7 @@ export function missingIn(replicas: readonly Replica[], groups: readonly Group[]
   for (const replica of replicas) {
     const lastHeard = replica.moments.at(-1)!.snapshot.time;
     const without = [
-      ...together.filter(
+      ...(isRule ? together : []).filter(
         ({ first, end }) => !first.has(replica) && (now === null || lastHeard > end || now - end > SILENCE_NANOS),
       ),
       // What reports reach one after the other is passed by in another order: only silence tells there.
