@@ -161,7 +161,11 @@ export class AttributeReader {
         valueEnd = reader.position;
       } else reader.skip();
     }
-    if (valueEnd < 0) return;
+    if (valueEnd < 0) {
+      // Of equal keys the last counts, and this one says nothing: then readers take another text for the message.
+      if (this.#keys.find(this.#bytes, keyStart, keyEnd)?.role === 'exceptionMessage') said.exceptionMessageEnd = 0;
+      return;
+    }
     const value = this.#value.over(valueStart, valueEnd);
     let textStart = 0;
     let textEnd = -1;

@@ -50,6 +50,11 @@ describe('what a record is', () => {
       null,
     ],
     ['none', {}, ''],
+    [
+      'what is read later, after an exception that says nothing the second time',
+      { eventName: 'e', attributes: [text('exception.message', 'boom'), { key: 'exception.message' }] },
+      null,
+    ],
   ])('the message of a log record is %s', (_, record, message) => {
     expect(messageOf(logs([record]).record(0))).toBe(message);
   });
