@@ -140,7 +140,7 @@ const SECTIONS: Record<string, (context: Context) => Promise<void>> = {
       });
     }
     printTable(
-      'Acknowledged (on disk in the journal), milliseconds from when a request went',
+      'Acknowledged (on disk in the journal), milliseconds from when a request was due',
       ['store', 'offered', 'events/s', 'p50', 'p95', 'p99', 'max'],
       rows.map(([name, what, rate, { ackMs }]) => [name, what, rate, ackMs.p50, ackMs.p95, ackMs.p99, ackMs.max]),
     );
