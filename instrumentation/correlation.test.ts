@@ -1,7 +1,8 @@
 import { context, propagation, ROOT_CONTEXT, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
-import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } from '@opentelemetry/core';
+import { CompositePropagator, W3CTraceContextPropagator } from '@opentelemetry/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BaggagePropagator } from './baggage.ts';
 import {
   CorrelationPropagator,
   correlationOf,
@@ -21,7 +22,7 @@ beforeAll(() => {
 afterAll(() => context.disable());
 
 const propagator = new CorrelationPropagator(
-  new CompositePropagator({ propagators: [new W3CTraceContextPropagator(), new W3CBaggagePropagator()] }),
+  new CompositePropagator({ propagators: [new W3CTraceContextPropagator(), new BaggagePropagator()] }),
 );
 
 describe('withOperation and withCorrelation', () => {

@@ -111,7 +111,9 @@ function withoutIds(ctx: Context): Context {
 function withMintedCorrelation(ctx: Context): Context {
   if (isTracingSuppressed(ctx) || givenCorrelation(ctx) !== undefined) return ctx;
   const traceId = traceIdOf(ctx);
-  return traceId === undefined ? ctx : withBaggageId(ctx, CORRELATION_ID, traceId);
+  // What the caller's side derived is in the baggage already.
+  if (traceId === undefined || baggageId(ctx, CORRELATION_ID) === traceId) return ctx;
+  return withBaggageId(ctx, CORRELATION_ID, traceId);
 }
 
 function withId<T>(key: string, id: string, fn: () => T): T {

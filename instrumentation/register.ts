@@ -4,12 +4,13 @@
  */
 import { context, logs, metrics, propagation, type TextMapPropagator, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
-import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } from '@opentelemetry/core';
+import { CompositePropagator, W3CTraceContextPropagator } from '@opentelemetry/core';
 import { type Instrumentation, registerInstrumentations } from '@opentelemetry/instrumentation';
 import { B3InjectEncoding, B3Propagator } from '@opentelemetry/propagator-b3';
 import type { Resource } from '@opentelemetry/resources';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { NodeSDK } from '@opentelemetry/sdk-node';
+import { BaggagePropagator } from './baggage.ts';
 import { bridgeConsole } from './console-bridge.ts';
 import { CorrelationPropagator } from './correlation.ts';
 import { say, withDiagnosticsOnStderr } from './diagnostics.ts';
@@ -99,7 +100,7 @@ function isSecondRegistration(): boolean {
 function propagatorOf(names: string[]): TextMapPropagator {
   const known: Record<string, () => TextMapPropagator> = {
     tracecontext: () => new W3CTraceContextPropagator(),
-    baggage: () => new W3CBaggagePropagator(),
+    baggage: () => new BaggagePropagator(),
     b3: () => new B3Propagator(),
     b3multi: () => new B3Propagator({ injectEncoding: B3InjectEncoding.MULTI_HEADER }),
   };

@@ -1,8 +1,9 @@
-import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } from '@opentelemetry/core';
+import { CompositePropagator, W3CTraceContextPropagator } from '@opentelemetry/core';
 import { envDetector, type ResourceDetector } from '@opentelemetry/resources';
 import type { LogRecordProcessor } from '@opentelemetry/sdk-logs';
 import type { IMetricReader } from '@opentelemetry/sdk-metrics';
 import type { SpanProcessor } from '@opentelemetry/sdk-trace';
+import { BaggagePropagator } from './baggage.ts';
 import { CorrelationPropagator } from './correlation.ts';
 import { flushOnExit } from './exit-flush.ts';
 import { createPipeline } from './pipeline.ts';
@@ -28,7 +29,7 @@ export function debugSdkParts(): DebugSdkParts {
   flushOnExit(pipeline);
   pipeline.start();
   const standard = new CompositePropagator({
-    propagators: [new W3CTraceContextPropagator(), new W3CBaggagePropagator()],
+    propagators: [new W3CTraceContextPropagator(), new BaggagePropagator()],
   });
   return {
     spanProcessors: pipeline.spanProcessors,
