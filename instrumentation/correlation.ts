@@ -69,11 +69,13 @@ export function givenCorrelation(ctx: Context): string | undefined {
 export class CorrelationPropagator implements TextMapPropagator {
   readonly #inner: TextMapPropagator;
   readonly #isOurs: (host: string) => boolean;
+  readonly #hasBaggage: boolean;
 
   /** @param isOurs whether a host may be told the ids; the others get the trace only, as the standard says */
   constructor(inner: TextMapPropagator, isOurs: (host: string) => boolean = () => true) {
     this.#inner = inner;
     this.#isOurs = isOurs;
+    this.#hasBaggage = inner.fields().includes('baggage');
   }
 
   extract(ctx: Context, carrier: unknown, getter: TextMapGetter): Context {
@@ -86,8 +88,17 @@ export class CorrelationPropagator implements TextMapPropagator {
 
   inject(ctx: Context, carrier: unknown, setter: TextMapSetter): void {
     const host = hostCalled(ctx);
-    const told = host === undefined || this.#isOurs(host) ? withMintedCorrelation(ctx) : withoutIds(ctx);
-    this.#inner.inject(told, carrier, setter);
+    if (host !== undefined && !this.#isOurs(host)) {
+      this.#inner.inject(withoutIds(ctx), carrier, setter);
+      return;
+    }
+    // Says the derived id out loud to the next service: it may start a new trace, or copy only baggage to its records.
+    const minted = isTracingSuppressed(ctx) || givenCorrelation(ctx) !== undefined ? undefined : traceIdOf(ctx);
+    const baggage = propagation.getBaggage(ctx);
+    const isToldAlready = minted === undefined || baggage?.getEntry(CORRELATION_ID)?.value === minted;
+    this.#inner.inject(isToldAlready || !baggage ? ctx : withBaggageId(ctx, CORRELATION_ID, minted), carrier, setter);
+    // As the propagator would write it of a baggage that only it would read.
+    if (!isToldAlready && !baggage && this.#hasBaggage) setter.set(carrier, 'baggage', `${CORRELATION_ID}=${minted}`);
   }
 
   fields(): string[] {
@@ -105,15 +116,6 @@ function hostCalled(ctx: Context): string | undefined {
 function withoutIds(ctx: Context): Context {
   const baggage = propagation.getBaggage(ctx);
   return baggage ? propagation.setBaggage(ctx, baggage.removeEntries(CORRELATION_ID, OPERATION_ID)) : ctx;
-}
-
-/** Says the derived id out loud to the next service: it may start a new trace, or copy only baggage to its records. */
-function withMintedCorrelation(ctx: Context): Context {
-  if (isTracingSuppressed(ctx) || givenCorrelation(ctx) !== undefined) return ctx;
-  const traceId = traceIdOf(ctx);
-  // What the caller's side derived is in the baggage already.
-  if (traceId === undefined || baggageId(ctx, CORRELATION_ID) === traceId) return ctx;
-  return withBaggageId(ctx, CORRELATION_ID, traceId);
 }
 
 function withId<T>(key: string, id: string, fn: () => T): T {
