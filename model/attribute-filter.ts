@@ -1,10 +1,11 @@
 /**
  * Which attributes the records of a block may have: a Bloom filter (Bloom, 1970) of pairs of key and value, so that a search for `key=value`
- * leaves out blocks without reading their payload. Beside the text filter of text-filter.ts, and folded as that is: filled at its largest, then
- * halved, upper bits onto lower ones, while it stays sparse, since nobody knows beforehand how many pairs will come.
+ * leaves out blocks without reading their payload. Beside the text filter of text-filter.ts, and folded as that is (folded-map.ts).
  *
  * Texts and integers are told apart by their value. Of what else a value can be (a fraction, bytes, a list) only the key counts.
  */
+
+import { foldedMap } from './folded-map.ts';
 
 /** Bits of the largest map: 8 kB. A block of 1,024 usual records has some 2,000 different pairs. */
 const BITS_MAX = 1 << 16;
@@ -12,7 +13,6 @@ const BYTES_MAX = BITS_MAX / 8;
 const BYTES_MIN = 32;
 /** Bits of a pair. Of pairs that are nowhere, this power of the share that is set is taken for there. */
 const PROBES = 4;
-const SHARE_AIMED_AT = 1 / 4;
 /** A map of which more is set rules out too little for its bytes. */
 const SHARE_MAX = 5 / 8;
 /** First byte of what is written. */
@@ -51,14 +51,8 @@ export class AttributeFilterBuilder {
 
   /** For {@link mayHoldAttributes}; empty where it would rule out nothing. */
   build(): Uint8Array {
-    let map = this.#map;
-    if (!this.#known || bitsSet(map) > BITS_MAX * SHARE_MAX) return new Uint8Array();
-    while (map.length > BYTES_MIN) {
-      const folded = map.slice(0, map.length / 2);
-      for (let i = 0; i < folded.length; i++) folded[i]! |= map[folded.length + i]!;
-      if (bitsSet(folded) > folded.length * 8 * SHARE_AIMED_AT) break;
-      map = folded;
-    }
+    const map = this.#known ? foldedMap(this.#map, BYTES_MIN, SHARE_MAX) : null;
+    if (map === null) return new Uint8Array();
     const filter = new Uint8Array(1 + map.length);
     filter[0] = VERSION;
     filter.set(map, 1);
@@ -180,16 +174,4 @@ function finished(hash: number): number {
 /** Odd, so that no two probes of a pair meet; of the half of the hash that does not say where they begin. */
 function stepOf(hash: number): number {
   return (hash >>> 16) | 1;
-}
-
-function bitsSet(map: Uint8Array): number {
-  const words = new Uint32Array(map.buffer, map.byteOffset, map.length / 4);
-  let set = 0;
-  for (let i = 0; i < words.length; i++) {
-    let v = words[i]!;
-    v -= (v >>> 1) & 0x55555555;
-    v = (v & 0x33333333) + ((v >>> 2) & 0x33333333);
-    set += Math.imul((v + (v >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
-  }
-  return set;
 }

@@ -3,8 +3,7 @@
  * fragments), so that a search for a part of a message leaves out blocks without reading their payload. Each four bytes in a row of a message, in
  * lower case, set one bit of a map; a text can be there only where all of its own are set.
  *
- * One bit a gram and not several: a text of twenty bytes asks for seventeen bits anyway. The map is written at its largest and then
- * folded in half, upper bits onto lower ones, for as long as at most a quarter of it is set: nobody has to know beforehand how many grams will come.
+ * One bit a gram and not several: a text of twenty bytes asks for seventeen bits anyway. The map is folded as far as it stays sparse (folded-map.ts).
  * Grams with a digit have a map of their own, since ids and amounts, of which each record brings others, would fill that of words. A map
  * that is full all the same is left out: it would rule out nothing.
  *
@@ -13,11 +12,12 @@
  * in `npm run bench -- --only decode`).
  */
 
+import { foldedMap } from './folded-map.ts';
+
 /** Bits of the largest map: 4 kB, of two such maps 8 bytes a record of a full block. */
 const BITS_MAX = 1 << 15;
 const BYTES_MAX = BITS_MAX / 8;
 const BYTES_MIN = 8;
-const SHARE_AIMED_AT = 1 / 4;
 /** A map of which more is set rules out too little for its bytes. */
 const SHARE_MAX = 1 / 2;
 const GRAM = 4;
@@ -77,7 +77,9 @@ export class TextFilterBuilder {
   /** For {@link mayHoldText}; empty where it would rule out nothing. */
   build(): Uint8Array {
     if (!this.#known) return new Uint8Array();
-    const maps = [WORDS, NUMBERS].map((map) => foldedMap(this.#maps.subarray(map * BYTES_MAX, (map + 1) * BYTES_MAX)));
+    const maps = [WORDS, NUMBERS].map((map) =>
+      foldedMap(this.#maps.subarray(map * BYTES_MAX, (map + 1) * BYTES_MAX), BYTES_MIN, SHARE_MAX),
+    );
     if (maps.every((map) => map === null)) return new Uint8Array();
     const filter = new Uint8Array(maps.reduce((sum, map) => sum + (map?.length ?? 0), HEAD_BYTES));
     filter[0] = VERSION;
@@ -222,30 +224,4 @@ function isDigit(byte: number): boolean {
 function bitOf(gram: number): number {
   const hash = Math.imul(gram ^ (gram >>> 16), 0x9e3779b1);
   return (hash ^ (hash >>> 15)) & (BITS_MAX - 1);
-}
-
-/** The smallest that is sparse enough; null where even the largest is not. */
-function foldedMap(map: Uint8Array): Uint8Array | null {
-  if (bitsSet(map) > map.length * 8 * SHARE_MAX) return null;
-  let last = map;
-  while (last.length > BYTES_MIN) {
-    const folded = last.slice(0, last.length / 2);
-    const words = new Uint32Array(folded.buffer);
-    const upper = new Uint32Array(last.buffer, last.byteOffset + folded.length, words.length);
-    for (let i = 0; i < words.length; i++) words[i]! |= upper[i]!;
-    if (bitsSet(folded) > folded.length * 8 * SHARE_AIMED_AT) break;
-    last = folded;
-  }
-  return last;
-}
-
-/** Of a map that begins at a word (Warren, Hacker's Delight, 2002, 5-1). */
-function bitsSet(map: Uint8Array): number {
-  let set = 0;
-  for (const word of new Uint32Array(map.buffer, map.byteOffset, map.length / 4)) {
-    let bits = word - ((word >>> 1) & 0x55555555);
-    bits = (bits & 0x33333333) + ((bits >>> 2) & 0x33333333);
-    set += Math.imul((bits + (bits >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
-  }
-  return set;
 }
