@@ -6,6 +6,7 @@
 import type { AttributeFilterBuilder } from '../model/attribute-filter.ts';
 import { SIGNALS } from '../model/block.ts';
 import type { AttributeMarker } from '../model/block-builder.ts';
+import { TAG_1, TAG_2, TAG_2_VARINT, TAG_3_VARINT, VALUE_FIELD_MAX } from './attributes.ts';
 import { Cursor } from './cursor.ts';
 import { POINT_ATTRIBUTES } from './walk.ts';
 import { LENGTH, VARINT } from './wire.ts';
@@ -16,13 +17,6 @@ export function attributeMarks(filter: AttributeFilterBuilder): AttributeMarker 
 
 const LOG = SIGNALS.indexOf('log');
 const SPAN = SIGNALS.indexOf('span');
-/** Of AnyValue the fields of which it holds one. */
-const VALUE_FIELD_MAX = 8;
-// Field numbers and wire types, as one byte.
-const TAG_1 = 0x0a;
-const TAG_2 = 0x12;
-const TAG_2_VARINT = 0x10;
-const TAG_3_VARINT = 0x18;
 // 28 bits: status codes, ports and sizes. What is larger is read by a cursor, which takes longer than all the rest of an attribute.
 const SHORT_VARINT_BYTES = 4;
 
@@ -104,7 +98,10 @@ class Marks implements AttributeMarker {
     }
   }
 
-  /** As every exporter writes it, a short key and then a short text, integer or boolean, it is read without a cursor, as in attributes.ts. */
+  /**
+   * As every exporter writes it, a short key and then a short text, integer or boolean, it is read without a cursor. The test of that stands
+   * in attributes.ts as well: one function for both made each dearer in `npm run bench -- --only decode`.
+   */
   #attribute(start: number, end: number): void {
     const bytes = this.#bytes;
     const keyEnd = start + 2 + bytes[start + 1]!;

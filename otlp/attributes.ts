@@ -64,13 +64,13 @@ export class Said {
 
 const RANK_NONE = 0x7fff_ffff;
 /** Of AnyValue the fields of which it holds one; those past it are not known. */
-const VALUE_FIELD_MAX = 8;
+export const VALUE_FIELD_MAX = 8;
 const VARINT_BYTES_MAX = 10;
 // Field numbers and wire types, as one byte.
-const TAG_1 = 0x0a;
-const TAG_2 = 0x12;
-const TAG_2_VARINT = 0x10;
-const TAG_3_VARINT = 0x18;
+export const TAG_1 = 0x0a;
+export const TAG_2 = 0x12;
+export const TAG_2_VARINT = 0x10;
+export const TAG_3_VARINT = 0x18;
 
 /** Reads attributes, one KeyValue at a time, of one request. */
 export class AttributeReader {
