@@ -51,7 +51,7 @@ export function createCompareAnswers(needs: QueryNeeds): CompareAnswers {
       const sides = samples.map(({ label, counts, events }): Side => {
         return { label, ...healthOf(counts), ...latencyOf(counts), sampled_events: events.length };
       });
-      const differences = await withTexts(tenant, differencesOf(samples));
+      const differences = await withTexts(tenant, differencesOf(samples, input.components != null));
       return reading.answer(
         { sides, remarks: remarksOn(sides), differences },
         {
@@ -113,7 +113,7 @@ export function createCompareAnswers(needs: QueryNeeds): CompareAnswers {
     now: bigint,
     component: { component_type?: string; component_id?: string },
   ): Promise<Sample> {
-    const { components } = await countWindow(needs, tenant, window, now, component);
+    const { components, latencyBeyond } = await countWindow(needs, tenant, window, now, component);
     const events: DebugEvent[] = [];
     const tiers = new Set<TierName>();
     let truncated = false;
@@ -128,7 +128,9 @@ export function createCompareAnswers(needs: QueryNeeds): CompareAnswers {
       for (const tier of read.tiers) tiers.add(tier);
     }
     const snapshots = await needs.rows.snapshots(tenant, { ...window, ...component, limit: SNAPSHOTS_MAX });
-    return { label, events, snapshots, truncated, tiers: [...tiers], counts: totalOf(components) };
+    const counts = totalOf(components);
+    if (latencyBeyond) counts.latency = countsOf(events).latency;
+    return { label, events, snapshots, truncated, tiers: [...tiers], counts };
   }
 
   async function withTexts(tenant: string, differences: Difference[]): Promise<Difference[]> {

@@ -26,11 +26,13 @@ export interface ComponentCounts extends Counts, ComponentRef {}
 export interface WindowCounts {
   /** In no order; only components with events. */
   components: ComponentCounts[];
+  /** No whole minute of the window has spans: latency is of all minutes that it touches, and the same of any window within these. */
+  latencyBeyond: boolean;
   tiers: TierName[];
 }
 
 /**
- * Counts are exact; latency is of whole minutes, those at the edges included.
+ * Counts are exact; latency is of the whole minutes within, see {@link WindowCounts.latencyBeyond}.
  * @param component absent: all of them; with a type alone: all of that type
  * @param latency false: none is counted, and a day of many components is read in a tenth of the time
  */
@@ -75,13 +77,17 @@ export async function countWindow(
     };
     for (const tier of await needs.events.scan(scan, add)) tiers.add(tier);
   }
-  return { components: sums.all().filter(({ total }) => total > 0), tiers: [...tiers] };
+  return {
+    components: sums.all().filter(({ total }) => total > 0),
+    latencyBeyond: known.latencyBeyond,
+    tiers: [...tiers],
+  };
 }
 
 /** What a window counts as long as its edges stay in their minutes: so it can be kept while the window moves with the clock. */
 interface Counted {
-  /** Of whole minutes; latency of those at the edges too. */
   whole: readonly ComponentCounts[];
+  latencyBeyond: boolean;
   /** Every record of the minutes at the edges; null: too many to keep. */
   edges: readonly EdgeRecord[] | null;
   tiers: readonly TierName[];
@@ -101,6 +107,7 @@ async function readMinutes(
   latency: boolean,
 ): Promise<Counted> {
   const sums = new Sums([]);
+  let latencyBeyond = false;
   const add = ({ component_type, component_id, total, errors, critical }: ComponentSum) => {
     const counts = sums.of(component_type, component_id);
     counts.total += total;
@@ -108,10 +115,12 @@ async function readMinutes(
     counts.critical += critical;
   };
   if (latency) {
-    for (const row of await needs.rows.componentMinutes(tenant, { ...which, ...minutes })) {
+    const rows = await needs.rows.componentMinutes(tenant, { ...which, ...minutes });
+    const within = rows.filter(({ minute }) => minute >= first && minute <= last);
+    for (const row of within) add(row);
+    latencyBeyond = within.every((row) => row.latency.count === 0);
+    for (const row of latencyBeyond ? rows : within)
       sums.of(row.component_type, row.component_id).latency.merge(row.latency);
-      if (row.minute >= first && row.minute <= last) add(row);
-    }
   } else if (first <= last) {
     for (const sum of await needs.rows.componentSums(tenant, { ...which, start: first, end: last })) add(sum);
   }
@@ -131,7 +140,7 @@ async function readMinutes(
     for (const tier of await needs.events.scan(scan, keep)) tiers.add(tier);
     if (records === null) break;
   }
-  return { whole: sums.all(), edges: records, tiers: [...tiers] };
+  return { whole: sums.all(), latencyBeyond, edges: records, tiers: [...tiers] };
 }
 
 // A minute of one component at 130 records a second; of busier ones the edges are read each time.

@@ -53,6 +53,20 @@ test('spans that take longer, errors that are new, whatever values they carry', 
   expect(found.find(({ kind }) => kind === 'span_latency')).toMatchObject({ per_side: [12, 40], score: 0.7 });
 });
 
+test("spans of one name are each component's own, and compared across them only where they are the sides", () => {
+  const calls = (by: string, took: number) =>
+    Array.from({ length: 20 }, (_, i) => span({ ms: i, by, trace: `t${made}`, id: `s${made++}`, name: 'POST', took }));
+  const before = side([...calls('front', 10), ...calls('orders', 10)]);
+  const now = side([...calls('front', 10), ...calls('orders', 90)]);
+  const slower = (found: Difference[]) => found.filter(({ kind }) => kind === 'span_latency');
+  expect(slower(differencesOf([before, now]))).toMatchObject([
+    { name: 'POST', value: 'service/orders', per_side: [10, 90] },
+  ]);
+  const components = [side(calls('front', 10)), side(calls('orders', 90))];
+  expect(slower(differencesOf(components))).toEqual([]);
+  expect(slower(differencesOf(components, true))).toMatchObject([{ name: 'POST', value: null, per_side: [10, 90] }]);
+});
+
 test('the attribute that separates the bad from the good, though both sides have it equally often', () => {
   const of = (isBad: boolean) => (i: number) => ({
     data: { region: i % 4 === 0 ? 'eu' : 'us', plan: i % 3 === 0 ? 'free' : 'paid' },

@@ -28,6 +28,7 @@ export interface Difference {
    */
   kind: (typeof DIFFERENCE_KINDS)[number];
   name: string;
+  /** Of `span_latency` whose spans they are, as `service/orders`; null where the sides are components. */
   value: string | null;
   /**
    * In the order of the sides; null where a side has too little. For `span_latency` the median in milliseconds. Else a share: of the
@@ -45,9 +46,12 @@ export interface SampledSide {
   snapshots: readonly Snapshot[];
 }
 
-/** @returns beyond chance, the greatest first, 20 at most */
-export function differencesOf(sides: readonly SampledSide[]): Difference[] {
-  const tested = [...shares(sides), ...errorRates(sides), ...latencies(sides)];
+/**
+ * @param areComponents whether each side is a component: spans of one name are then compared across them, else each component's own
+ * @returns beyond chance, the greatest first, 20 at most
+ */
+export function differencesOf(sides: readonly SampledSide[], areComponents = false): Difference[] {
+  const tested = [...shares(sides), ...errorRates(sides), ...latencies(sides, areComponents)];
   return [...believed(tested, FALSE_SHARE).map(({ chance: _, ...difference }) => difference), ...states(sides)]
     .sort((a, b) => b.score - a.score || order(a) - order(b) || (a.name < b.name ? -1 : 1))
     .slice(0, DIFFERENCES_MAX);
@@ -233,18 +237,20 @@ const OUTCOME = /^(?:error|exception)\.|status|^otel\.|result|outcome/i;
 
 // ---- how long, and in what state --------------------------------------------------------------------------------------
 
-function latencies(sides: readonly SampledSide[]): Tested[] {
-  const bySpan = new Map<string, number[][]>();
+function latencies(sides: readonly SampledSide[], areComponents: boolean): Tested[] {
+  const bySpan = new Map<string, { name: string; value: string | null; durations: number[][] }>();
   for (const [side, { events }] of sides.entries()) {
-    for (const { span, name = '', duration_ms = 0 } of events) {
+    for (const { span, name = '', duration_ms = 0, component_type, component_id } of events) {
       if (span === undefined) continue;
-      let durations = bySpan.get(name);
-      if (durations === undefined) bySpan.set(name, (durations = sides.map(() => [])));
-      durations[side]!.push(duration_ms);
+      const value = areComponents ? null : `${component_type}/${component_id}`;
+      const key = `${value}\0${name}`;
+      let known = bySpan.get(key);
+      if (known === undefined) bySpan.set(key, (known = { name, value, durations: sides.map(() => []) }));
+      known.durations[side]!.push(duration_ms);
     }
   }
   const tested: Tested[] = [];
-  for (const [name, durations] of bySpan) {
+  for (const { name, value, durations } of bySpan.values()) {
     for (const each of durations) each.sort((a, b) => a - b);
     const per_side = durations.map((each) => (each.length < LATENCY_SAMPLES_MIN ? null : each[each.length >> 1]!));
     const known = [...per_side.keys()].filter((side) => per_side[side] !== null);
@@ -254,7 +260,7 @@ function latencies(sides: readonly SampledSide[]): Tested[] {
     const score = per_side[slow]! <= 0 ? 0 : 1 - per_side[fast]! / per_side[slow]!;
     if (score < LATENCY_GAP_MIN) continue;
     const chance = rankChance(durations[fast]!, durations[slow]!);
-    tested.push({ kind: 'span_latency', name, value: null, per_side, score, chance });
+    tested.push({ kind: 'span_latency', name, value, per_side, score, chance });
   }
   return tested;
 }

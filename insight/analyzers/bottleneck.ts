@@ -69,7 +69,7 @@ function bottleneckFinding(group: readonly Divided[]): Finding {
     where: step.component,
     insight_type: 'performance',
     severity: worst.totalMs > SLOW_MS ? 'warning' : 'info',
-    title: `${wordsOf(step)} takes ${percent}% of the operation`,
+    title: `${wordsOf(step)} takes ${percent}% of an operation of ${round(worst.totalMs / 1000, 2)} s`,
     summary: `${round(step.ms, 1)} of ${round(worst.totalMs, 1)} ms go to ${wordsOf(step)}.`,
     description: `Of the ${round(worst.totalMs, 1)} ms of the operation, ${wordsOf(step)} takes ${round(step.ms, 1)} ms by itself, ${percent}%. The rest: ${others.join(', ')}.`,
     components: [step.component],

@@ -26,7 +26,25 @@ beforeAll(async () => {
       timestamp: ago(each),
     })),
   );
-  expect((await api.post('/events/batch', { events })).status).toBe(201);
+  const failures = [19, 18, 17, 16, 15, 14].map((minutes) => ({
+    event_type: 'error',
+    level: 'ERROR',
+    message: 'disk is full',
+    component_type: 'service',
+    component_id: 'broken',
+    correlation_id: `broken-${minutes}`,
+    timestamp: ago(minutes),
+  }));
+  const well = [55, 45, 35, 25].map((minutes) => ({
+    event_type: 'log',
+    component_type: 'service',
+    component_id: 'broken',
+    correlation_id: `broken-${minutes}`,
+    timestamp: ago(minutes),
+  }));
+  expect((await api.post('/events/batch', { events: [...events, ...well, ...failures] })).status).toBe(201);
+  const found = await api.post('/insights/generate', { component_type: 'service', component_id: 'broken' });
+  expect(found.body.data.length).toBeGreaterThan(0);
 });
 afterAll(() => system?.stop());
 
@@ -46,6 +64,13 @@ describe('what now is held against', () => {
     // Forty and thirty minutes ago lie in the older half, twenty and ten in the newer.
     expect(before.end > ago(31) && now.start < ago(20)).toBe(true);
     expect(note).toMatch(/there is no data to compare with, so the older half/);
+  });
+
+  it('is what there is until what is wrong now was first seen, where that is known', async () => {
+    const { before, now, note } = await of('broken');
+    expect(now.start).toBe(ago(19));
+    expect(before.end < ago(19) && before.start > ago(60)).toBe(true);
+    expect(note).toMatch(/until «.+» was first seen/);
   });
 
   it('stays as it is where nothing can stand in: a single moment, nothing now, nothing at all', async () => {

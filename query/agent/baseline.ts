@@ -1,7 +1,11 @@
-/** What "now" is held against where the time before it holds nothing: the oldest data that there is. */
+/**
+ * What "now" is held against where the time before it holds nothing: the oldest data that there is, up to when what is wrong now was
+ * first seen, else its older half.
+ */
 import { formatNanos, parseNanos } from '../../model/time.ts';
+import { quote } from '../budget.ts';
 import type { Facts } from './facts.ts';
-import { clockTime } from './say.ts';
+import { clockTime, pressingFirst } from './say.ts';
 
 export interface Baseline {
   before: TimeSpan;
@@ -35,17 +39,39 @@ export async function baselineOf(
     if (await hasAny({ start: formatNanos(empty), end: formatNanos(middle) })) filled = middle;
     else empty = middle;
   }
-  const middle = empty + (end - empty) / 2n;
-  if (!(await hasAny({ start: formatNanos(empty), end: formatNanos(middle - 1n) }))) return { before, now, note: null };
-  const older = { start: formatNanos(empty), end: formatNanos(middle - 1n) };
-  const newer = { start: formatNanos(middle), end: newest };
+  const onset = await onsetOf(facts, tenant, { after: empty, until: end, asOf: now.end }, which);
+  const turn = onset?.at ?? empty + (end - empty) / 2n;
+  const older = { start: formatNanos(empty), end: formatNanos(turn - 1n) };
+  if (!(await hasAny(older))) return { before, now, note: null };
   const clock = (at: string) => clockTime(at, now.end);
+  const standIn =
+    onset === null
+      ? `the older half of what there is, ${clock(older.start)} to ${clock(older.end)}, stands for before`
+      : `what there is until ${quote(onset.title, 120)} was first seen, ${clock(older.start)} to ${clock(older.end)}, stands for before`;
   return {
     before: older,
-    now: newer,
-    note: `From ${clock(before.start)} to ${clock(before.end)} there is no data to compare with, so the older half of what there is, ${clock(older.start)} to ${clock(older.end)}, stands for before.`,
+    now: { start: formatNanos(turn), end: newest },
+    note: `From ${clock(before.start)} to ${clock(before.end)} there is no data to compare with, so ${standIn}.`,
   };
+}
+
+/** When what is most pressing now was first seen; null where nothing is, or it was there from the beginning. */
+async function onsetOf(
+  facts: Facts,
+  tenant: string,
+  { after, until, asOf }: { after: bigint; until: bigint; asOf: string },
+  which: { component_type?: string; component_id?: string },
+): Promise<{ at: bigint; title: string } | null> {
+  const { data } = await facts.insights(tenant, { ...which, resolved: false, limit: INSIGHTS_MAX });
+  const first = data
+    .filter(({ severity, state, first_seen }) => {
+      const at = parseNanos(first_seen) ?? 0n;
+      return severity !== 'info' && state !== 'ignored' && at > after && at <= until;
+    })
+    .sort(pressingFirst(asOf))[0];
+  return first === undefined ? null : { at: parseNanos(first.first_seen)!, title: first.title };
 }
 
 // An hour to 14 s.
 const HALVINGS = 8;
+const INSIGHTS_MAX = 100;

@@ -96,7 +96,7 @@ export function differenceWords({ kind, name, value, per_side }: Difference, lab
       : kind === 'span'
         ? `span ${quote(name, 80)} ${value === 'error' ? 'failed' : (value ?? '')}`
         : kind === 'span_latency'
-          ? `median of span ${quote(name, 80)}`
+          ? `median of span ${quote(name, 80)}${value === null ? '' : ` of ${nameOf(value)}`}`
           : kind === 'error'
             ? `error ${quote(value ?? name, 120)}`
             : kind === 'error_rate'

@@ -6,6 +6,7 @@ import type { Facts } from './facts.ts';
 import { findComponent } from './names.ts';
 import { rawCost } from './raw.ts';
 import {
+  caveatOf,
   clockTime,
   componentName,
   healthWords,
@@ -43,13 +44,14 @@ async function ofSystem(facts: Facts, tenant: string, range: TimeRangeInput): Pr
     open.filter(({ severity }) => severity !== 'info'),
     as_of,
   );
+  const first = open[0] === undefined || open[0].severity === 'info' ? '' : `, first ${quote(open[0].title, 200)}`;
   const since = `since ${clockTime(time_range.start, as_of)}`;
   const answer =
     total_events === 0
       ? `Nothing is known: no events ${since}.`
       : ill.length === 0
-        ? `All ${plural(by_component.length, 'component')} are healthy ${since}; ${alarming}.`
-        : `${ill.length} of ${plural(by_component.length, 'component')} not healthy ${since}: ${listed(worst, 2)}. ${alarming}.`;
+        ? `All ${plural(by_component.length, 'component')} are healthy ${since}${caveatOf('healthy', open, as_of)}; ${alarming}${first}.`
+        : `${ill.length} of ${plural(by_component.length, 'component')} not healthy ${since}: ${listed(worst, 2)}. ${alarming}${first}.`;
   const next: NextCall[] = [];
   if (open[0] !== undefined) next.push({ tool: 'explain', arguments: { id: open[0].id } });
   if (ill[0] !== undefined) next.push({ tool: 'health', arguments: { component: ill[0].component_id } });
@@ -89,11 +91,13 @@ async function ofComponent(facts: Facts, tenant: string, text: string, range: Ti
     components.some(({ type, id }) => type === component_type && id === component_id),
   );
   const parts = [
-    `${componentName(component_type, component_id)} is ${healthWords(data)} since ${clockTime(data.time_range.start, meta.as_of)}.`,
+    `${componentName(component_type, component_id)} is ${healthWords(data)} since ${clockTime(data.time_range.start, meta.as_of)}${caveatOf(data.status, insights, meta.as_of)}.`,
     ...(p50_ms !== null && p95_ms !== null
       ? [`Half of ${plural(sample_count, 'span')} took ${millis(p50_ms)}, 5% over ${millis(p95_ms)}.`]
       : []),
-    ...(insights.length > 0 ? [`${openCount(insights, meta.as_of)}.`] : []),
+    ...(insights[0] === undefined
+      ? []
+      : [`${openCount(insights, meta.as_of)}, first ${quote(insights[0].title, 200)}.`]),
   ];
   const next: NextCall[] = [];
   if (insights[0] !== undefined) next.push({ tool: 'explain', arguments: { id: insights[0].id } });

@@ -4,7 +4,7 @@ import { type Evidence, goesOn, type Insight, type Suggestion, sinceOf } from '.
 import type { JsonObject } from '../../model/json.ts';
 import { parseNanos } from '../../model/time.ts';
 import { type DraftItem, nameOf, quote } from '../budget.ts';
-import type { Health } from '../health.ts';
+import type { Health, HealthStatus } from '../health.ts';
 import type { ChainLink, InsightBrief } from '../insights.ts';
 
 /** The time of day, to the millisecond, and the day where it is not that of `asOf`. Both RFC 3339. */
@@ -85,6 +85,12 @@ export function pressingFirst(asOf: string): typeof gravestFirst {
   return (a, b) => Number(goesOn(b, asOf)) - Number(goesOn(a, asOf)) || gravestFirst(a, b);
 }
 
+/** Health goes by errors alone: what answers without any may still be slow, stuck or apart from its replicas. Empty where nothing says so. */
+export function caveatOf(status: HealthStatus, insights: readonly InsightBrief[], asOf: string): string {
+  const isPressed = insights.some((insight) => insight.severity !== 'info' && goesOn(insight, asOf));
+  return status === 'healthy' && isPressed ? ', but that goes by errors alone' : '';
+}
+
 /** How many of some insights are open, and which of them have not been seen for a while. */
 export function openCount(insights: readonly Pick<Insight, 'last_seen'>[], asOf: string): string {
   const quiet = insights.filter((insight) => !goesOn(insight, asOf)).length;
@@ -114,10 +120,11 @@ function ago(time: string, asOf: string): string {
       : `${Math.floor(minutes / 1440)}d`;
 }
 
-/** The gravest first, among equals the surest, then the newest. */
+/** The gravest first, among equals the surest as far as confidence is shown, then the newest. */
 export function gravestFirst(a: Pick<Insight, 'severity' | 'confidence_score' | 'last_seen'>, b: typeof a): number {
   const gravity = GRAVITY[b.severity] - GRAVITY[a.severity];
-  return gravity || b.confidence_score - a.confidence_score || (a.last_seen < b.last_seen ? 1 : -1);
+  const certainty = round(b.confidence_score) - round(a.confidence_score);
+  return gravity || certainty || (a.last_seen < b.last_seen ? 1 : -1);
 }
 
 export function round(value: number): number {

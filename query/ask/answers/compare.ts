@@ -1,7 +1,7 @@
 /** What differs: between components or operations, or between two times of one component or of everything. */
 import { formatNanos, parseNanos } from '../../../model/time.ts';
 import { baselineOf } from '../../agent/baseline.ts';
-import { clockTime, insightItem, refName } from '../../agent/say.ts';
+import { clockTime, insightItem, pressingFirst, refName } from '../../agent/say.ts';
 import { type DraftItem, nameOf, quote } from '../../budget.ts';
 import { parseWindow } from '../../params.ts';
 import { type Answerer, heldTime, nothingOf, say, toolName, whichOf } from '../reply.ts';
@@ -75,9 +75,15 @@ export const changes: Answerer = async (asking) => {
       each.new && (ref === undefined || each.components.some(({ type, id }) => type === ref.type && id === ref.id)),
   );
   const whose = isNew[0]?.components[0];
+  const found = insights.data
+    .filter(({ severity, first_seen }) => severity !== 'info' && first_seen >= baseline.now.start)
+    .sort(pressingFirst(asOf))[0];
   return {
     ...reply,
     sentences: [
+      ...(found === undefined
+        ? []
+        : [say(`Since ${clockTime(found.first_seen, asOf)}: ${quote(found.title, 200)}.`, found.id)]),
       ...reply.sentences.slice(0, 1),
       ...(isNew[0] === undefined
         ? []

@@ -138,12 +138,16 @@ async function noError(
   const worst = insights.data
     .filter(({ state, severity }) => state !== 'ignored' && severity !== 'info')
     .sort(gravestFirst)[0];
-  const seen = `${plural(any.data.length, 'event')}${any.meta.truncated ? ' at least' : ''}`;
+  const seen = `${any.meta.truncated ? 'over ' : ''}${plural(any.data.length, 'event')}`;
+  const none = `${what === 'anything' ? 'no error is known' : `no error of ${what} is known`}${when}, in ${seen}`;
   return {
-    sentences: [
-      say(`No error of ${what} is known${when}, in ${seen}.`, any.data[0]!.id),
-      ...(worst === undefined ? [] : [say(`What stands out: ${quote(worst.title, 200)}.`, worst.id)]),
-    ],
+    sentences:
+      worst === undefined
+        ? [say(`${none[0]!.toUpperCase()}${none.slice(1)}, and nothing else stands out.`, any.data[0]!.id)]
+        : [
+            say(`What stands out: ${quote(worst.title, 200)}.`, worst.id),
+            say(`${quote(worst.summary, 400)} But ${none}.`, worst.id, any.data[0]!.id),
+          ],
     confidence: worst === undefined ? sureOf(any.data.length) : worst.confidence_score,
     suggestions: worst?.suggestions ?? [],
     next: [worst === undefined ? { tool: 'health', arguments: {} } : { tool: 'explain', arguments: { id: worst.id } }],

@@ -5,6 +5,7 @@ import { goesOn } from '../../../model/insight.ts';
 import { patternItem } from '../../agent/health.ts';
 import { rawCost } from '../../agent/raw.ts';
 import {
+  caveatOf,
   clockTime,
   componentName,
   healthWords,
@@ -68,7 +69,12 @@ async function ofComponent(asking: Asking, ref: ComponentRef): Promise<Reply> {
   const sentences = [
     // What was heard of long ago says nothing of now.
     ...(held.note === null
-      ? [say(`${refName(ref)} is ${healthWords(data)} ${held.words}.`, newest)]
+      ? [
+          say(
+            `${refName(ref)} is ${healthWords(data)} ${held.words}${caveatOf(data.status, insights, meta.as_of)}.`,
+            newest,
+          ),
+        ]
       : [
           say(`${held.note} So whether ${refName(ref)} is well now is unknown.`),
           say(`It was ${healthWords(data)} ${held.words}.`, newest),
@@ -136,7 +142,7 @@ async function ofEverything(asking: Asking): Promise<Reply> {
     ...(held.note === null ? [] : [say(`${held.note} So whether it is well now is unknown.`)]),
     say(
       ill.length === 0
-        ? `${all.length === 1 ? `The only ${kind} heard of ${is}` : `All ${plural(all.length, kind)} heard of ${are}`} healthy ${held.words}.`
+        ? `${all.length === 1 ? `The only ${kind} heard of ${is}` : `All ${plural(all.length, kind)} heard of ${are}`} healthy ${held.words}${held.note === null ? caveatOf('healthy', open, as_of) : ''}.`
         : `${listed(ill.map(words), 3)}; ${ill.length} of ${plural(all.length, kind)} not healthy ${held.words}.`,
       errors.data[0]?.id,
     ),
