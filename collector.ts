@@ -12,22 +12,18 @@ import { compileLinear } from './base/linear-pattern.ts';
 import type { Listening } from './base/listen.ts';
 import type { Logger } from './base/log.ts';
 import type { Meter } from './base/meter.ts';
-import { createBackgroundPause } from './base/pause.ts';
 import { createTls, type Tls } from './base/tls.ts';
 import { createTokens, requireScope } from './base/tokens.ts';
 import { VERSION } from './base/version.ts';
 import { watchFiles } from './base/watch-files.ts';
-import { apiTokensOf, archivePath, type Config, invariantsOf } from './config.ts';
-import { invariantAnalyzer } from './insight/analyzers/invariant.ts';
+import { apiTokensOf, type Config } from './config.ts';
 import { createInsightEngine } from './insight/engine.ts';
-import { parseInvariants } from './insight/invariants.ts';
-import type { Reader } from './insight/reader.ts';
 import { findRootCauses } from './insight/root-cause/find.ts';
-import { STANDARD_ANALYZERS, WITHOUT_ANOMALIES } from './insight/standard.ts';
 import { createTenantTemplates } from './insight/templates.ts';
 import { topologyOf } from './insight/topology.ts';
+import { createLookThread } from './look-thread.ts';
+import { analyzersOf, readerOf } from './looks.ts';
 import type { Signal } from './model/block.ts';
-import { wholeSnapshots } from './model/state-assembly.ts';
 import { createRedactor } from './otlp/redact.ts';
 import { REDACTION_RULES, type RedactionRule } from './otlp/secrets.ts';
 import { createIndexer } from './otlp/walk.ts';
@@ -51,19 +47,12 @@ import { createPipeline, type Sink } from './receiver/pipeline.ts';
 import { createQuarantine } from './receiver/quarantine.ts';
 import { RecentIds } from './receiver/recent-ids.ts';
 import { createRejected } from './receiver/rejected.ts';
-import { createArchive } from './storage/archive/archive.ts';
-import type { ColdStore, Feed, FeedMessage, HotStore, WarmStore } from './storage/contract.ts';
-import { createEmbeddedStore } from './storage/embedded/store.ts';
+import type { ColdStore, Feed, FeedMessage, WarmStore } from './storage/contract.ts';
 import { eventually } from './storage/eventually.ts';
-import { createMemoryFeed } from './storage/memory/feed.ts';
-import { createMemoryHotStore } from './storage/memory/hot.ts';
 import { createMerger } from './storage/merge.ts';
-import { createPostgresStore } from './storage/postgres/store.ts';
-import { createRedisFeed } from './storage/redis/feed.ts';
-import { createRedisHotStore } from './storage/redis/hot.ts';
-import { createRefiller } from './storage/refill.ts';
 import { createRetention, type Retention } from './storage/retention.ts';
 import { createTiers } from './storage/tiers.ts';
+import { coldOf, createStores, HOUR_MS, hasRedis, warmOf } from './stores.ts';
 
 /** Where it listens; null for what this role does not serve. Field names are those of `ai-debug up --json`. */
 export interface Addresses {
@@ -88,7 +77,6 @@ interface Shared {
 }
 
 const HOUR_NANOS = 3_600_000_000_000n;
-const HOUR_MS = 3_600_000;
 const SEGMENT_BYTES = 64 << 20;
 // Files go whole: of a small journal each must be a small part.
 const JOURNAL_SEGMENTS_MIN = 16;
@@ -151,26 +139,12 @@ export function createCollector(config: Config, shared: Shared): Collector {
   });
   const settled = async () => ({ pending: await pipeline.settled(BARRIER_MS) });
 
-  const inBackground = () => createBackgroundPause(() => requestsUnderWay() > 0);
-  const reader: Reader = {
-    events: (selection) => tiers.reader.events(selection),
-    snapshots: wholeSnapshots(warm.snapshots),
-    templateMinutes: warm.templateMinutes,
-    componentMinutes: warm.componentMinutes,
-    componentSums: warm.componentSums,
-    templates: warm.templates,
-  };
+  const looking = createLookThread(config, shared);
   const engine = createInsightEngine({
-    reader,
-    background: {
-      reader: { ...reader, events: (selection) => tiers.reader.events(selection, inBackground()) },
-      pause: inBackground,
-    },
+    reader: readerOf(tiers.reader, warm),
+    background: looking.look,
     insights: cache === null ? warm : tellingRows(warm, cache),
-    analyzers: [
-      invariantAnalyzer(invariantsOf(config, parseInvariants)),
-      ...(config.anomalyDetectionEnabled ? STANDARD_ANALYZERS : WITHOUT_ANOMALIES),
-    ],
+    analyzers: analyzersOf(config),
     publish,
     automatic: config.insightAutoGenerate,
     confidenceThreshold: config.insightConfidenceThreshold,
@@ -202,6 +176,7 @@ export function createCollector(config: Config, shared: Shared): Collector {
     feed,
     journal,
     engine,
+    looking, // stopped before the engine, which waits for what it is at
     pipeline,
     merger,
     retention,
@@ -336,16 +311,6 @@ export function createStorekeeper(config: Config, shared: Shared): Storekeeper {
   return { ...assemble('storekeeper', [warm, cold]), retention };
 }
 
-function coldOf(config: Config, shared: Shared): ColdStore {
-  const { archiveS3Endpoint: endpoint, archiveS3Region: region, dataDir } = config;
-  return createArchive({
-    url: archivePath(config),
-    s3: { ...(endpoint !== '' && { endpoint }), ...(region !== '' && { region }) },
-    scratch: join(dataDir, 'archive', 'growing'),
-    ...shared,
-  });
-}
-
 function retentionOf(
   config: Config,
   shared: Shared,
@@ -400,26 +365,6 @@ function tlsOf({ tlsCert, tlsKey, tlsClientCa }: Config, { log }: Shared): Tls |
   return createTls({ certificate: tlsCert, key: tlsKey, clientCa: tlsClientCa === '' ? null : tlsClientCa }, { log });
 }
 
-/** The stores, and what fills the hot one again where that is not ours alone. */
-function createStores(
-  config: Config,
-  shared: Shared,
-): { warm: WarmStore; hot: HotStore; refiller: Part | null; feed: Feed } {
-  const ttlMs = config.redisHotTtlHours * HOUR_MS;
-  const warm = warmOf(config, shared);
-  if (!hasRedis(config)) {
-    return {
-      warm,
-      hot: createMemoryHotStore({ bytesMax: config.hotBytesMax, ttlMs, clock: shared.clock }),
-      refiller: null,
-      feed: createMemoryFeed(),
-    };
-  }
-  const redis = { url: config.redisUrl, keyPrefix: config.redisKeyPrefix, ...shared };
-  const hot = createRedisHotStore({ ...redis, ttlMs, bytesMax: config.hotBytesMax });
-  return { warm, hot, refiller: createRefiller({ hot, warm, ttlMs, ...shared }), feed: createRedisFeed(redis) };
-}
-
 const idOf = ({ component_id }: { component_id: string }) => component_id;
 
 /** What other processes store is told of by the feed; what this one stores has told the cache already. */
@@ -437,27 +382,12 @@ function hearing(feed: Feed, cache: Cache): Part {
   };
 }
 
-function hasRedis({ redisUrl, redisEnabled }: Config): boolean {
-  return redisUrl !== '' && redisEnabled;
-}
-
 /** Null where nothing is asked, or nothing is to be kept. */
 function cacheOf(config: Config, shared: Shared): Cache | null {
   const othersTtlMs = hasRedis(config) ? FEED_TTL_MS : UNTOLD_TTL_MS;
   const ttlMs = Math.min(config.cacheTtlSeconds * 1000, config.pgUrl === '' ? Number.POSITIVE_INFINITY : othersTtlMs);
   if (config.role === 'receiver' || ttlMs === 0) return null;
   return createCache({ entriesMax: config.cacheMaxSize, ttlMs, ...shared });
-}
-
-function warmOf(config: Config, shared: Shared): WarmStore {
-  if (config.pgUrl === '') return createEmbeddedStore({ directory: config.dataDir, ...shared });
-  return createPostgresStore({
-    url: config.pgUrl,
-    retentionHours: config.eventRetentionHours,
-    partitionByDay: config.pgPartitionByDay,
-    rowSecurity: config.pgRowSecurity,
-    ...shared,
-  });
 }
 
 /** The store as the pipeline sees it. */

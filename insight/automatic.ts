@@ -133,8 +133,8 @@ const ERROR_RUN_MS = 10_000;
 const QUIET_RUN_MS = 60_000;
 const SETTLE_MS = 10_000;
 const NEVER = { atMs: Number.NEGATIVE_INFINITY, tookMs: 0 };
-// At 40,000 events a second, of which two in a hundred failed, a look every ten seconds was a sixth of the receiver's CPU. Of the time that
-// it takes it works a quarter to a tenth where requests come in (base/pause.ts): a twentieth of the loop and less.
+// At 40,000 events a second, of which two in a hundred failed, a look every ten seconds was a sixth of the receiver's CPU. In its thread it takes
+// none of the loop; it takes the longer the less of the machine is free, and rests the longer.
 const REST_OF_RUN = 4;
 // Enough samples to compare with, and operations that began before.
 const CONTEXT_NANOS = 5n * NANOS_PER_MINUTE;

@@ -3,13 +3,15 @@ import type { Clock } from '../base/clock.ts';
 import { createLogger } from '../base/log.ts';
 import { createMeter } from '../base/meter.ts';
 import type { DebugEvent } from '../model/event.ts';
+import { type Insight, sinceOf } from '../model/insight.ts';
 import { formatNanos } from '../model/time.ts';
 import type { WarmStore } from '../storage/contract.ts';
 import { type EmbeddedDirectory, embeddedDirectory } from '../test/support/embedded.ts';
 import { at, errorLog, log, readerOf, snapshot, span } from '../test/support/telemetry.ts';
 import type { Analyzer } from './analyzer.ts';
 import { createInsightEngine, type InsightChange, type InsightEngineOptions } from './engine.ts';
-import type { Reader } from './reader.ts';
+import { createLook, type Look, type LookRequest } from './look.ts';
+import { STANDARD_ANALYZERS } from './standard.ts';
 
 const tenant = 'test';
 let directory: EmbeddedDirectory;
@@ -54,32 +56,58 @@ function fail(count: number, fromMs: number, by = 'api', correlation = 'c'): voi
     events.push(errorLog({ ms: fromMs + i, by, correlation, message: `order ${i} lost` }));
 }
 
-test('a look that nobody asked for takes the course for such, one that was asked for does not', async () => {
+/** Lets the engine look without being asked, once. */
+async function lookAlone(made: ReturnType<typeof engine>): Promise<void> {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   try {
-    let read = 0;
-    let paused = 0;
-    const reader = readerOf([]);
-    const events: Reader['events'] = (selection) => {
-      read++;
-      return reader.events(selection);
-    };
-    const pause = () => {
-      paused++;
-      return undefined;
-    };
-    const made = engine({ automatic: true, background: { reader: { ...reader, events }, pause: () => pause } });
-    await made.generate({ tenant });
-    expect([read, paused]).toEqual([0, 0]);
     await made.start();
     made.observe({ tenant, componentMinutes: [{ minute: at(0), errors: 1 }] });
     vi.advanceTimersByTime(5000);
     await made.stop();
-    expect(read).toBeGreaterThan(0);
-    expect(paused).toBeGreaterThan(0);
   } finally {
     vi.useRealTimers();
   }
+}
+
+test('a look that nobody asked for is made by whom it was given to and kept here, one that was asked for is made here', async () => {
+  fail(5, 0);
+  const elsewhere = createLook({ reader: readerOf(events), analyzers: STANDARD_ANALYZERS, clock });
+  const asked: LookRequest[] = [];
+  const background: Look = (request) => {
+    asked.push(request);
+    return elsewhere(request);
+  };
+  const made = engine({ automatic: true, background, reader: readerOf([]) });
+  expect(await made.generate({ tenant })).toEqual([]);
+  expect(asked).toEqual([]);
+  await lookAlone(made);
+  expect(asked).toMatchObject([{ scope: { tenant }, known: [] }]);
+  expect(heard.map(({ change }) => change)).toContain('opened');
+});
+
+test('what is seen again during a look is not called fixed by it', async () => {
+  fail(5, 0);
+  const [found] = await engine().generate({ tenant });
+  const { takeLease: _, ...insights } = store; // each engine has its turn
+  const change = (to: Partial<Insight>) =>
+    store.changeInsight(tenant, found!.id, (current) => ({ ...current!, ...to }));
+  const since = async () => sinceOf((await store.insight(tenant, found!.id))!);
+  await change({ state: 'resolved', resolved_at: formatNanos(at(1000)) });
+  const fixed = { verdict: 'fixed', clean_runs: 9, runs_needed: 3, checked_until: formatNanos(at(5000)) } as const;
+  const looked = { findings: [], since: new Map([[found!.id, fixed]]), unread: new Map(), runs: [] };
+
+  await lookAlone(
+    engine({
+      ...{ insights, automatic: true },
+      async background() {
+        await change({ last_seen: formatNanos(at(4000)) });
+        return looked;
+      },
+    }),
+  );
+  expect(await since()).toBeNull();
+  await lookAlone(engine({ insights, automatic: true, background: async () => looked }));
+  expect(await since()).toEqual(fixed);
 });
 
 describe('one analyzer does not cost another', () => {

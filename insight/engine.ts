@@ -8,24 +8,30 @@ import { DebugError } from '../base/errors.ts';
 import type { Part } from '../base/lifecycle.ts';
 import type { Logger } from '../base/log.ts';
 import type { Meter } from '../base/meter.ts';
-import { createPause, type Pause } from '../base/pause.ts';
-import type { ComponentRef } from '../model/block.ts';
 import type { DebugEvent } from '../model/event.ts';
-import { type Insight, type InsightState, type InsightType, QUIET_NANOS, sinceOf } from '../model/insight.ts';
+import {
+  type Insight,
+  type InsightState,
+  type InsightType,
+  QUIET_NANOS,
+  type Since,
+  sinceOf,
+} from '../model/insight.ts';
 import { formatNanos } from '../model/time.ts';
 import { alertChange, type InsightChangeKind } from './alerting/alert-change.ts';
 import { watchRules } from './alerting/watch.ts';
-import { type Analyzer, type Budget, BudgetSpent, type Need } from './analyzer.ts';
+import { type Analyzer, BudgetSpent } from './analyzer.ts';
 import { createAutomaticRuns, type Flushed } from './automatic.ts';
 import { type ConsistencyRequest, checkOperation } from './consistency.ts';
 import { type ErrorExplanation, explainError } from './explain.ts';
 import { type Finding, familyOf, fingerprintOf, insightId, mergeInsight, toInsight } from './finding.ts';
-import { readCorrelation, readWindow, withHistory } from './read-window.ts';
+import { type AnalyzerRun, analyze, budgetUntil, createLook, type Look } from './look.ts';
+import { readCorrelation, withHistory } from './read-window.ts';
 import type { Reader, Scope } from './reader.ts';
-import { contextOf, whatRanSince, withSince } from './resolutions.ts';
+import { withSince } from './resolutions.ts';
 import { STANDARD_ANALYZERS } from './standard.ts';
 import { suggestionsFor } from './suggestions.ts';
-import { componentKey, createWindow, traceTreesOf, type Window } from './window.ts';
+import { componentKey, createWindow } from './window.ts';
 
 export interface InsightEngine extends Part {
   /**
@@ -56,14 +62,8 @@ export interface InsightEngineOptions {
   /** Whether to look at what {@link InsightEngine.observe} tells of; absent: not. */
   automatic?: boolean;
   /** For these looks, which nobody waits for. Absent: as those that somebody asked for. */
-  background?: Course;
+  background?: Look;
   analyzers?: readonly Analyzer[];
-}
-
-/** How a look gives way to others: while it reads, and between two steps of what it makes of it. */
-export interface Course {
-  reader: Reader;
-  pause: () => Pause;
 }
 
 export interface InsightStore {
@@ -95,7 +95,6 @@ export interface InsightChange {
 export function createInsightEngine(options: InsightEngineOptions): InsightEngine {
   const { reader, insights, clock, confidenceThreshold, log, meter, publish, analyzers = STANDARD_ANALYZERS } = options;
   const retentionNanos = BigInt(Math.round(options.retentionHours * 3600)) * 1_000_000_000n;
-  const needs = new Set<Need>(analyzers.flatMap((analyzer) => analyzer.needs));
   const runs = meter.counter('insight_analyzer_runs_total', 'Runs of analyzers by outcome', ['analyzer', 'outcome']);
   const unread = meter.counter('insight_unread_total', 'Inputs of analyzers that could not be read', ['need']);
   const weak = meter.counter('insight_below_threshold_total', 'Findings not stored for want of confidence', [
@@ -104,21 +103,30 @@ export function createInsightEngine(options: InsightEngineOptions): InsightEngin
   const changes = meter.counter('insight_changes_total', 'Insights by what became of them', ['change']);
   const complained = new Set<string>();
 
-  const asked: Course = { reader, pause: createPause };
+  const asked = createLook({ reader, analyzers, clock });
 
-  async function generate(scope: Scope, course = asked): Promise<Insight[]> {
+  async function generate(scope: Scope, look = asked): Promise<Insight[]> {
     const now = clock.nowNanos();
-    const pause = course.pause();
-    const { window, failed } = await readWindow(course.reader, scope, needs, now);
+    const known = await maybeFixed(scope, now);
+    const { findings, since, unread: failed, runs } = await look({ scope, now, known });
     for (const [need, error] of failed) {
       unread.inc({ need });
       complain(`read ${need}`, error, `insights: ${need} could not be read; analyzers that need it are left out`);
     }
-    const findings = await analyze(window, (analyzer) => analyzer.needs.every((need) => !failed.has(need)), pause);
-    const about = findings.filter((finding) => touches(finding, scope));
-    const stored = await store(scope.tenant, about, now, window);
-    await verify(window);
+    count(runs);
+    const stored = await store(scope.tenant, findings, now);
+    for (const insight of known) {
+      const ran = since.get(insight.id);
+      if (ran !== undefined) await noteSince(scope.tenant, insight, ran);
+    }
     return stored;
+  }
+
+  function count(ran: readonly AnalyzerRun[]): void {
+    for (const { analyzer, outcome, error } of ran) {
+      runs.inc({ analyzer, outcome });
+      if (error !== undefined) complain(analyzer, error, `analyzer ${analyzer} gave up`);
+    }
   }
 
   /** Only what is looked at without being asked: who asks about a part of it wants to know what happened, not whether to be woken. */
@@ -135,55 +143,31 @@ export function createInsightEngine(options: InsightEngineOptions): InsightEngin
     }
   }
 
-  /** What ran again, since it was resolved or last seen, and did not fail is fixed. Only where all that happened was looked at. */
-  async function verify(window: Window): Promise<void> {
-    const { tenant, correlation_id, operation_id, component_id, component_type } = window.scope;
-    if (correlation_id ?? operation_id ?? component_id ?? component_type) return;
-    const until = formatNanos(window.asOf);
+  /** What ran again, since it was resolved or last seen, and did not fail is fixed. Only where all that happened is looked at. */
+  async function maybeFixed(scope: Scope, now: bigint): Promise<Insight[]> {
+    const { tenant, correlation_id, operation_id, component_id, component_type, end } = scope;
+    if (correlation_id ?? operation_id ?? component_id ?? component_type) return [];
+    const asOf = end !== undefined && end < now ? end : now;
     const [resolved, quiet] = await Promise.all([
       insights.insights(tenant, { states: ['resolved'], limit: VERIFIED_MAX }),
-      insights.insights(tenant, { states: ['open', 'regressed'], end: window.asOf - QUIET_NANOS, limit: VERIFIED_MAX }),
+      insights.insights(tenant, { states: ['open', 'regressed'], end: asOf - QUIET_NANOS, limit: VERIFIED_MAX }),
     ]);
-    for (const known of [...resolved, ...quiet]) {
-      if (whatRanSince(known, window, until) === null) continue;
-      let isNews = false;
-      const updated_at = formatNanos(clock.nowNanos());
-      const stored = await insights.changeInsight(tenant, known.id, (current) => {
-        const since = current && whatRanSince(current, window, until);
-        if (!current || !since) return null;
-        isNews = since.verdict !== sinceOf(current)?.verdict;
-        return { ...withSince(current, since), ...(isNews && { updated_at }) };
-      });
-      if (isNews && stored !== null) publish?.({ kind: 'insight', tenant, change: 'updated', insight: stored });
-    }
+    return [...resolved, ...quiet];
   }
 
-  async function analyze(window: Window, isReady: (analyzer: Analyzer) => boolean, pause: Pause): Promise<Finding[]> {
-    const findings: Finding[] = [];
-    for (const _ of traceTreesOf(window)) await pause();
-    for (const analyzer of analyzers) {
-      if (!isReady(analyzer)) {
-        runs.inc({ analyzer: analyzer.name, outcome: 'left_out' });
-        continue;
-      }
-      await pause();
-      try {
-        findings.push(...analyzer.analyze(window, budgetUntil(clock, clock.monotonicMs() + ANALYZER_MS)));
-        runs.inc({ analyzer: analyzer.name, outcome: 'done' });
-      } catch (error) {
-        runs.inc({ analyzer: analyzer.name, outcome: error instanceof BudgetSpent ? 'out_of_time' : 'failed' });
-        complain(analyzer.name, error, `analyzer ${analyzer.name} gave up`);
-      }
-    }
-    return findings;
+  /** @param known as it was when it was looked: what has been seen or resolved again since then is looked at another time */
+  async function noteSince(tenant: string, known: Insight, since: Since): Promise<void> {
+    let isNews = false;
+    const updated_at = formatNanos(clock.nowNanos());
+    const stored = await insights.changeInsight(tenant, known.id, (current) => {
+      if (current === null || !isUnchanged(current, known)) return null;
+      isNews = since.verdict !== sinceOf(current)?.verdict;
+      return { ...withSince(current, since), ...(isNews && { updated_at }) };
+    });
+    if (isNews && stored !== null) publish?.({ kind: 'insight', tenant, change: 'updated', insight: stored });
   }
 
-  async function store(
-    tenant: string,
-    findings: readonly Finding[],
-    now: bigint,
-    window: Window | null = null,
-  ): Promise<Insight[]> {
+  async function store(tenant: string, findings: readonly Finding[], now: bigint): Promise<Insight[]> {
     const known = knownInsights(tenant);
     const stored = new Map<string, Insight>();
     for (const finding of findings) {
@@ -191,7 +175,7 @@ export function createInsightEngine(options: InsightEngineOptions): InsightEngin
         weak.inc({ analyzer: finding.analyzer });
         continue;
       }
-      const insight = await keep(tenant, window === null ? finding : withContext(finding, window), known, now);
+      const insight = await keep(tenant, finding, known, now);
       if (insight !== null) stored.set(insight.id, insight);
     }
     return [...stored.values()].sort(gravestFirst);
@@ -266,7 +250,8 @@ export function createInsightEngine(options: InsightEngineOptions): InsightEngin
     const { correlation_id } = event;
     const events = correlation_id === null ? [event] : await readCorrelation(reader, tenant, correlation_id);
     const window = createWindow({ scope: { tenant, ...(correlation_id !== null && { correlation_id }) }, now, events });
-    const findings = await analyze(window, (analyzer) => analyzer.needs.includes('events'), createPause());
+    const { findings, runs } = await analyze(window, analyzers, clock, ({ needs }) => needs.includes('events'));
+    count(runs);
     const known = knownInsights(tenant);
     return explainError(event, window, findings, async (finding) => {
       const suggestions = suggestionsFor(finding, await known.resolved(finding.insight_type));
@@ -312,8 +297,6 @@ interface KnownInsights {
   spreadFrom(finding: Finding): Promise<string | undefined>;
 }
 
-// Ten times what the largest window has taken; a whole run stays under two seconds when all but one behave.
-const ANALYZER_MS = 1000;
 // One question that somebody waits for, with no other analyzer behind it.
 const ASKED_MS = 10_000;
 const KNOWN_MAX = 500;
@@ -321,11 +304,13 @@ const REPORTED_MAX = 2000;
 // The newest; what was resolved or fell silent before so many others was looked at long enough.
 const VERIFIED_MAX = 100;
 
-function withContext(finding: Finding, window: Window): Finding {
-  const context = contextOf(finding, window);
-  if (context === null) return finding;
-  const { evidence } = finding;
-  return { ...finding, evidence: { ...evidence, numbers: { ...evidence.numbers, context } } };
+function isUnchanged(a: Insight, b: Insight): boolean {
+  return (
+    a.state === b.state &&
+    a.last_seen === b.last_seen &&
+    a.resolved_at === b.resolved_at &&
+    sinceOf(a)?.checked_until === sinceOf(b)?.checked_until
+  );
 }
 
 /** @throws DebugError UNAVAILABLE in the place of BudgetSpent: who asked can ask again, when the machine has less to do */
@@ -338,20 +323,6 @@ function inTime<T>(look: () => T): T {
       retryAfterSeconds: 5,
     });
   }
-}
-
-function budgetUntil(clock: Clock, deadlineMs: number): Budget {
-  return {
-    check() {
-      if (clock.monotonicMs() > deadlineMs) throw new BudgetSpent('an analyzer took too long');
-    },
-  };
-}
-
-/** Of a window that was asked for by component, only what has to do with it. */
-function touches({ components }: Finding, { component_type, component_id }: Scope): boolean {
-  const fits = ({ type, id }: ComponentRef) => (component_type ?? type) === type && (component_id ?? id) === id;
-  return components.some(fits);
 }
 
 const GRAVITY = { critical: 2, warning: 1, info: 0 } as const;

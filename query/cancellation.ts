@@ -22,9 +22,9 @@ export function cancellable<Reader extends EventReader & ColumnReader>(reader: R
   const stop = () => waiting.getStore()?.throwIfAborted();
   return {
     ...reader,
-    async events(query, pause) {
+    async events(query) {
       stop();
-      return reader.events(query, pause);
+      return reader.events(query);
     },
     async event(tenant, id) {
       stop();

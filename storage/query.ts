@@ -46,11 +46,8 @@ export interface EventPage {
 }
 
 export interface EventReader {
-  /**
-   * @param pause where nobody waits for the answer: {@link createBackgroundPause}
-   * @throws DebugError INVALID when `before` is no event id, UNAVAILABLE when the warm tier is away
-   */
-  events(query: EventQuery, pause?: Pause): Promise<EventPage>;
+  /** @throws DebugError INVALID when `before` is no event id, UNAVAILABLE when the warm tier is away */
+  events(query: EventQuery): Promise<EventPage>;
   event(tenant: string, id: string): Promise<{ event: DebugEvent; tier: TierName } | null>;
 }
 
@@ -89,7 +86,8 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
   const opened = openedBlocks(cacheBytesMax);
 
   return {
-    async events(query, pause = createPause()) {
+    async events(query) {
+      const pause = createPause();
       const { tenant, limit } = query;
       assert(limit >= 1, `a page holds at least one event, not ${limit}`);
       const files: FileTally = { considered: 0, opened: 0 };
