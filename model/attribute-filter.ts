@@ -5,11 +5,10 @@
  * Texts and integers are told apart by their value. Of what else a value can be (a fraction, bytes, a list) only the key counts.
  */
 
-import { foldedMap } from './folded-map.ts';
+import { foldedMap, setBits } from './folded-map.ts';
 
-/** Bits of the largest map: 8 kB. A block of 1,024 usual records has some 2,000 different pairs. */
+/** Bits of the largest map of a block: 8 kB. A block of 1,024 usual records has some 2,000 different pairs. */
 const BITS_MAX = 1 << 16;
-const BYTES_MAX = BITS_MAX / 8;
 const BYTES_MIN = 32;
 /** Bits of a pair. Of pairs that are nowhere, this power of the share that is set is taken for there. */
 const PROBES = 4;
@@ -26,8 +25,13 @@ const OTHER = 3;
 
 /** Takes pairs until it is asked for their filter. */
 export class AttributeFilterBuilder {
-  readonly #map = new Uint8Array(BYTES_MAX);
+  readonly #map: Uint8Array;
   #known = true;
+
+  /** @param bits of the map before it is folded: for more than one block, more. A power of two */
+  constructor(bits = BITS_MAX) {
+    this.#map = new Uint8Array(bits / 8);
+  }
 
   /** A key and a text, as UTF-8 in ranges of `view`. */
   text(view: DataView, keyStart: number, keyEnd: number, start: number, end: number): void {
@@ -59,6 +63,16 @@ export class AttributeFilterBuilder {
     return filter;
   }
 
+  /** What is set, for {@link addBits} of a builder of as many bits; null where there is something that cannot be told. */
+  bits(): Uint32Array | null {
+    return this.#known ? setBits(this.#map) : null;
+  }
+
+  addBits(bits: Uint32Array | null): void {
+    if (bits === null) this.#known = false;
+    else for (const bit of bits) this.#map[bit >>> 3]! |= 1 << (bit & 7);
+  }
+
   clear(): void {
     this.#map.fill(0);
     this.#known = true;
@@ -66,9 +80,10 @@ export class AttributeFilterBuilder {
 
   #set(hash: number): void {
     const map = this.#map;
+    const mask = map.length * 8 - 1;
     const step = stepOf(hash);
     for (let i = 0, bit = hash; i < PROBES; i++, bit = (bit + step) | 0) {
-      map[(bit & (BITS_MAX - 1)) >>> 3]! |= 1 << (bit & 7);
+      map[(bit & mask) >>> 3]! |= 1 << (bit & 7);
     }
   }
 }

@@ -24,6 +24,18 @@ export function foldedMap(map: Uint8Array, bytesMin: number, shareMax: number): 
   return last;
 }
 
+/** The positions of what is set in a map that begins at a word, ascending. */
+export function setBits(map: Uint8Array): Uint32Array {
+  const positions = new Uint32Array(bitsSet(map));
+  const words = new Uint32Array(map.buffer, map.byteOffset, map.length / 4);
+  let count = 0;
+  for (let i = 0; i < words.length; i++) {
+    for (let rest = words[i]!; rest !== 0; rest &= rest - 1)
+      positions[count++] = i * 32 + 31 - Math.clz32(rest & -rest);
+  }
+  return positions;
+}
+
 /** Of a map that begins at a word (Warren, Hacker's Delight, 2002, 5-1). */
 function bitsSet(map: Uint8Array): number {
   let set = 0;

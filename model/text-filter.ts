@@ -11,11 +11,10 @@
  * earlier one that begins alike and is as long, and only what differs is hashed (`node test/bench/text-filter.ts`).
  */
 
-import { foldedMap } from './folded-map.ts';
+import { foldedMap, setBits } from './folded-map.ts';
 
-/** Bits of the largest map: 4 kB, of two such maps 8 bytes a record of a full block. */
+/** Bits of the largest map of a block: 4 kB, of two such maps 8 bytes a record of a full block. */
 const BITS_MAX = 1 << 15;
-const BYTES_MAX = BITS_MAX / 8;
 const BYTES_MIN = 8;
 /** A map of which more is set rules out too little for its bytes. */
 const SHARE_MAX = 1 / 2;
@@ -52,7 +51,8 @@ const NO_VIEW = new DataView(new ArrayBuffer(0));
 /** Takes messages until it is asked for their filter. Bytes that were given MUST NOT change until then. */
 export class TextFilterBuilder {
   /** The map of words, then that of numbers. */
-  readonly #maps = new Uint8Array(MAPS * BYTES_MAX);
+  readonly #maps: Uint8Array;
+  readonly #bits: number;
   #known = true;
   /** One message of those that begin alike and are as long, all of whose grams are in the maps. */
   readonly #slots = new Uint32Array(SLOTS * SLOT_WORDS);
@@ -60,6 +60,12 @@ export class TextFilterBuilder {
   /** What was given last, and a view of it: two words are compared in the time of two bytes. */
   #bytes: Uint8Array | null = null;
   #view: DataView = NO_VIEW;
+
+  /** @param bits of each map before it is folded: for more than one block, more. A power of two */
+  constructor(bits = BITS_MAX) {
+    this.#bits = bits;
+    this.#maps = new Uint8Array((MAPS * bits) / 8);
+  }
 
   /** The message in a range, as a row of a record table has it: where it ends before it begins, it is not known, and the filter says nothing. */
   add(bytes: Uint8Array, start: number, end: number): void {
@@ -76,9 +82,7 @@ export class TextFilterBuilder {
   /** For {@link mayHoldText}; empty where it would rule out nothing. */
   build(): Uint8Array {
     if (!this.#known) return new Uint8Array();
-    const maps = [WORDS, NUMBERS].map((map) =>
-      foldedMap(this.#maps.subarray(map * BYTES_MAX, (map + 1) * BYTES_MAX), BYTES_MIN, SHARE_MAX),
-    );
+    const maps = [WORDS, NUMBERS].map((map) => foldedMap(this.#mapOf(map), BYTES_MIN, SHARE_MAX));
     if (maps.every((map) => map === null)) return new Uint8Array();
     const filter = new Uint8Array(maps.reduce((sum, map) => sum + (map?.length ?? 0), HEAD_BYTES));
     filter[0] = VERSION;
@@ -90,6 +94,16 @@ export class TextFilterBuilder {
       offset += map.length;
     }
     return filter;
+  }
+
+  /** What is set, for {@link addBits} of a builder of as many bits; null where a message is not known. */
+  bits(): Uint32Array | null {
+    return this.#known ? setBits(this.#maps) : null;
+  }
+
+  addBits(bits: Uint32Array | null): void {
+    if (bits === null) this.#known = false;
+    else for (const bit of bits) this.#maps[bit >>> 3]! |= 1 << (bit & 7);
   }
 
   clear(): void {
@@ -136,6 +150,7 @@ export class TextFilterBuilder {
     until: number,
   ): boolean {
     const maps = this.#maps;
+    const bits = this.#bits;
     const view = this.#view;
     const first = start + GRAM - 1;
     for (let i = start; i < end; ) {
@@ -155,7 +170,7 @@ export class TextFilterBuilder {
         gram = (gram << 8) | (kind & 0xff);
         digits = (digits << 8) | (kind >>> 8);
         if (i < first) continue;
-        const bit = digits === 0 ? bitOf(gram) : bitOf(gram) | BITS_MAX;
+        const bit = (hashOf(gram) & (bits - 1)) | (digits === 0 ? 0 : bits);
         maps[bit >>> 3]! |= 1 << (bit & 7);
       }
     }
@@ -163,7 +178,13 @@ export class TextFilterBuilder {
   }
 
   #addFolded(bytes: Uint8Array): void {
-    for (const { bit, map } of gramsOf(bytes)) this.#maps[map * BYTES_MAX + (bit >>> 3)]! |= 1 << (bit & 7);
+    for (const { hash, map } of gramsOf(bytes)) {
+      this.#mapOf(map)[(hash & (this.#bits - 1)) >>> 3]! |= 1 << (hash & 7);
+    }
+  }
+
+  #mapOf(map: number): Uint8Array {
+    return this.#maps.subarray((map * this.#bits) / 8, ((map + 1) * this.#bits) / 8);
   }
 }
 
@@ -173,17 +194,17 @@ function slotOf(bytes: Uint8Array, start: number, end: number): number {
 }
 
 /** Of a text in lower case. */
-function* gramsOf(bytes: Uint8Array): Generator<{ bit: number; map: number }> {
+function* gramsOf(bytes: Uint8Array): Generator<{ hash: number; map: number }> {
   for (let i = GRAM; i <= bytes.length; i++) {
     const gram = bytes.subarray(i - GRAM, i);
-    yield { bit: bitOf(gram.reduce((sum, byte) => (sum << 8) | byte, 0)), map: gram.some(isDigit) ? NUMBERS : WORDS };
+    yield { hash: hashOf(gram.reduce((sum, byte) => (sum << 8) | byte, 0)), map: gram.some(isDigit) ? NUMBERS : WORDS };
   }
 }
 
 /** What {@link mayHoldText} asks of a filter, made once for many. */
 export interface TextProbe {
-  /** Positions in the largest map, for each map. */
-  readonly bits: readonly (readonly number[])[];
+  /** Of the grams, for each map. */
+  readonly hashes: readonly (readonly number[])[];
 }
 
 /**
@@ -191,25 +212,25 @@ export interface TextProbe {
  * @returns null where no filter can tell anything: none of them is four bytes long
  */
 export function textProbe(texts: readonly string[]): TextProbe | null {
-  const bits = Array.from({ length: MAPS }, () => new Set<number>());
+  const hashes = Array.from({ length: MAPS }, () => new Set<number>());
   // Half of a surrogate pair has no bytes that could be looked for.
   const parts = texts.flatMap((text) => text.toLowerCase().match(/[^\ud800-\udfff]+/g) ?? []);
   for (const part of parts) {
-    for (const { bit, map } of gramsOf(encoder.encode(part))) bits[map]!.add(bit);
+    for (const { hash, map } of gramsOf(encoder.encode(part))) hashes[map]!.add(hash);
   }
-  return bits.every(({ size }) => size === 0) ? null : { bits: bits.map((set) => [...set]) };
+  return hashes.every(({ size }) => size === 0) ? null : { hashes: hashes.map((set) => [...set]) };
 }
 
 /** @param filter as built, or empty  @returns false: no message holds all the texts; true: one may, or the filter cannot say */
-export function mayHoldText(filter: Uint8Array, { bits }: TextProbe): boolean {
+export function mayHoldText(filter: Uint8Array, { hashes }: TextProbe): boolean {
   if (filter.length < HEAD_BYTES || filter[0] !== VERSION) return true;
   let offset = HEAD_BYTES;
-  for (const [i, wanted] of bits.entries()) {
+  for (const [i, wanted] of hashes.entries()) {
     const log = filter[1 + i]!;
     if (log === NONE) continue;
     const length = 2 ** log;
     const mask = length * 8 - 1;
-    for (const bit of wanted) if ((filter[offset + ((bit & mask) >>> 3)]! & (1 << (bit & 7))) === 0) return false;
+    for (const hash of wanted) if ((filter[offset + ((hash & mask) >>> 3)]! & (1 << (hash & 7))) === 0) return false;
     offset += length;
   }
   return true;
@@ -220,7 +241,7 @@ function isDigit(byte: number): boolean {
 }
 
 /** All of its low bits depend on all four bytes, as folding leaves only those. */
-function bitOf(gram: number): number {
+function hashOf(gram: number): number {
   const hash = Math.imul(gram ^ (gram >>> 16), 0x9e3779b1);
-  return (hash ^ (hash >>> 15)) & (BITS_MAX - 1);
+  return hash ^ (hash >>> 15);
 }

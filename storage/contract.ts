@@ -28,7 +28,10 @@ export interface BlockSelector {
    * made before there were such keys as well.
    */
   besides?: bigint;
-  /** Asked of a block before its index is read, where the tier keeps filters beside: what it denies MAY be left out. */
+  /**
+   * Asked of a block before its index is read, where the tier keeps filters beside, and of filters that stand for many blocks: what it denies
+   * MAY be left out.
+   */
   mayHold?: FilterProbe;
   /** Of a warm tier: the blocks as they were at this version. Absent: as they are when the read begins. */
   version?: bigint;

@@ -27,8 +27,7 @@ import { buildBlock } from '../model/block-builder.ts';
 import { TextFilterBuilder } from '../model/text-filter.ts';
 import { dayOf, NANOS_PER_DAY, NANOS_PER_MS } from '../model/time.ts';
 import { attributeMarks } from '../otlp/attribute-marks.ts';
-import { indexRequest } from '../otlp/walk.ts';
-import { requestsOf } from './archive/lines.ts';
+import { addTexts } from './block-contents.ts';
 import { MERGED_RECORDS, type SmallBlock, type WarmStore } from './contract.ts';
 
 export interface MergerOptions {
@@ -191,7 +190,7 @@ class Group {
 
   merge(tenant: string, day: string): Block {
     const texts = new TextFilterBuilder();
-    for (const source of this.#sources) addTexts(source, texts);
+    for (const { index, payload } of this.#sources) addTexts(index, payload, texts);
     const records = byCorrelation(this.#sources.flatMap(recordsOf));
     return buildBlock(tenant, this.#shard, day, records, { texts, marks: attributeMarks });
   }
@@ -199,15 +198,6 @@ class Group {
 
 function hasSettled({ header, columns }: BlockIndex, settled: bigint): boolean {
   return header.receivedAt + BigInt(columns.received.reduce((a, b) => Math.max(a, b), 0)) * 1000n <= settled;
-}
-
-/** The messages within, found by the walk that found them at first. */
-function addTexts({ index, payload }: { index: BlockIndex; payload: Uint8Array }, texts: TextFilterBuilder): void {
-  for (const { signal, body } of requestsOf(index, payload, () => true)) {
-    for (const { messageStart, messageEnd } of indexRequest(signal, body).records) {
-      texts.add(body, messageStart, messageEnd);
-    }
-  }
 }
 
 /** The records as {@link buildBlock} was given them. */

@@ -12,11 +12,11 @@ import type { Meter } from '../../base/meter.ts';
 import { decodeIndex, encodePayload } from '../../model/block.ts';
 import type { ArchivedDay, BlockSelector, ColdStore, FileTally, FoundBlock } from '../contract.ts';
 import { Heap } from '../heap.ts';
-import { Catalog, type DayFiles, dayFolder, INDEX, LINES, MANIFEST } from './catalog.ts';
+import { Catalog, dayFolder, INDEX, LINES, MANIFEST } from './catalog.ts';
 import { type DirectoryEntry, decodeDirectory } from './directory.ts';
-import { filterBlock, mayHold } from './filter.ts';
+import { type ArchivedBlock, createLookup, timeOf } from './lookup.ts';
 import type { FileFacts, Manifest } from './manifest.ts';
-import type { Objects, Place, S3Settings } from './objects.ts';
+import type { Objects, S3Settings } from './objects.ts';
 import { hashOf, unpack } from './pack.ts';
 import { createPacker } from './packer.ts';
 import { objectsAt } from './places.ts';
@@ -54,6 +54,7 @@ export function createArchive(options: ArchiveOptions): ColdStore {
   const catalog = new Catalog(objects, clock, log, unreadable);
   const packer = createPacker();
   const rows = createArchivedRows(objects);
+  const lookup = createLookup({ objects, catalog, nameOf, directory: readDirectory, readable });
   /** By folder and hour; each becomes a file at the next seal. */
   const growing = new Map<string, { writer: ArchiveWriter; tenant: string; day: string }>();
   /** Ids of the sealed files of the days that are being added to. */
@@ -138,9 +139,12 @@ export function createArchive(options: ArchiveOptions): ColdStore {
 
   /** Nothing is lost where this fails: without a summary each file is looked at by itself. */
   async function summarize(tenant: string, day: string): Promise<void> {
-    const keysOf = async (manifest: Manifest) => (await directoryOf(manifest)).flatMap(({ keys }) => keys);
+    const of = {
+      keys: async (manifest: Manifest) => (await directoryOf(manifest)).flatMap(({ keys }) => keys),
+      filters: (manifest: Manifest) => lookup.filtersOf(manifest, ['attributes', 'texts']),
+    };
     try {
-      await putSummary(objects, dayFolder(tenant, day), await catalog.ofDay(tenant, day), keysOf);
+      await putSummary(objects, dayFolder(tenant, day), await catalog.ofDay(tenant, day), of);
     } catch (error) {
       log.warn({ tenant, day, err: error }, 'a day of the archive has no summary: look-ups open each of its files');
     }
@@ -276,77 +280,34 @@ export function createArchive(options: ArchiveOptions): ColdStore {
     tally: FileTally = { considered: 0, opened: 0 },
   ): AsyncGenerator<FoundBlock> {
     mustBeOpen();
-    const { tenant, start = 0n, end } = selector;
+    const { start = 0n, end } = selector;
     const keys = selector.keys?.map((key) => BigInt.asUintN(64, key));
-    const files = (await candidates(tenant, start, end, keys, tally)).sort((a, b) =>
+    const files = (await lookup.candidates(selector, keys, tally)).sort((a, b) =>
       a.id_max < b.id_max ? 1 : a.id_max > b.id_max ? -1 : 0,
     );
-    const found = new Heap<{ manifest: Manifest; entry: DirectoryEntry }>((a, b) => a.entry.id > b.entry.id);
+    const found = new Heap<ArchivedBlock>((a, b) => a.entry.id > b.entry.id);
     let yielded: string | undefined;
     for (let next = 0; ; ) {
       // A file is opened when a block of its could be the next.
       while (next < files.length && (found.top === undefined || files[next]!.id_max >= found.top.entry.id)) {
         const manifest = files[next++]!;
         tally.opened++;
-        for (const entry of await matching(manifest, keys)) {
-          const inRange = timeOf(entry.id) >= start && (end === undefined || entry.timeMin <= end);
-          if (inRange) found.push({ manifest, entry });
+        for (const block of await lookup.matching(manifest, keys, selector.mayHold)) {
+          const { id, timeMin } = block.entry;
+          if (timeOf(id) >= start && (end === undefined || timeMin <= end)) found.push(block);
         }
       }
       const newest = found.pop();
       if (newest === undefined) return;
-      const { manifest, entry } = newest;
+      const { manifest, entry, mayHold } = newest;
       // The same block in two files: of two processes that archived the same day.
       if (entry.id === yielded) continue;
       yielded = entry.id;
+      // What cannot be read denies nothing.
+      if ((await readable(manifest, mayHold)) === false) continue;
       const indexBytes = await readable(manifest, () => read(manifest, INDEX, entry.indexOffset, entry.indexLength));
       if (indexBytes !== null) yield foundBlock(manifest, entry, indexBytes);
     }
-  }
-
-  /** Files of that time, but for days none of whose files holds one of the keys: one look a day, many days at once. */
-  async function candidates(
-    tenant: string,
-    start: bigint,
-    end: bigint | undefined,
-    keys: readonly bigint[] | undefined,
-    tally: FileTally,
-  ): Promise<Manifest[]> {
-    const files: Manifest[] = [];
-    const days = await catalog.ofTenant(tenant);
-    const ofDay = async ({ manifests, filter }: DayFiles): Promise<Manifest[]> => {
-      const inTime = manifests.filter(
-        ({ id_max, time_min }) => timeOf(id_max) >= start && (end === undefined || BigInt(time_min) <= end),
-      );
-      tally.considered += inTime.length;
-      if (keys === undefined || filter === null || inTime.length < 2) return inTime;
-      tally.opened++;
-      const hits = await filterHits(filter.name, { offset: 0, length: filter.length }, keys).catch(() => keys);
-      return hits.length === 0 ? [] : inTime;
-    };
-    for (let i = 0; i < days.length; i += DAYS_AT_ONCE) {
-      files.push(...(await Promise.all(days.slice(i, i + DAYS_AT_ONCE).map(ofDay))).flat());
-    }
-    return files;
-  }
-
-  /** Entries that hold one of the keys; none, after a look at 64 bytes a key, of most files. */
-  async function matching(manifest: Manifest, keys: bigint[] | undefined): Promise<DirectoryEntry[]> {
-    if (keys === undefined) return (await readable(manifest, () => readDirectory(manifest))) ?? [];
-    const hits = await readable(manifest, () => filterHits(nameOf(manifest, INDEX), manifest.filter, keys));
-    if (hits === null || hits.length === 0) return [];
-    const wanted = new Set(hits);
-    const entries = (await readable(manifest, () => readDirectory(manifest))) ?? [];
-    return entries.filter((entry) => entry.keys.some((key) => wanted.has(key)));
-  }
-
-  async function filterHits(name: string, { offset, length }: Place, keys: readonly bigint[]): Promise<bigint[]> {
-    const places = keys.map((key): Place => {
-      const block = filterBlock(key, length);
-      return { offset: offset + block.offset, length: block.length };
-    });
-    const bytes = await objects.get(name, places);
-    return keys.filter((key, i) => mayHold(bytes[i]!, key));
   }
 
   async function readDirectory(manifest: Manifest): Promise<DirectoryEntry[]> {
@@ -437,12 +398,6 @@ export function createArchive(options: ArchiveOptions): ColdStore {
     putRows: (tenant, day, archived) => inTurn(() => rows.put(tenant, day, archived)),
     rows: (tenant, day) => rows.read(tenant, day),
   };
-}
-
-const DAYS_AT_ONCE = 16;
-
-function timeOf(id: string): bigint {
-  return BigInt(`0x${id.slice(0, 16)}`);
 }
 
 function unlike(message: string): DebugError {

@@ -7,15 +7,17 @@
  *                                 12-9f86d081884c7d65.json              the manifest, committed last
  *                                 day-0b5e44c59e6ad1ae.manifests        the manifests of all files of the day in one (summary.ts)
  *                                 day-0b5e44c59e6ad1ae.filter           the keys of all files of the day
+ *                                 day-0b5e44c59e6ad1ae.contents         what attributes and texts each of them holds (contents.ts)
  *                                 rows-2c26b46b68ffc68f.jsonl.zst       what the rows said of the day, one object, whole by itself
  */
 import { assert } from '../../base/assert.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Counter } from '../../base/meter.ts';
+import type { FilterPlaces } from './contents.ts';
 import type { Manifest } from './manifest.ts';
 import type { Objects } from './objects.ts';
-import { DAY_FILTER, DAY_MANIFESTS, type DaySummary, summaryName } from './summary.ts';
+import { DAY_CONTENTS, DAY_FILTER, DAY_MANIFESTS, type DaySummary, summaryName } from './summary.ts';
 
 export const LINES = '.otlp.jsonl.zst';
 export const INDEX = '.index';
@@ -83,8 +85,8 @@ export class Catalog {
   }
 
   async #filesOf(tenant: string, day: string): Promise<DayFiles> {
-    const { manifests, filter } = await this.#ofFolder(dayFolder(tenant, day));
-    return { manifests: manifests.filter((manifest) => manifest.tenant === tenant), filter };
+    const { manifests, summary } = await this.#ofFolder(dayFolder(tenant, day));
+    return { manifests: manifests.filter((manifest) => manifest.tenant === tenant), summary };
   }
 
   /** What this process has changed is seen at once. */
@@ -105,9 +107,10 @@ export class Catalog {
     }
     const { files } = await this.#objects.list(folder);
     const names = files.filter((name) => name.endsWith(MANIFEST));
-    const summary = summaryName(names.map((name) => name.slice(0, -MANIFEST.length)));
-    if (files.includes(summary + DAY_MANIFESTS) && known?.filter?.name !== `${folder}/${summary}${DAY_FILTER}`) {
-      const whole = await this.#readSummary(`${folder}/${summary}`, names);
+    const summary = `${folder}/${summaryName(names.map((name) => name.slice(0, -MANIFEST.length)))}`;
+    const isThere = files.some((name) => `${folder}/${name}` === summary + DAY_MANIFESTS);
+    if (isThere && known?.summary?.name !== summary) {
+      const whole = await this.#readSummary(summary, names);
       if (whole !== null) known = { ...whole, stamp: null, changedMs: nowMs, readMs: nowMs };
     }
     const manifests: Manifest[] = [];
@@ -120,8 +123,10 @@ export class Catalog {
       manifests.push(...(await Promise.all(some)).filter((manifest) => manifest !== null));
     }
     const changedMs = known?.stamp === stamp ? known.changedMs : nowMs;
-    const filter = known?.filter?.name === `${folder}/${summary}${DAY_FILTER}` ? known.filter : null;
-    const found = { stamp, changedMs, readMs: nowMs, manifests, filter };
+    const found = {
+      ...{ stamp, changedMs, readMs: nowMs, manifests },
+      summary: known?.summary?.name === summary ? known.summary : null,
+    };
     this.#folders.set(folder, found);
     return found;
   }
@@ -130,7 +135,15 @@ export class Catalog {
   async #readSummary(name: string, manifests: readonly string[]): Promise<DayFiles | null> {
     const summary = await this.#read<DaySummary>(name + DAY_MANIFESTS);
     if (summary === null || summary.manifests.some((one) => !manifests.includes(one.name + MANIFEST))) return null;
-    return { manifests: summary.manifests, filter: { name: name + DAY_FILTER, length: summary.filter_bytes } };
+    const { manifests: told, filter_bytes, contents } = summary;
+    return {
+      manifests: told,
+      summary: {
+        name,
+        filter: { name: name + DAY_FILTER, length: filter_bytes },
+        contents: contents === undefined ? null : { name: name + DAY_CONTENTS, places: contents },
+      },
+    };
   }
 
   async #read<Read extends { format: number }>(name: string): Promise<Read | null> {
@@ -150,8 +163,14 @@ export class Catalog {
 
 export interface DayFiles {
   manifests: Manifest[];
-  /** Over the keys of all of them, where there is one. */
-  filter: { name: string; length: number } | null;
+  /** Of all of them, where there is one. */
+  summary: {
+    name: string;
+    /** Over their keys. */
+    filter: { name: string; length: number };
+    /** By the name of a file; null in those from before there were any. */
+    contents: { name: string; places: Record<string, FilterPlaces> } | null;
+  } | null;
 }
 
 interface Folder extends DayFiles {

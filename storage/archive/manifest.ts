@@ -1,4 +1,5 @@
 /** What a file of the archive says of itself, as JSON beside it, committed last. */
+import type { ContentPlaces } from './contents.ts';
 import type { Place } from './objects.ts';
 
 export interface Manifest {
@@ -18,6 +19,8 @@ export interface Manifest {
   /** In the index file. */
   directory: Place;
   filter: Place;
+  /** What attributes and texts are within; absent in files from before that was told. */
+  contents?: ContentPlaces;
 }
 
 export interface FileFacts {

@@ -2,6 +2,7 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { decodeIndex, decodePayload } from '../../model/block.ts';
 import { ContentHash } from '../../model/hash.ts';
+import { type BlockContents, contentsOf } from './contents.ts';
 import { fromLines, toLines } from './lines.ts';
 
 export interface Packed {
@@ -12,8 +13,12 @@ export interface Packed {
   payloadHash: bigint;
 }
 
+export interface PackedBlock extends Packed {
+  contents: BlockContents;
+}
+
 /** @param indexBytes and payloadBytes as a store keeps them  @throws Error when what was packed does not give the payload back */
-export function pack(indexBytes: Uint8Array, payloadBytes: Uint8Array): Packed {
+export function pack(indexBytes: Uint8Array, payloadBytes: Uint8Array): PackedBlock {
   const index = decodeIndex(indexBytes);
   const payload = decodePayload(payloadBytes);
   const { lines, patch } = toLines(index, payload);
@@ -24,7 +29,7 @@ export function pack(indexBytes: Uint8Array, payloadBytes: Uint8Array): Packed {
   };
   // Where nothing is patched, toLines has compared already what comes back.
   if (patch.length > 0) unpack(indexBytes, packed);
-  return packed;
+  return { ...packed, contents: contentsOf(index, payload) };
 }
 
 /** @returns the payload, decompressed  @throws Error when it is not what was packed */

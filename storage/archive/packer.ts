@@ -1,10 +1,10 @@
 /** Packing in a worker thread that is there while somebody archives. */
 import { Worker } from 'node:worker_threads';
-import { type Packed, pack } from './pack.ts';
+import { type PackedBlock, pack } from './pack.ts';
 
 export interface Packer {
   /** One after the other. @param index and payload as a store keeps them */
-  pack(index: Uint8Array, payload: Uint8Array): Promise<Packed>;
+  pack(index: Uint8Array, payload: Uint8Array): Promise<PackedBlock>;
   /** Ends the thread when nothing has come for a while; the next block starts another. */
   rest(): void;
   stop(): Promise<void>;
@@ -18,16 +18,16 @@ export function createPacker(): Packer {
   let resting: NodeJS.Timeout | undefined;
   let last: Promise<unknown> = Promise.resolve();
 
-  async function packNext(index: Uint8Array, payload: Uint8Array): Promise<Packed> {
+  async function packNext(index: Uint8Array, payload: Uint8Array): Promise<PackedBlock> {
     worker ??= new Worker(
       BUILT ? new URL('./pack-worker.js', import.meta.url) : new URL('./pack-worker.ts', import.meta.url),
     );
-    const { promise, resolve, reject } = Promise.withResolvers<Packed>();
+    const { promise, resolve, reject } = Promise.withResolvers<PackedBlock>();
     clearTimeout(resting);
     const asked = worker;
     asked.ref();
     const ended = () => reject(new Error('the packing thread has ended'));
-    const answered = (answer: { packed: Packed } | { error: Error }) =>
+    const answered = (answer: { packed: PackedBlock } | { error: Error }) =>
       'packed' in answer ? resolve(answer.packed) : reject(answer.error);
     asked.once('message', answered).once('error', reject).once('exit', ended);
     asked.postMessage({ index, payload });

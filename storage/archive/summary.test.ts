@@ -91,7 +91,7 @@ it('a file that came after the summary was made is found, and so is what the sum
   const [one, other] = [await openArchive(), await openArchive()];
   await archiveAll(one, [at(0, 0), at(0, 1), at(0, 5), at(0, 6)]);
   await archiveAll(other, [at(0, 2)]);
-  expect(await summaries()).toHaveLength(2);
+  expect(await summaries()).toHaveLength(3);
   // As of a process that does not know of the second file, and puts its own summary last.
   const before = await openArchive();
   await look(before, 'c0.0');
@@ -101,7 +101,7 @@ it('a file that came after the summary was made is found, and so is what the sum
   }
 });
 
-it.each(['.filter', '.manifests'])(
+it.each(['.filter', '.contents', '.manifests'])(
   'interrupted before its %s is there, nothing is lost; run again it is there',
   async (kind) => {
     const objects = createDirectoryObjects(folder);
@@ -117,7 +117,7 @@ it.each(['.filter', '.manifests'])(
     const archive = await openArchive();
     for (const hour of [0, 1, 2]) expect((await look(archive, `c0.${hour}`)).ids).toEqual([blocks[hour]!.id]);
     await archiveAll(archive, blocks);
-    expect(await summaries()).toHaveLength(2);
+    expect(await summaries()).toHaveLength(3);
     expect((await look(await openArchive(), 'no such')).opened).toBeLessThanOrEqual(1 + 4);
   },
 );
@@ -127,7 +127,7 @@ it('a filter that is gone is done without', async () => {
     await openArchive(),
     [0, 1, 2, 3].map((hour) => at(0, hour)),
   );
-  expect(await summaries()).toHaveLength(2);
+  expect(await summaries()).toHaveLength(3);
   const archive = await openArchive();
   await look(archive, 'c0.0');
   for (const name of await summaries()) await rm(join(folder, 'tenant=default/date=2026-01-15', name));
@@ -141,7 +141,7 @@ it('goes with its day', async () => {
     [0, 1, 2, 3, 4].map((hour) => at(0, hour)),
   );
   await archive.dropDay('default', '2026-01-15', ({ id }) => id !== at(0, 1).id);
-  expect(await summaries()).toHaveLength(2);
+  expect(await summaries()).toHaveLength(3);
   expect((await look(archive, 'c0.0')).ids).toEqual([at(0, 0).id]);
   expect((await look(archive, 'c0.1')).ids).toEqual([]);
   await archive.dropDay('default', '2026-01-15', () => false);

@@ -5,11 +5,12 @@ import { join } from 'node:path';
 import { type BlockHeader, decodeIndex, keysOf } from '../../model/block.ts';
 import { dayOf, formatNanos } from '../../model/time.ts';
 import { dayFolder, INDEX, LINES, MANIFEST } from './catalog.ts';
+import { FileContents } from './contents.ts';
 import { type DirectoryEntry, encodeDirectory } from './directory.ts';
 import { buildFilter } from './filter.ts';
 import type { Manifest } from './manifest.ts';
-import type { Objects } from './objects.ts';
-import type { Packed } from './pack.ts';
+import type { Objects, Place } from './objects.ts';
+import type { PackedBlock } from './pack.ts';
 
 /** Blocks of one tenant, day and hour, on their way into one file. */
 export class ArchiveWriter {
@@ -19,6 +20,7 @@ export class ArchiveWriter {
   readonly #hour: string;
   readonly #entries: DirectoryEntry[] = [];
   readonly #ids = new Set<string>();
+  readonly #contents = new FileContents();
   readonly #lines: Growing;
   readonly #index: Growing;
   #records = 0;
@@ -49,7 +51,7 @@ export class ArchiveWriter {
   }
 
   /** @param indexBytes as a store keeps it */
-  async add(indexBytes: Uint8Array, packed: Packed): Promise<void> {
+  async add(indexBytes: Uint8Array, packed: PackedBlock): Promise<void> {
     const { header, columns, count } = decodeIndex(indexBytes);
     const frameOffset = await this.#lines.append(packed.frame);
     const indexOffset = await this.#index.append(Buffer.concat([indexBytes, packed.patch]));
@@ -58,6 +60,7 @@ export class ArchiveWriter {
     this.#index.keep();
     this.#ids.add(header.id);
     this.#records += count;
+    this.#contents.add(header.id, packed.contents);
     this.#entries.push({
       id: header.id,
       timeMin: header.timeMin,
@@ -74,12 +77,21 @@ export class ArchiveWriter {
   /** Lines, index and then the manifest, each only when what it stands for is there. @returns the manifest's name */
   async commit(): Promise<string> {
     const entries = this.#entries.sort((a, b) => (a.id < b.id ? 1 : -1));
-    const directory = encodeDirectory(entries);
-    const directoryOffset = await this.#index.append(directory);
-    this.#index.keep();
-    const filter = buildFilter(new Set(entries.flatMap(({ keys }) => keys)));
-    const filterOffset = await this.#index.append(filter);
-    this.#index.keep();
+    const append = async (bytes: Uint8Array): Promise<Place> => {
+      const offset = await this.#index.append(bytes);
+      this.#index.keep();
+      return { offset, length: bytes.length };
+    };
+    const contents = this.#contents.build(entries.map(({ id }) => id));
+    const places = {
+      directory: await append(encodeDirectory(entries)),
+      filter: await append(buildFilter(new Set(entries.flatMap(({ keys }) => keys)))),
+      contents: {
+        attributes: await append(contents.attributes),
+        texts: await append(contents.texts),
+        blocks: await append(contents.blocks),
+      },
+    };
 
     const [linesFacts, indexFacts] = [await this.#lines.finish(), await this.#index.finish()];
     const content = createHash('sha256').update(linesFacts.sha256).update(indexFacts.sha256).digest('hex');
@@ -95,8 +107,7 @@ export class ArchiveWriter {
       time_min: String(entries.reduce((min, { timeMin }) => (timeMin < min ? timeMin : min), entries[0]!.timeMin)),
       lines: linesFacts,
       index: indexFacts,
-      directory: { offset: directoryOffset, length: directory.length },
-      filter: { offset: filterOffset, length: filter.length },
+      ...places,
     };
     const path = `${dayFolder(this.#tenant, this.#day)}/${name}`;
     await this.#objects.put(path + LINES, { file: this.#lines.path, bytes: linesFacts.bytes });
