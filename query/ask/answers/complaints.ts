@@ -8,6 +8,14 @@ import type { EventFilter } from '../../events.ts';
 import { type Asking, whichOf } from '../reply.ts';
 import type { Saying } from '../sayings.ts';
 
+/** The most frequent first; behind all that say something, spans of which only the name is known. */
+export function byComplaint(events: readonly DebugEvent[]): [DebugEvent, ...DebugEvent[]][] {
+  const groups = [...Map.groupBy(events, complaintOf).values()] as [DebugEvent, ...DebugEvent[]][];
+  const isMute = ([{ span, name, message }]: readonly [DebugEvent, ...DebugEvent[]]) =>
+    span !== undefined && message === name;
+  return groups.sort((a, b) => Number(isMute(a)) - Number(isMute(b)) || b.length - a.length);
+}
+
 export function complaintOf({ component_type, component_id, template_id, message }: DebugEvent): string {
   return JSON.stringify([component_type, component_id, template_id ?? message]);
 }

@@ -9,7 +9,7 @@ import type { EventFilter } from '../../events.ts';
 import type { ErrorPattern } from '../../patterns.ts';
 import { type Answerer, heldTime, isOf, nothingOf, say, sureOf, whichOf } from '../reply.ts';
 import { CONCEPTS } from '../vocabulary.ts';
-import { complaintItem, complaintOf, eventsAfter, refsOf, saidFilter } from './complaints.ts';
+import { byComplaint, complaintItem, complaintOf, eventsAfter, refsOf, saidFilter } from './complaints.ts';
 import { subjectOf } from './operations.ts';
 
 export const errors: Answerer = async (asking) => {
@@ -45,9 +45,13 @@ export const errors: Answerer = async (asking) => {
       metas: [any.data.length === 0 ? any.meta : meta],
     };
   }
-  const groups = [...Map.groupBy(data, complaintOf).values()].sort((a, b) => b.length - a.length);
+  const groups = byComplaint(data);
   const [newest, oldest] = [data[0]!, data.at(-1)!];
-  const most = groups[0]![0]!;
+  const most = groups[0]![0];
+  // A failure is told by several records: who asks how many orders failed wants the operations.
+  const operations = new Set(data.flatMap(({ correlation_id }) => correlation_id ?? []));
+  const among =
+    level !== 'ERROR' || id !== undefined || operations.size < 2 ? '' : ` in ${plural(operations.size, 'operation')}`;
   const oldestWords =
     complaintOf(oldest) === complaintOf(newest)
       ? ''
@@ -57,7 +61,7 @@ export const errors: Answerer = async (asking) => {
   return {
     sentences: [
       say(
-        `${count}${about}${when}, most, ${groups[0]!.length}, from ${componentName(most.component_type, most.component_id)}: ${quote(most.message, 200)}.`,
+        `${count}${about}${among}${when}, ${groups[0]!.length} of them from ${componentName(most.component_type, most.component_id)}: ${quote(most.message, 200)}.`,
         most.id,
       ),
       say(

@@ -17,7 +17,7 @@ import {
   toolName,
   whichOf,
 } from '../reply.ts';
-import { complaintItem, complaintOf, saidFilter } from './complaints.ts';
+import { byComplaint, complaintItem, saidFilter } from './complaints.ts';
 
 export const explain: Answerer = async (asking) => {
   const { understood } = asking;
@@ -48,7 +48,7 @@ async function ofErrors(
   const errors = data.filter(({ component_type: type, component_id: id }) => !isOf(understood.except, { type, id }));
   const operations = understood.ids.length > 0 ? [] : operationsOf(errors);
   if (errors.length === 0) return noError(asking, filter, what, when);
-  const groups = [...Map.groupBy(errors, complaintOf).values()].sort((a, b) => b.length - a.length);
+  const groups = byComplaint(errors);
   const most = groups[0]!;
   const newest = most[0]!;
   const { data: found, meta: foundMeta } = await facts.explain(tenant, newest.id);
