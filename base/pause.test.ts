@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createPause } from './pause.ts';
+import { createBackgroundPause, createPause } from './pause.ts';
 
 /** Holds the loop, as work without a pause does. */
 function hold(ms: number): void {
@@ -14,4 +14,23 @@ test('work gives way to what waits once its turn is over', async () => {
   hold(12);
   await pause();
   expect(others).toBe(1);
+});
+
+test('in the background it also waits until nobody waits for an answer', async () => {
+  let isBusy = true;
+  const pause = createBackgroundPause(() => isBusy, 60_000);
+  hold(4);
+  setTimeout(() => {
+    isBusy = false;
+  }, 5);
+  await pause();
+  expect(isBusy).toBe(false);
+});
+
+test('in the background it goes on where somebody always waits', async () => {
+  const pause = createBackgroundPause(() => true, 30);
+  for (let i = 0; i < 3; i++) {
+    hold(4);
+    await expect(pause()).resolves.toBeUndefined();
+  }
 });

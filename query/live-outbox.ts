@@ -1,15 +1,17 @@
 /**
- * What waits for one live reader. Messages are handed on while the reader takes them; when it is slower than they come the oldest
- * are dropped and counted, and the count is told where they would have stood. A reader that takes nothing for a
+ * What waits for one live reader. Messages are handed on together (live-flusher.ts) while the reader takes them; when it is slower than they
+ * come the oldest are dropped and counted, and the count is told where they would have stood. A reader that takes nothing for a
  * while is given up. So a slow reader costs a bounded queue, and neither ingest nor any other reader.
  */
 import type { Clock } from '../base/clock.ts';
+import type { Flushable, Flusher } from './live-flusher.ts';
 
-/** @typeParam T text, or a frame of the transport that is ready to be sent */
-export interface OutboxSettings<T extends string | Buffer> {
+/** @typeParam T text, or what the transport makes its bytes of */
+export interface OutboxSettings<T extends Sized> {
   clock: Pick<Clock, 'monotonicMs'>;
-  /** Hands a message on; `taken` MUST be called once it has left this process's buffers. */
-  write(message: T, taken: () => void): void;
+  flusher: Flusher;
+  /** Hands messages on; `taken` MUST be called once they have left this process's buffers. */
+  write(messages: readonly T[], taken: () => void): void;
   /** What tells of a gap; null: nobody knows how many. */
   gapText(dropped: number | null): T;
   /** The reader has taken nothing for {@link STUCK_MS} while messages were dropped. */
@@ -21,55 +23,76 @@ export interface OutboxSettings<T extends string | Buffer> {
   charsMax?: number;
 }
 
-export interface Outbox<T extends string | Buffer> {
+interface Sized {
+  readonly length: number;
+}
+
+export interface Outbox<T extends Sized> {
   push(message: T): void;
   /** Says that messages were lost before they came here. */
   gap(dropped: number | null): void;
+  /** Hands on what the reader takes now, before its connection is ended. */
+  flush(): void;
   /** Nothing is written after it. */
   close(): void;
 }
 
-export function createOutbox<T extends string | Buffer>(settings: OutboxSettings<T>): Outbox<T> {
-  const { clock, write, gapText, giveUp, messagesMax = MESSAGES_MAX, charsMax = CHARS_MAX } = settings;
+export function createOutbox<T extends Sized>(settings: OutboxSettings<T>): Outbox<T> {
+  const { clock, flusher, write, gapText, giveUp, messagesMax = MESSAGES_MAX, charsMax = CHARS_MAX } = settings;
   let waiting: T[] = [];
   let waitingChars = 0;
   let inFlightChars = 0;
   /** Since the last message handed on; null: more than anybody knows. */
   let dropped: number | null = 0;
   let takenMs = clock.monotonicMs();
+  let scheduled = false;
   let closed = false;
+  const buffer: Flushable = {
+    flushedMs: Number.NEGATIVE_INFINITY,
+    flush() {
+      scheduled = false;
+      flush();
+    },
+  };
 
-  function pump(): void {
-    while (!closed && inFlightChars < IN_FLIGHT_CHARS) {
+  function flush(): void {
+    while (!closed && inFlightChars < IN_FLIGHT_CHARS && (waiting.length > 0 || dropped !== 0)) {
+      let [count, chars] = [0, 0];
+      while (count < waiting.length && chars < IN_FLIGHT_CHARS) chars += waiting[count++]!.length;
+      const messages = waiting.splice(0, count);
+      waitingChars -= chars;
       if (dropped !== 0) {
-        const text = gapText(dropped);
+        messages.unshift(gapText(dropped));
         dropped = 0;
-        send(text);
-        continue;
       }
-      const text = waiting.shift();
-      if (text === undefined) return;
-      waitingChars -= text.length;
-      send(text);
+      send(messages, chars);
     }
   }
 
-  function send(text: T): void {
-    inFlightChars += text.length;
-    write(text, () => {
-      inFlightChars -= text.length;
+  function send(messages: readonly T[], chars: number): void {
+    inFlightChars += chars;
+    write(messages, () => {
+      const wasFull = inFlightChars >= IN_FLIGHT_CHARS;
+      inFlightChars -= chars;
       takenMs = clock.monotonicMs();
-      pump();
+      if (wasFull) flush();
     });
   }
 
+  function schedule(): void {
+    if (scheduled || inFlightChars >= IN_FLIGHT_CHARS) return;
+    scheduled = true;
+    flusher.schedule(buffer);
+  }
+
   return {
-    push(text) {
+    push(message) {
       if (closed) return;
       if (waiting.length === 0 && inFlightChars === 0) takenMs = clock.monotonicMs();
-      waiting.push(text);
-      waitingChars += text.length;
-      pump();
+      waiting.push(message);
+      waitingChars += message.length;
+      if (waitingChars >= IN_FLIGHT_CHARS || waiting.length >= messagesMax) flush();
+      else schedule();
       while (waiting.length > messagesMax || waitingChars > charsMax) {
         waitingChars -= waiting.shift()!.length;
         if (dropped !== null) dropped++;
@@ -83,9 +106,12 @@ export function createOutbox<T extends string | Buffer>(settings: OutboxSettings
     },
     gap(count) {
       if (closed) return;
+      // What came before the gap is told before it.
+      flush();
       dropped = count === null || dropped === null ? null : dropped + count;
-      pump();
+      schedule();
     },
+    flush,
     close() {
       closed = true;
       waiting = [];
@@ -96,6 +122,7 @@ export function createOutbox<T extends string | Buffer>(settings: OutboxSettings
 // Some seconds of what one reader can look at.
 const MESSAGES_MAX = 1000;
 const CHARS_MAX = 4 << 20;
-// Enough to keep a fast connection busy; what is in flight can no longer be dropped.
-const IN_FLIGHT_CHARS = 256 << 10;
+// Enough to keep a fast connection busy. What is in flight can no longer be dropped, and is the reader's own copy: 2,000 that take nothing
+// hold 256 MB of it at the most.
+const IN_FLIGHT_CHARS = 64 << 10;
 export const STUCK_MS = 30_000;

@@ -23,6 +23,7 @@ async function startHub(rows: Partial<LiveNeeds['rows']> = {}) {
     clock: systemClock(),
     log: createLogger('silent'),
     meter,
+    pause: () => () => undefined,
   });
   await live.start();
   let time = NOON;
@@ -33,8 +34,8 @@ async function startHub(rows: Partial<LiveNeeds['rows']> = {}) {
       listener({ kind: 'block', tenant: 't', index, payload });
     },
     /** The same block again and again. */
-    repeat(times: number) {
-      const { index, payload } = logBlock([{ time: NOON }]);
+    repeat(times: number, log: Partial<LogSpec> = {}) {
+      const { index, payload } = logBlock([{ time: NOON, ...log }]);
       for (let i = 0; i < times; i++) listener({ kind: 'block', tenant: 't', index, payload });
     },
     publishBroken: () => listener({ kind: 'block', tenant: 't', index: new Uint8Array(9), payload: new Uint8Array(9) }),
@@ -141,9 +142,10 @@ describe('the hub', () => {
     const hub = await startHub({ traceCorrelations: slowly });
     const { got } = hub.read();
     const flood = () => {
-      for (let i = 0; i < 300; i++) hub.publish({ message: `m${i}`, trace: '1'.repeat(32) });
+      hub.publish({ message: 'first', trace: '1'.repeat(32) });
+      hub.repeat(299, { message: 'next', trace: '1'.repeat(32) });
     };
-    const queued = Array.from({ length: 256 }, (_, i) => `m${i}`);
+    const queued = ['first', ...Array(255).fill('next')];
     flood();
     release();
     while (got.length < 100) await new Promise(setImmediate);

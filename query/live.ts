@@ -11,6 +11,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Part } from '../base/lifecycle.ts';
 import type { Logger } from '../base/log.ts';
 import type { Meter } from '../base/meter.ts';
+import { createPause, type Pause } from '../base/pause.ts';
 import { type BlockIndex, decodeIndex, decodePayload } from '../model/block.ts';
 import { type DebugEvent, EVENT_TYPES } from '../model/event.ts';
 import { parseEventId } from '../model/ids.ts';
@@ -21,6 +22,7 @@ import type { Feed, FeedMessage, InsightChanged, RowStore } from '../storage/con
 import { type Audience, type BlockMatcher, createAudience, type Group, matcherOf, presentIn } from './live-audience.ts';
 import { type Channel, ChannelIndex } from './live-channels.ts';
 import { type CompiledFilter, compileFilter, type LiveFilter, type MessageType, messageTypeOf } from './live-filter.ts';
+import { createFlusher, type Flusher } from './live-flusher.ts';
 import { FeedRing } from './live-ring.ts';
 import { createTextFinder, type TextFinder } from './live-texts.ts';
 import { describeSnapshot } from './state.ts';
@@ -31,9 +33,13 @@ export interface LiveNeeds {
   clock: Clock;
   log: Logger;
   meter: Meter;
+  /** For work that others should not wait for; absent: it rests a turn now and then. */
+  pause?: () => Pause;
 }
 
 export interface Live extends Part {
+  /** When messages leave for readers. */
+  readonly flusher: Flusher;
   /** Where the stream is now; opaque. */
   cursor(): string;
   /** @returns the function that ends it; nothing is delivered after it was called */
@@ -54,11 +60,18 @@ export interface Subscription {
 
 export interface LiveMessage {
   readonly type: MessageType;
-  /** The message as JSON for a channel; made once for each channel. */
+  /** The message as JSON for a channel. */
   text(channel: string): string;
+  /** What follows its {@link headText}, the same for every channel and made once: UTF-8. */
+  rest(): Uint8Array;
 }
 
-export function createLive({ feed, rows, clock, log, meter }: LiveNeeds): Live {
+/** How the JSON of a message begins. */
+export function headText(type: MessageType, channel: string): string {
+  return `{"type":${JSON.stringify(type)},"channel":${JSON.stringify(channel)},`;
+}
+
+export function createLive({ feed, rows, clock, log, meter, pause: newPause = createPause }: LiveNeeds): Live {
   const epoch = randomUUID().slice(0, 8);
   const ring = new FeedRing(RING_MESSAGES_MAX, RING_BYTES_MAX);
   const readers = new ChannelIndex<Reader>();
@@ -72,6 +85,7 @@ export function createLive({ feed, rows, clock, log, meter }: LiveNeeds): Live {
   let stamped = { nanos: 0n, text: '' };
   let queue: Promise<void> = Promise.resolve();
   let queued = 0;
+  let pause = newPause();
   /** Messages were skipped behind the last one queued; readers are told where they would have stood. */
   let overflowed = false;
   /** The last message that went through the queue. */
@@ -100,7 +114,7 @@ export function createLive({ feed, rows, clock, log, meter }: LiveNeeds): Live {
   }
 
   function enqueue(job: () => Promise<void>): void {
-    queued++;
+    if (queued++ === 0) pause = newPause();
     queue = queue
       .then(job)
       .catch((error) => failed(error, 'a reader could not resume'))
@@ -179,6 +193,8 @@ export function createLive({ feed, rows, clock, log, meter }: LiveNeeds): Live {
     let records: ReturnType<typeof readBlock> | undefined;
     let described = 0;
     for (let i = after + 1; i < count; i++) {
+      const rest = pause();
+      if (rest !== undefined) await rest;
       const trace = header.traces[columns.trace[i]! - 1];
       // As in paged queries: what it says itself, what its trace belongs to, and the trace.
       const ids = [header.correlations[columns.correlation[i]! - 1], trace && correlationOfTrace(trace), trace];
@@ -240,19 +256,14 @@ export function createLive({ feed, rows, clock, log, meter }: LiveNeeds): Live {
   }
 
   function messageOf(type: MessageType, sequence: number, position: number, data: object): LiveMessage {
-    const texts = new Map<string, string>();
-    let tail: string | undefined;
+    let text: string | undefined;
+    let bytes: Buffer | undefined;
+    const rest = () =>
+      (text ??= `"timestamp":"${timestampNow()}","cursor":"${cursorOf(sequence, position)}","data":${dataText(data)}}`);
     return {
       type,
-      text(channel) {
-        let text = texts.get(channel);
-        if (text === undefined) {
-          tail ??= `"timestamp":"${timestampNow()}","cursor":"${cursorOf(sequence, position)}","data":${dataText(data)}}`;
-          text = `{"type":${JSON.stringify(type)},"channel":${JSON.stringify(channel)},${tail}`;
-          texts.set(channel, text);
-        }
-        return text;
-      },
+      text: (channel) => headText(type, channel) + rest(),
+      rest: () => (bytes ??= Buffer.from(rest())),
     };
   }
 
@@ -285,6 +296,7 @@ export function createLive({ feed, rows, clock, log, meter }: LiveNeeds): Live {
 
   return {
     name: 'live',
+    flusher: createFlusher(clock, newPause),
     async start() {
       unsubscribe ??= feed.subscribe(take);
     },

@@ -232,7 +232,13 @@ export const STREAMS: {
     signal.addEventListener('abort', () => ended.reject(signal.reason), { once: true });
     const outbox = createOutbox<string>({
       clock,
-      write: (text, taken) => call.write(text === '' ? CONNECTED(live.cursor()) : decoded(text), taken),
+      flusher: live.flusher,
+      write(texts, taken) {
+        for (const [i, text] of texts.entries()) {
+          const isLast = i === texts.length - 1;
+          call.write(text === '' ? CONNECTED(live.cursor()) : decoded(text), isLast ? taken : undefined);
+        }
+      },
       gapText: (dropped) => JSON.stringify({ type: 'debug:gap', cursor: live.cursor(), dropped }),
       giveUp: () => ended.reject(new DebugError('THROTTLED', 'the client takes nothing')),
     });
@@ -255,6 +261,7 @@ export const STREAMS: {
       await ended.promise;
     } finally {
       leave();
+      outbox.flush();
       outbox.close();
     }
   },

@@ -24,7 +24,7 @@ export interface Followers {
 
 /** @param live what is followed */
 export function createFollowers(live: Live, clock: Clock): Followers {
-  const ends = new Map<ServerResponse, () => void>();
+  const ends = new Map<ServerResponse, { flush(): void; end(): void }>();
   return {
     get size() {
       return ends.size;
@@ -48,7 +48,8 @@ export function createFollowers(live: Live, clock: Clock): Followers {
         });
       const outbox = createOutbox<string>({
         clock,
-        write: (text, taken) => res.write(`${text}\n`, taken),
+        flusher: live.flusher,
+        write: (texts, taken) => res.write(`${texts.join('\n')}\n`, taken),
         gapText: (dropped) => say('gap', { dropped }),
         giveUp: () => res.destroy(),
       });
@@ -74,12 +75,13 @@ export function createFollowers(live: Live, clock: Clock): Followers {
         outbox.close();
         ends.delete(res);
       };
-      ends.set(res, end);
+      ends.set(res, { flush: outbox.flush, end });
       res.once('close', end);
     },
 
     stop() {
-      for (const [res, end] of ends) {
+      for (const [res, { flush, end }] of ends) {
+        flush();
         end();
         res.end();
       }

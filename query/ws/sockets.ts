@@ -13,12 +13,12 @@ import type { Meter } from '../../base/meter.ts';
 import { type Authenticate, credentialsOf, requireScope } from '../../base/tokens.ts';
 import { formatNanos } from '../../model/time.ts';
 import { invalid } from '../answer.ts';
-import type { Live, LiveMessage } from '../live.ts';
+import { headText, type Live } from '../live.ts';
 import { parseChannel } from '../live-channels.ts';
-import type { LiveFilter } from '../live-filter.ts';
+import type { LiveFilter, MessageType } from '../live-filter.ts';
 import { createOutbox, type Outbox } from '../live-outbox.ts';
 import { type ClientMessage, parseClientMessage } from './client-messages.ts';
-import { textFrame } from './frame.ts';
+import { framesOf, type TextMessage, textMessage } from './frame.ts';
 
 export interface SocketSettings {
   live: Live;
@@ -46,6 +46,7 @@ export function createSockets({ live, clock, authenticate, meter }: SocketSettin
   };
   const server = new WebSocketServer({ noServer: true, maxPayload: MESSAGE_BYTES_MAX, clientTracking: true });
   const alive = new WeakSet<WebSocket>();
+  const connections = new Map<WebSocket, Connection>();
   let heartbeat: NodeJS.Timeout | undefined;
 
   function beat(): void {
@@ -64,12 +65,16 @@ export function createSockets({ live, clock, authenticate, meter }: SocketSettin
       stuck: () => stuck.inc(),
     });
     alive.add(socket);
+    connections.set(socket, connection);
     socket.on('pong', () => alive.add(socket));
     socket.on('message', (data, binary) => {
       alive.add(socket);
       connection.hear(binary ? null : String(data));
     });
-    socket.on('close', connection.end);
+    socket.on('close', () => {
+      connections.delete(socket);
+      connection.end();
+    });
     // What ws could not read: it closes the socket itself, with the code that says why.
     socket.on('error', () => {});
     if (tenant !== null) connection.admit(tenant);
@@ -97,11 +102,11 @@ export function createSockets({ live, clock, authenticate, meter }: SocketSettin
     async stop() {
       clearInterval(heartbeat);
       heartbeat = undefined;
-      const open = [...server.clients];
-      const closed = open.map((socket) => new Promise<void>((resolve) => socket.once('close', () => resolve())));
-      for (const socket of open) socket.close(GOING_AWAY, 'the server is stopping');
+      const open = [...connections];
+      const closed = open.map(([socket]) => new Promise<void>((resolve) => socket.once('close', () => resolve())));
+      for (const [, connection] of open) connection.close(GOING_AWAY, 'the server is stopping');
       const deadline = setTimeout(() => {
-        for (const socket of open) socket.terminate();
+        for (const [socket] of open) socket.terminate();
       }, CLOSE_MS);
       await Promise.all(closed);
       clearTimeout(deadline);
@@ -153,6 +158,7 @@ interface Connection {
   expectToken(): void;
   /** @param text null for a binary message */
   hear(text: string | null): void;
+  close(code: number, reason: string): void;
   end(): void;
 }
 
@@ -166,23 +172,6 @@ interface ConnectionSettings {
   stuck(): void;
 }
 
-/** Of all connections: the bytes of a message are the same for each that hears it in the same channel. */
-function frameOf(message: LiveMessage, channel: string): Buffer {
-  let byChannel = frames.get(message);
-  if (byChannel === undefined) {
-    byChannel = new Map();
-    frames.set(message, byChannel);
-  }
-  let frame = byChannel.get(channel);
-  if (frame === undefined) {
-    frame = textFrame(message.text(channel));
-    byChannel.set(channel, frame);
-  }
-  return frame;
-}
-
-const frames = new WeakMap<LiveMessage, Map<string, Buffer>>();
-
 function createConnection(
   socket: WebSocket,
   wire: Duplex,
@@ -192,26 +181,17 @@ function createConnection(
   const { live, clock, tenantOf, lost, stuck } = settings;
   const channels = new Map<string, { leave: () => void; filter: LiveFilter }>();
   let tenant: string | null = null;
-  let corked = false;
   let tokenDeadline: NodeJS.Timeout | undefined;
 
-  const outbox: Outbox<Buffer> = createOutbox({
+  const outbox: Outbox<TextMessage> = createOutbox({
     clock,
-    write(frame, taken) {
-      // What one block brings goes out in one system call: at 14,000 messages a second a call each was a fifth of the process's time.
-      if (!corked) {
-        corked = true;
-        wire.cork();
-        process.nextTick(() => {
-          corked = false;
-          wire.uncork();
-        });
-      }
-      // What was framed for all is written as it is, between the frames of ws, each of which is whole.
-      if (socket.readyState === WebSocket.OPEN) wire.write(frame, taken);
+    flusher: live.flusher,
+    write(messages, taken) {
+      // Between the frames of ws, each of which is whole.
+      if (socket.readyState === WebSocket.OPEN) wire.write(framesOf(messages), taken);
       else process.nextTick(taken);
     },
-    gapText: (dropped) => textFrame(messageText('gap', null, { dropped })),
+    gapText: (dropped) => messageOf('gap', null, { dropped }),
     lost,
     giveUp: () => {
       stuck();
@@ -221,12 +201,18 @@ function createConnection(
     },
   });
 
-  function messageText(type: string, channel: string | null, data: object): string {
-    return JSON.stringify({ type, channel, timestamp: formatNanos(clock.nowNanos()), cursor: live.cursor(), data });
+  function messageOf(type: string, channel: string | null, data: object): TextMessage {
+    const timestamp = formatNanos(clock.nowNanos());
+    return textMessage(Buffer.from(JSON.stringify({ type, channel, timestamp, cursor: live.cursor(), data })));
   }
 
   function say(type: string, channel: string | null, data: object): void {
-    outbox.push(textFrame(messageText(type, channel, data)));
+    outbox.push(messageOf(type, channel, data));
+  }
+
+  function close(code: number, reason: string): void {
+    outbox.flush();
+    socket.close(code, reason);
   }
 
   function admit(admitted: string): void {
@@ -249,12 +235,21 @@ function createConnection(
     channels.get(channel)?.leave();
     // Said before the first message of the channel can come.
     say('subscribed', channel, { filter, channels: [...new Set([...channels.keys(), channel])] });
+    const heads = new Map<MessageType, Buffer>();
+    const headOf = (type: MessageType) => {
+      let head = heads.get(type);
+      if (head === undefined) {
+        head = Buffer.from(headText(type, channel));
+        heads.set(type, head);
+      }
+      return head;
+    };
     const leave = live.subscribe({
       tenant: tenant!,
       channel: parsed,
       filter,
       since,
-      deliver: (message) => outbox.push(frameOf(message, channel)),
+      deliver: (message) => outbox.push(textMessage(headOf(message.type), message.rest())),
       gap: outbox.gap,
     });
     channels.set(channel, { leave, filter });
@@ -280,6 +275,7 @@ function createConnection(
 
   return {
     admit,
+    close,
     expectToken() {
       tokenDeadline = setTimeout(() => socket.close(POLICY_VIOLATION, 'no token came'), TOKEN_MS);
     },
@@ -291,7 +287,7 @@ function createConnection(
         if (!(error instanceof DebugError)) throw error;
         const { code, message, fields, reason } = error;
         say('error', null, { code: reason ?? code, message, errors: fields });
-        if (code === 'UNAUTHENTICATED' || code === 'FORBIDDEN') socket.close(POLICY_VIOLATION, message);
+        if (code === 'UNAUTHENTICATED' || code === 'FORBIDDEN') close(POLICY_VIOLATION, message);
       }
     },
     end() {

@@ -7,11 +7,10 @@
 import { writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { create, toBinary } from '@bufbuild/protobuf';
-import { WebSocket } from 'ws';
 import { ExportLogsServiceRequestSchema } from '../../proto/gen/opentelemetry/proto/collector/logs/v1/logs_service_pb.js';
-import { COMPONENTS, ERROR_EVERY, NEEDLES, wishOf } from './live-wishes.ts';
+import { type Heard, startReaders } from './live-readers.ts';
+import { COMPONENTS, ERROR_EVERY, NEEDLES } from './live-wishes.ts';
 import { cpuSeconds, type SystemUnderLoad, startSystem } from './system.ts';
 import { printTable } from './table.ts';
 
@@ -29,12 +28,9 @@ interface Load {
   cpuMs: number;
 }
 
-interface Heard {
-  messages: number;
+interface Watched extends Heard {
   /** For the one that does not read, by the server's count. */
   dropped: number;
-  /** Sequence of the request and when its event came, in turn. */
-  arrivals: Float64Array;
 }
 
 let sequence = 0;
@@ -56,13 +52,13 @@ async function main(): Promise<void> {
   const system = await startSystem(null);
   try {
     await send(system, rate / 2, 3); // compiles
-    const measured: [string, Load, Heard | null][] = [];
+    const measured: [string, Load, Watched | null][] = [];
     for (const [name, at] of [
       ['half', rate / 2],
       ['full', rate],
     ] as const)
       measured.push([`${name} load, nobody listens`, await send(system, at, seconds), null]);
-    const crowd = await listen(system.http, subscribers);
+    const crowd = await startReaders(system.http, subscribers);
     for (const [name, at] of [
       ['half', rate / 2],
       ['full', rate],
@@ -222,58 +218,4 @@ function quantile(values: number[], q: number): number {
   return values[Math.floor(q * (values.length - 1))] ?? Number.NaN;
 }
 
-async function listen(url: string, subscribers: number) {
-  const worker = new Worker(new URL(import.meta.url), { workerData: { url, subscribers } });
-  const next = () =>
-    new Promise<never>((resolve, reject) => {
-      worker.once('message', resolve);
-      worker.once('error', reject);
-    });
-  await next();
-  return {
-    begin: () => worker.postMessage('begin'),
-    async heard(): Promise<Omit<Heard, 'dropped'>> {
-      worker.postMessage('heard');
-      return next();
-    },
-    stop: () => worker.terminate(),
-  };
-}
-
-/** The subscribers' thread. */
-async function watch(url: string, subscribers: number): Promise<void> {
-  let heard = { messages: 0, arrivals: [] as number[] };
-  const open = Array.from({ length: subscribers }, (_, i) => subscribe(i));
-  await Promise.all(open);
-  parentPort!.on('message', (asked) => {
-    if (asked === 'heard') parentPort!.postMessage({ ...heard, arrivals: Float64Array.from(heard.arrivals) });
-    heard = { messages: 0, arrivals: [] };
-  });
-  parentPort!.postMessage('open');
-
-  function subscribe(i: number): Promise<void> {
-    const { channel, filter } = wishOf(i);
-    const socket = new WebSocket(`${url.replace('http', 'ws')}/ws/debug`);
-    return new Promise((resolve, reject) => {
-      socket.once('error', reject);
-      socket.once('open', () => socket.send(JSON.stringify({ action: 'subscribe', channel, filter })));
-      socket.on('message', (data: Buffer) => {
-        const message = data.toString('latin1');
-        if (message.startsWith('{"type":"subscribed"')) {
-          if (i === 0) socket.pause();
-          resolve();
-        } else if (message.startsWith('{"type":"debug:')) {
-          const at = message.indexOf('"message":"request ') + 19;
-          heard.messages++;
-          heard.arrivals.push(
-            Number(message.slice(at, message.indexOf(' ', at))),
-            performance.timeOrigin + performance.now(),
-          );
-        }
-      });
-    });
-  }
-}
-
-if (isMainThread) await main();
-else await watch(workerData.url, workerData.subscribers);
+await main();
