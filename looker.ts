@@ -1,11 +1,12 @@
 /** The thread that looks for insights: reads warm and cold by connections of its own, and changes nothing. */
 import { constants, setPriority } from 'node:os';
-import { parentPort, workerData } from 'node:worker_threads';
+import { workerData } from 'node:worker_threads';
 import { systemClock } from './base/clock.ts';
 import { createLogger } from './base/log.ts';
 import { createMeter } from './base/meter.ts';
-import { createLook, type LookRequest } from './insight/look.ts';
-import { analyzersOf, type LookerAnswer, type LookerData, readerOf } from './looks.ts';
+import { serveThread } from './base/thread.ts';
+import { createLook, type Looked, type LookRequest } from './insight/look.ts';
+import { analyzersOf, type LookerData, readerOf } from './looks.ts';
 import { createTiers } from './storage/tiers.ts';
 import { coldOf, warmOf } from './stores.ts';
 
@@ -18,23 +19,17 @@ const warm = warmOf(config, shared);
 const cold = coldOf(config, shared);
 const tiers = createTiers({ hot: null, warm, cold, ...shared });
 const look = createLook({ reader: readerOf(tiers.reader, warm), analyzers: analyzersOf(config), clock: shared.clock });
-// A store that does not open ends the thread: whoever asked is told, and the next look begins anew.
 const open = Promise.all([warm.start(), cold.start()]);
 
-parentPort!.on('message', async (request: LookRequest) => {
-  parentPort!.postMessage(await answer(request));
-});
+serveThread(answer, open);
 
-async function answer(request: LookRequest): Promise<LookerAnswer> {
-  await open;
-  try {
-    const looked = await look(request);
-    const unread = new Map([...looked.unread].map(([need, error]) => [need, plain(error)]));
-    const runs = looked.runs.map((run) => (run.error === undefined ? run : { ...run, error: plain(run.error) }));
-    return { looked: { ...looked, unread, runs } };
-  } catch (error) {
-    return { failed: plain(error) };
-  }
+async function answer(request: LookRequest): Promise<Looked> {
+  const { unread, runs, ...looked } = await look(request);
+  return {
+    ...looked,
+    unread: new Map([...unread].map(([need, error]) => [need, plain(error)])),
+    runs: runs.map((run) => (run.error === undefined ? run : { ...run, error: plain(run.error) })),
+  };
 }
 
 /** As what an error carries besides may not be copied to another thread. */

@@ -3,7 +3,6 @@ import { type Config, invariantsOf } from './config.ts';
 import type { Analyzer } from './insight/analyzer.ts';
 import { invariantAnalyzer } from './insight/analyzers/invariant.ts';
 import { parseInvariants } from './insight/invariants.ts';
-import type { Looked } from './insight/look.ts';
 import type { Reader } from './insight/reader.ts';
 import { STANDARD_ANALYZERS, WITHOUT_ANOMALIES } from './insight/standard.ts';
 import { wholeSnapshots } from './model/state-assembly.ts';
@@ -16,9 +15,6 @@ export interface LookerData {
   /** Of its log. */
   level: string;
 }
-
-/** What the thread answers a request with. */
-export type LookerAnswer = { looked: Looked } | { failed: Error };
 
 export function readerOf({ events }: EventReader, warm: WarmStore): Reader {
   return {

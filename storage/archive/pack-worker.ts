@@ -1,11 +1,5 @@
 /** Packs blocks beside the event loop: a block of 4,096 records takes it 50 ms and more. */
-import { parentPort } from 'node:worker_threads';
+import { serveThread } from '../../base/thread.ts';
 import { pack } from './pack.ts';
 
-parentPort!.on('message', ({ index, payload }: { index: Uint8Array; payload: Uint8Array }) => {
-  try {
-    parentPort!.postMessage({ packed: pack(index, payload) });
-  } catch (error) {
-    parentPort!.postMessage({ error });
-  }
-});
+serveThread(({ index, payload }: { index: Uint8Array; payload: Uint8Array }) => pack(index, payload));

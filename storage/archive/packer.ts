@@ -1,5 +1,5 @@
 /** Packing in a worker thread that is there while somebody archives. */
-import { Worker } from 'node:worker_threads';
+import { createThread } from '../../base/thread.ts';
 import { type PackedBlock, pack } from './pack.ts';
 
 export interface Packer {
@@ -14,35 +14,21 @@ export interface Packer {
 const BUILT = import.meta.url.endsWith('.js');
 
 export function createPacker(): Packer {
-  let worker: Worker | undefined;
+  const script = BUILT ? new URL('./pack-worker.js', import.meta.url) : new URL('./pack-worker.ts', import.meta.url);
+  const thread = createThread<{ index: Uint8Array; payload: Uint8Array }, PackedBlock>('the packing thread', script);
   let resting: NodeJS.Timeout | undefined;
   let last: Promise<unknown> = Promise.resolve();
 
-  async function packNext(index: Uint8Array, payload: Uint8Array): Promise<PackedBlock> {
-    worker ??= new Worker(
-      BUILT ? new URL('./pack-worker.js', import.meta.url) : new URL('./pack-worker.ts', import.meta.url),
-    );
-    const { promise, resolve, reject } = Promise.withResolvers<PackedBlock>();
+  async function end(): Promise<void> {
     clearTimeout(resting);
-    const asked = worker;
-    asked.ref();
-    const ended = () => reject(new Error('the packing thread has ended'));
-    const answered = (answer: { packed: PackedBlock } | { error: Error }) =>
-      'packed' in answer ? resolve(answer.packed) : reject(answer.error);
-    asked.once('message', answered).once('error', reject).once('exit', ended);
-    asked.postMessage({ index, payload });
-    try {
-      return await promise;
-    } finally {
-      asked.off('message', answered).off('error', reject).off('exit', ended);
-      asked.unref(); // waiting for work is no reason for a process to stay
-    }
+    await thread.end();
   }
 
   return {
     async pack(index, payload) {
       if (payload.length < HERE_BYTES) return pack(index, payload);
-      const packed = last.then(() => packNext(index, payload));
+      clearTimeout(resting);
+      const packed = thread.ask({ index, payload });
       last = packed.catch(() => {});
       return packed;
     },
@@ -55,13 +41,6 @@ export function createPacker(): Packer {
       await end();
     },
   };
-
-  async function end(): Promise<void> {
-    clearTimeout(resting);
-    const ending = worker;
-    worker = undefined;
-    await ending?.terminate();
-  }
 }
 
 // Compressed, some hundred records: packed in a millisecond or two, less than others would notice.

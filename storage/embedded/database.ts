@@ -28,6 +28,8 @@ export interface Database {
    * @throws DebugError UNAVAILABLE when another process keeps the file for itself for too long
    */
   transaction<T>(work: () => T): Promise<T>;
+  /** Runs what writes to the file by another connection of this process: no transaction begins here before it has ended. */
+  inTurn<T>(work: () => Promise<T>): Promise<T>;
   /**
    * Gives a little of what is free in the file back to the disk, where more than half of it is. Less is kept for the days to come:
    * a file that shrank each night would be written anew each day.
@@ -110,20 +112,29 @@ function createDatabase(sqlite: DatabaseSync, log: LogSync): Database {
   const run: Database['run'] = (sql, values = []) =>
     ask(sql, (statement) => statement.run(...values)) as { changes: bigint; lastInsertRowid: bigint };
 
+  let lastTurn: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const turn = lastTurn.then(work);
+    lastTurn = turn.catch(() => {});
+    return turn;
+  };
+
   // From BEGIN to COMMIT without a pause: all callers share the connection. Others read what it wrote while the disk is waited for.
   const transaction = async <T>(work: () => T): Promise<T> => {
     log.check();
-    const result = await whileBusy(() => {
-      run('BEGIN IMMEDIATE');
-      try {
-        const result = work();
-        run('COMMIT');
-        return result;
-      } catch (error) {
-        if (sqlite.isOpen && sqlite.isTransaction) run('ROLLBACK');
-        throw error;
-      }
-    });
+    const result = await inTurn(() =>
+      whileBusy(() => {
+        run('BEGIN IMMEDIATE');
+        try {
+          const result = work();
+          run('COMMIT');
+          return result;
+        } catch (error) {
+          if (sqlite.isOpen && sqlite.isTransaction) run('ROLLBACK');
+          throw error;
+        }
+      }),
+    );
     await log.sync();
     return result;
   };
@@ -136,6 +147,7 @@ function createDatabase(sqlite: DatabaseSync, log: LogSync): Database {
       ask(sql, (statement) => statement.get(...values)) as R | undefined,
     run,
     transaction,
+    inTurn,
     async shrink(all = false) {
       if (pages('freelist_count') <= (all ? 0 : pages('page_count') / 2)) return false;
       await transaction(() => sqlite.exec(`PRAGMA incremental_vacuum(${SHRINK_PAGES})`));

@@ -5,8 +5,7 @@ import { DebugError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Meter } from '../../base/meter.ts';
 import { NANOS_PER_MS } from '../../model/time.ts';
-import type { LedgerLine, WarmStore } from '../contract.ts';
-import { lineTaken, RepeatedRequests } from '../repeated.ts';
+import type { WarmStore } from '../contract.ts';
 import {
   blockVersion,
   daysWithBlocks,
@@ -14,14 +13,13 @@ import {
   findBlocks,
   findBlocksOfDay,
   tenantsWithBlocks,
-  writeBlocks,
 } from './blocks.ts';
 import { type Database, openDatabase } from './database.ts';
 import { endLease, heldLeases, takeLease } from './leases.ts';
 import { forgetReplaced, readSmallBlocks, replaceBlocks } from './merge.ts';
 import { pruneRows } from './prune.ts';
-import { rememberRequests } from './requests.ts';
-import { createRowStore, writeRows } from './rows.ts';
+import { createRowStore } from './rows.ts';
+import { createWriter } from './writer.ts';
 
 export interface EmbeddedOptions {
   /** Holds `events.db`; made when it is missing. */
@@ -44,6 +42,7 @@ export function createEmbeddedStore(options: EmbeddedOptions): WarmStore {
   );
   let starting: Promise<void> | undefined;
   let opened: Database | undefined;
+  const writer = createWriter(directory, log);
 
   async function open(): Promise<void> {
     const start = clock.monotonicMs();
@@ -62,6 +61,7 @@ export function createEmbeddedStore(options: EmbeddedOptions): WarmStore {
     start: () => (starting ??= open()),
     async stop() {
       await starting?.catch(() => {});
+      await writer.stop(); // who closes the file last folds its log in
       opened?.close();
       opened = undefined;
     },
@@ -69,17 +69,8 @@ export function createEmbeddedStore(options: EmbeddedOptions): WarmStore {
     async commit(flush) {
       const start = clock.monotonicMs();
       const open = database();
-      try {
-        await open.transaction(() => {
-          if (flush.ledger !== null && !advance(open, flush.ledger)) return;
-          rememberRequests(open, flush, clock.nowNanos());
-          writeBlocks(open, flush.blocks);
-          writeRows(open, flush);
-        });
-      } catch (error) {
-        if (error instanceof RepeatedRequests) return error.requests;
-        throw error;
-      }
+      const repeated = await writer.commit(open, flush, clock.nowNanos());
+      if (repeated.length > 0) return repeated;
       commitSeconds.observe((clock.monotonicMs() - start) / 1000);
       return [];
     },
@@ -143,19 +134,4 @@ export function createEmbeddedStore(options: EmbeddedOptions): WarmStore {
     },
     ...createRowStore(database),
   };
-}
-
-/** @returns false where the flush was committed before  @throws DebugError CONFLICT where another process writes this line */
-function advance(database: Database, { journal, position, after }: LedgerLine): boolean {
-  const row = database.get<{ position: bigint }>('SELECT position FROM ledger WHERE journal = ?', [journal]);
-  const known = row?.position ?? 0n;
-  if (after !== undefined && row !== undefined && known !== after && known !== position) {
-    throw lineTaken(journal, known, after);
-  }
-  if (position <= known) return false;
-  database.run(
-    'INSERT INTO ledger (journal, position) VALUES (?, ?) ON CONFLICT DO UPDATE SET position = excluded.position',
-    [journal, position],
-  );
-  return true;
 }

@@ -613,7 +613,7 @@ const STATES: Json[] = [
   JSON.parse('{"__proto__": {"constructor": 1}, "a\\u0000b": "\\ud800"}') as Json,
 ];
 
-function edgeMinute(parts: Partial<EdgeMinute> = {}): EdgeMinute {
+export function edgeMinute(parts: Partial<EdgeMinute> = {}): EdgeMinute {
   return {
     ...{
       minute: minuteOf(NOON),
