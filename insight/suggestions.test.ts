@@ -52,3 +52,12 @@ test('nothing similar and nothing known: where to look, by the evidence alone', 
   expect(more).toEqual([]);
   expect(suggestionsFor({ ...now, severity: 'info' }, [])).toEqual([]);
 });
+
+test('a known cause is known by its own words, not by letters within others', () => {
+  const actions = (message: string) => suggestionsFor(finding(message), []).map(({ why }) => why);
+  expect(actions('container was OOMKilled')).toContain('memory ran out');
+  expect(actions('OOM in worker 3')).toContain('memory ran out');
+  expect(actions('boom in the showroom')).not.toContain('memory ran out');
+  expect(actions('SSL_ERROR_SYSCALL')[0]).toBe(actions('certificate expired')[0]);
+  expect(actions('passless login refused')).not.toContain(actions('certificate expired')[0]);
+});

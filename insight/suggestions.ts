@@ -128,7 +128,7 @@ const KNOWN_CAUSES: readonly { pattern: RegExp; action: string; why: string }[] 
     why: 'a timeout is told by the caller, the cause is behind it',
   },
   {
-    pattern: /out of memory|OOM|heap limit|cannot allocate memory|ENOMEM/i,
+    pattern: /out of memory|\bOOM(?:\b|kill)|heap limit|cannot allocate memory|ENOMEM/i,
     action: 'Compare memory before and after the last deployment, and look for what grows with each request',
     why: 'memory ran out',
   },
@@ -165,7 +165,7 @@ const KNOWN_CAUSES: readonly { pattern: RegExp; action: string; why: string }[] 
     why: 'something could not be read',
   },
   {
-    pattern: /certificate|TLS|SSL|self[- ]signed|handshake/i,
+    pattern: /certificate|(?<![a-z])(?:TLS|SSL|openssl)|self[- ]signed|handshake/i,
     action: 'Check the certificate: its date, its name, who signed it',
     why: 'no trusted connection could be made',
   },

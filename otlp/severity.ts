@@ -1,4 +1,4 @@
-import { type LEVELS, severityOf } from '../model/event.ts';
+import { type Level, severityOf } from '../model/event.ts';
 import { textOf } from './wire.ts';
 
 /**
@@ -13,15 +13,15 @@ export function severityInWords(
   bodyStart: number,
   bodyEnd: number,
 ): number {
-  if (textEnd > textStart) return numberOf(LEVEL_OF_TEXT[textOf(bytes, textStart, textEnd).trim().toUpperCase()]);
+  if (textEnd > textStart) return numberOf(levelOfText(textOf(bytes, textStart, textEnd)));
   if (bodyEnd <= bodyStart || bytes[bodyStart] !== OPENING_BRACE) return 0;
   const found = LEVEL_IN_BODY.exec(textOf(bytes, bodyStart, Math.min(bodyEnd, bodyStart + LOOKED_AT_MAX)));
   if (found === null) return 0;
   const [, word, number] = found;
-  return numberOf(word !== undefined ? LEVEL_OF_TEXT[word.toUpperCase()] : LEVEL_OF_NUMBER[Number(number)]);
+  return numberOf(word !== undefined ? levelOfText(word) : LEVEL_OF_NUMBER[Number(number)]);
 }
 
-function numberOf(level: (typeof LEVELS)[number] | undefined): number {
+function numberOf(level: Level | undefined): number {
   return level === undefined ? 0 : severityOf(level);
 }
 
@@ -30,7 +30,7 @@ const OPENING_BRACE = 0x7b;
 const LOOKED_AT_MAX = 512;
 const LEVEL_IN_BODY =
   /[{,]\s*"(?:level|severity|log\.level|levelname|lvl|@l|severityText)"\s*:\s*(?:"([A-Za-z]{3,11})"|([1-6]0)(?=[,\s}]))/;
-const LEVEL_OF_NUMBER: Record<number, (typeof LEVELS)[number]> = {
+const LEVEL_OF_NUMBER: Record<number, Level> = {
   10: 'TRACE',
   20: 'DEBUG',
   30: 'INFO',
@@ -39,23 +39,30 @@ const LEVEL_OF_NUMBER: Record<number, (typeof LEVELS)[number]> = {
   60: 'CRITICAL',
 };
 
-const LEVEL_OF_TEXT: Record<string, (typeof LEVELS)[number]> = {
-  TRACE: 'TRACE',
-  VERBOSE: 'TRACE',
-  DEBUG: 'DEBUG',
-  INFO: 'INFO',
-  INFORMATION: 'INFO',
-  NOTICE: 'INFO',
-  WARN: 'WARNING',
-  WARNING: 'WARNING',
-  ERROR: 'ERROR',
-  ERR: 'ERROR',
-  SEVERE: 'ERROR',
-  FATAL: 'CRITICAL',
-  PANIC: 'CRITICAL',
-  EMERG: 'CRITICAL',
-  CRIT: 'CRITICAL',
-  CRITICAL: 'CRITICAL',
-  ALERT: 'CRITICAL',
-  EMERGENCY: 'CRITICAL',
-};
+/** What loggers call a level, in any case. */
+export function levelOfText(text: string): Level | undefined {
+  return LEVEL_OF_TEXT.get(text.trim().toUpperCase());
+}
+
+const LEVEL_OF_TEXT: ReadonlyMap<string, Level> = new Map(
+  Object.entries({
+    TRACE: 'TRACE',
+    VERBOSE: 'TRACE',
+    DEBUG: 'DEBUG',
+    INFO: 'INFO',
+    INFORMATION: 'INFO',
+    NOTICE: 'INFO',
+    WARN: 'WARNING',
+    WARNING: 'WARNING',
+    ERROR: 'ERROR',
+    ERR: 'ERROR',
+    SEVERE: 'ERROR',
+    FATAL: 'CRITICAL',
+    PANIC: 'CRITICAL',
+    EMERG: 'CRITICAL',
+    CRIT: 'CRITICAL',
+    CRITICAL: 'CRITICAL',
+    ALERT: 'CRITICAL',
+    EMERGENCY: 'CRITICAL',
+  } satisfies Record<string, Level>),
+);

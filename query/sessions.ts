@@ -37,6 +37,8 @@ export interface SessionAnswers {
   createSession(tenant: string, input: SessionInput): Promise<Answer<SessionView>>;
   /** Newest first. */
   sessions(tenant: string, request: SessionsRequest): Promise<Answer<SessionView[]>>;
+  /** @throws DebugError NOT_FOUND */
+  session(tenant: string, id: string): Promise<Answer<SessionView>>;
   /** Closing a closed session changes nothing. @throws DebugError NOT_FOUND */
   closeSession(tenant: string, id: string): Promise<Answer<SessionView>>;
 }
@@ -69,15 +71,26 @@ export function createSessionAnswers(needs: QueryNeeds): SessionAnswers {
       return reading.answer(views, { truncated: found.length > limit });
     },
 
+    async session(tenant, id) {
+      const session = await found(tenant, id);
+      const reading = await beginReading(needs);
+      return reading.answer(await withCounts(reading, tenant, session));
+    },
+
     async closeSession(tenant, id) {
-      const session = await rows.session(tenant, id);
-      if (session === null) throw notFound('SESSION', `session ${id}`);
+      const session = await found(tenant, id);
       const closed = { ...session, active: false, closed_at: session.closed_at ?? formatNanos(clock.nowNanos()) };
       if (session.active) await rows.putSession(tenant, closed);
       const reading = await beginReading(needs);
       return reading.answer(await withCounts(reading, tenant, closed));
     },
   };
+
+  async function found(tenant: string, id: string): Promise<Session> {
+    const session = await rows.session(tenant, id);
+    if (session === null) throw notFound('SESSION', `session ${id}`);
+    return session;
+  }
 
   async function withCounts(reading: Reading, tenant: string, session: Session): Promise<SessionView> {
     const filters = session.filters as EventFilter;

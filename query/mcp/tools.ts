@@ -5,12 +5,13 @@
 import type { ToolAnnotations } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 import type { Principal, Scope } from '../../base/tokens.ts';
-import { EVENT_TYPES, LEVELS } from '../../model/event.ts';
+import { EVENT_TYPES } from '../../model/event.ts';
 import type { JsonObject } from '../../model/json.ts';
 import type { AgentAnswers, Granted } from '../agent/answers.ts';
 import { type AgentAnswer, BUDGET } from '../budget.ts';
 import type { TimeRangeInput } from '../params.ts';
 import type { QueryService } from '../service.ts';
+import { level } from '../validation.ts';
 
 export interface Tool {
   name: string;
@@ -81,7 +82,7 @@ export const TOOLS: readonly Tool[] = [
     input: {
       q: name.describe('Text in the message').optional(),
       component,
-      min_level: z.enum(LEVELS).optional(),
+      min_level: level.optional(),
       event_type: z.array(z.enum(EVENT_TYPES)).optional(),
       correlation_id: name.optional(),
       operation_id: name.optional(),

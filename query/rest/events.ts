@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { FieldError } from '../../base/errors.ts';
 import { DebugError } from '../../base/errors.ts';
+import { LEVELS } from '../../model/event.ts';
 import { invalid } from '../answer.ts';
 import type { PostedEvent } from '../records.ts';
 import { fieldErrors } from '../validation.ts';
@@ -16,7 +17,7 @@ const postedEvent = z.strictObject({
   component_type: input.componentType,
   correlation_id: input.name,
   component_id: input.name.nullish().describe('Absent: `unknown`.'),
-  level: input.level.nullish().describe('Absent: none, or ERROR where event_type is error.'),
+  level: z.enum(LEVELS).nullish().describe('Absent: none, or ERROR where event_type is error.'),
   message: z.string().nullish(),
   data: input.postedObject.nullish(),
   operation_id: input.name.nullish(),

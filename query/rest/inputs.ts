@@ -1,10 +1,11 @@
 /** The pieces that requests are made of: validated here, written into /openapi.json from here. */
 import { z } from 'zod';
-import { EVENT_TYPES, LEVELS } from '../../model/event.ts';
+import { EVENT_TYPES } from '../../model/event.ts';
 import { isJsonObject, type JsonObject } from '../../model/json.ts';
 import { parseNanos } from '../../model/time.ts';
 import { TIME_MAX } from '../params.ts';
 import type { PostedObject } from '../records.ts';
+import { level } from '../validation.ts';
 
 /** Names and ids as senders choose them. */
 export const name = z.string().min(1).max(256);
@@ -13,7 +14,6 @@ export const componentType = z
   .regex(/^[a-z][a-z0-9_.-]{0,63}$/, 'must be agent, browser, workflow, service, system or another lower-case slug')
   .meta({ examples: ['agent', 'browser', 'workflow', 'service', 'system'] });
 export const eventType = z.enum(EVENT_TYPES);
-export const level = z.enum(LEVELS);
 export const timestamp = z
   .string()
   .refine((text) => (parseNanos(text) ?? TIME_MAX + 1n) <= TIME_MAX, 'must be an RFC 3339 time between 1970 and 2554')

@@ -42,6 +42,7 @@ export const ROUTES: readonly Route[] = [
   bundle.importBundle,
   sessions.createSession,
   sessions.listSessions,
+  sessions.getSession,
   sessions.closeSession,
   analytics.componentHealth,
   analytics.performance,

@@ -33,6 +33,15 @@ export const listSessions = route({
   answer: ({ service, tenant, query }) => service.sessions(tenant, query),
 });
 
+export const getSession = route({
+  method: 'get',
+  path: '/sessions/{session_id}',
+  summary: 'One session, with what has come in since.',
+  data: view.session,
+  notFound: ['SESSION_NOT_FOUND'],
+  answer: ({ service, tenant, params }) => service.session(tenant, params.session_id!),
+});
+
 export const closeSession = route({
   method: 'put',
   path: '/sessions/{session_id}/close',

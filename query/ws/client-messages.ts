@@ -1,9 +1,9 @@
 /** What WebSocket clients may say. */
 import { z } from 'zod';
-import { EVENT_TYPES, LEVELS } from '../../model/event.ts';
+import { EVENT_TYPES } from '../../model/event.ts';
 import { invalid, malformed } from '../answer.ts';
 import { MESSAGE_TYPES } from '../live-filter.ts';
-import { fieldErrors } from '../validation.ts';
+import { fieldErrors, level } from '../validation.ts';
 
 const list = <T extends z.ZodType>(of: T) =>
   z
@@ -18,8 +18,8 @@ const messageType = z
   .pipe(z.enum(MESSAGE_TYPES));
 
 const filter = z.strictObject({
-  level: list(z.enum(LEVELS)),
-  min_level: z.enum(LEVELS).optional(),
+  level: list(level),
+  min_level: level.optional(),
   event_type: list(z.enum(EVENT_TYPES)),
   message_type: list(messageType),
   component_type: list(z.string()),

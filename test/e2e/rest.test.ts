@@ -102,6 +102,14 @@ describe('events', () => {
     expect(await list('&limit=1')).toEqual([two]);
   });
 
+  test('levels go by what loggers call them too', async () => {
+    const correlation_id = fresh('c');
+    const event_id = await post({ correlation_id, level: 'WARNING' });
+    for (const asked of ['level=warn', 'level=Warning', 'min_level=info', 'min_level=WARN'])
+      expect(ids(await api.get(`/events?correlation_id=${correlation_id}&${asked}`))).toEqual([event_id]);
+    expect(ids(await api.get(`/events?correlation_id=${correlation_id}&min_level=fatal`))).toEqual([]);
+  });
+
   test('pages partition the list, also while new events come in', async () => {
     const correlation_id = fresh('c');
     const all: string[] = [];
@@ -336,9 +344,11 @@ describe('a request without a body', () => {
 
   test('is told each field that is required', async () => {
     const response = await send('/events');
-    const { errors } = (await response.json()) as { errors: { field: string }[] };
+    const { errors } = (await response.json()) as { errors: { field: string; message: string }[] };
     expect(response.status).toBe(422);
-    expect(errors.map(({ field }) => field)).toEqual(['event_type', 'component_type', 'correlation_id']);
+    expect(errors).toEqual(
+      ['event_type', 'component_type', 'correlation_id'].map((field) => ({ field, message: 'is required' })),
+    );
   });
 });
 
@@ -369,7 +379,7 @@ describe('bad queries name each parameter', () => {
     ['/events?limit=1.5', 'limit'],
     ['/events?limit=1&limit=2', 'limit'],
     ['/events?level=LOUD', 'level'],
-    ['/events?min_level=error', 'min_level'],
+    ['/events?min_level=high', 'min_level'],
     ['/events?event_type=explosion', 'event_type[0]'],
     ['/events?event_type=log,explosion', 'event_type[1]'],
     ['/events?trace_id=xyz', 'trace_id'],
@@ -962,9 +972,9 @@ describe('sessions', () => {
     expect(body.data).toMatchObject({ session_name: 'look', active: true, event_count: 0, insight_count: 0 });
     await post({ component_id });
     await post({ component_id: 'other' });
-    const found = async () =>
-      (await api.get('/sessions')).body.data.find(({ id }: { id: string }) => id === body.data.id);
+    const found = async () => (await api.get(`/sessions/${body.data.id}`)).body.data;
     expect(await found()).toMatchObject({ event_count: 1 });
+    expect((await api.get('/sessions')).body.data).toContainEqual(await found());
     const closed = await api.put(`/sessions/${body.data.id}/close`);
     expect(closed.body.data).toMatchObject({ active: false, closed_at: expect.any(String), event_count: 1 });
     await post({ component_id });
@@ -997,10 +1007,9 @@ describe('sessions', () => {
   });
 
   test('that do not exist are not found', async () => {
-    expect(await api.put('/sessions/nothing/close')).toMatchObject({
-      status: 404,
-      body: { code: 'SESSION_NOT_FOUND' },
-    });
+    const missing = { status: 404, body: { code: 'SESSION_NOT_FOUND' } };
+    expect(await api.put('/sessions/nothing/close')).toMatchObject(missing);
+    expect(await api.get('/sessions/nothing')).toMatchObject(missing);
   });
 });
 
