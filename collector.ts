@@ -34,6 +34,7 @@ import { tellingRows } from './query/cached-rows.ts';
 import { cancellable } from './query/cancellation.ts';
 import { createDebugQueryServer } from './query/grpc/server.ts';
 import { createLive, type Live } from './query/live.ts';
+import { createQuestionLimit } from './query/question-limit.ts';
 import { createQueryServer } from './query/server.ts';
 import { createQueryService, type QueryService } from './query/service.ts';
 import { createAdmission } from './receiver/admission.ts';
@@ -192,6 +193,7 @@ export function createCollector(config: Config, shared: Shared): Collector {
     Object.assign({ otlp_grpc: null, otlp_http: null, http: null, grpc: null }, ...listening.map((of) => of()));
 
   const resting = () => createBackgroundPause(() => requestsUnderWay() > 0, LIVE_REST_MS);
+  const limit = createQuestionLimit(config.requestsPerSecond, shared);
   let live: Live | null = null;
   let service: QueryService | null = null;
   if (config.role !== 'receiver') {
@@ -233,7 +235,7 @@ export function createCollector(config: Config, shared: Shared): Collector {
       live,
       enabled: config.systemEnabled,
       authenticate,
-      requestsPerSecond: config.requestsPerSecond,
+      limit,
       tls,
       guard: guardSessions,
       ...shared,
@@ -250,7 +252,7 @@ export function createCollector(config: Config, shared: Shared): Collector {
     authenticate,
     tls,
     corsOrigins: config.corsOrigins,
-    requestsPerSecond: config.requestsPerSecond,
+    limit,
     troubles,
     version: VERSION,
     exporters: addresses,

@@ -11,12 +11,12 @@ import type { Part } from '../base/lifecycle.ts';
 import { type Listening, listen } from '../base/listen.ts';
 import type { Logger } from '../base/log.ts';
 import type { Meter } from '../base/meter.ts';
-import { createRateLimit } from '../base/rate.ts';
 import { createWebServer, type SlowClients, type Tls } from '../base/tls.ts';
 import { type Authenticate, credentialsOf, type Principal, requireScope } from '../base/tokens.ts';
 import { checkHost, checkOrigin } from './guard.ts';
 import type { Live } from './live.ts';
 import { createMcp } from './mcp/http.ts';
+import { createQuestionLimit, type Protocol, type QuestionLimit } from './question-limit.ts';
 import { createApi } from './rest/api.ts';
 import { createFollowers } from './rest/follow.ts';
 import { openApi } from './rest/openapi.ts';
@@ -40,8 +40,8 @@ export interface QueryServerSettings {
   tls?: Tls | null;
   /** Origins whose pages may ask; absent: only our own. */
   corsOrigins?: readonly string[];
-  /** For each token; absent or 0: as many as it likes. */
-  requestsPerSecond?: number;
+  /** Absent: tokens ask as much as they like. */
+  limit?: QuestionLimit;
   slowClients?: SlowClients;
   /** Why questions cannot be answered as they should just now; empty: they can. */
   troubles(): Promise<readonly string[]>;
@@ -61,21 +61,11 @@ export interface QueryServer extends Part {
 
 export function createQueryServer(settings: QueryServerSettings): QueryServer {
   const { host, port, service, live, enabled, clock, log, meter } = settings;
-  const { tls = null, corsOrigins = [], requestsPerSecond = 0, slowClients } = settings;
+  const { tls = null, corsOrigins = [], limit = createQuestionLimit(0, settings), slowClients } = settings;
   const cors = createCors(corsOrigins, 'GET, POST, PUT');
-  const rate = createRateLimit(requestsPerSecond, clock);
-  const authenticate: Authenticate = (authorization) => {
-    const principal = settings.authenticate(authorization);
-    const owed = rate.owes(principal.name);
-    if (owed > 0) {
-      const retryAfterSeconds = Math.ceil(owed);
-      throw new DebugError('THROTTLED', `over ${requestsPerSecond} requests a second`, { retryAfterSeconds });
-    }
-    rate.spend(principal.name, 1);
-    return principal;
-  };
+  const limited = (protocol: Protocol) => limit.over(settings.authenticate, protocol);
   const followers = live === null ? null : createFollowers(live, clock);
-  const sockets = live === null ? null : createSockets({ live, clock, authenticate, meter });
+  const sockets = live === null ? null : createSockets({ live, clock, authenticate: limited('websocket'), meter });
   meter.gauge(
     'live_clients',
     'WebSocket connections and followed lists',
@@ -107,15 +97,15 @@ export function createQueryServer(settings: QueryServerSettings): QueryServer {
     if (!READS.has(ctx.method)) checkOrigin(ctx.req, cors);
     await next();
     const { principal } = ctx.state as { principal?: Principal };
-    if (requestsPerSecond > 0 && principal !== undefined && ctx.respond !== false) {
+    if (limit.perSecond > 0 && principal !== undefined && ctx.respond !== false) {
       // The fields of the IETF draft (draft-ietf-httpapi-ratelimit-headers): what a client needs to slow down before it is refused.
-      ctx.set('RateLimit-Policy', `"token";q=${requestsPerSecond};w=1`);
-      ctx.set('RateLimit', `"token";r=${Math.floor(rate.left(principal.name))};t=1`);
+      ctx.set('RateLimit-Policy', `"token";q=${limit.perSecond};w=1`);
+      ctx.set('RateLimit', `"token";r=${limit.left(principal)};t=1`);
     }
   });
   const { version } = settings;
-  const mcp = service === null ? null : createMcp({ service, enabled, authenticate, version, log });
-  if (service !== null) app.use(createApi({ service, followers, enabled, log, authenticate }));
+  const mcp = service === null ? null : createMcp({ service, enabled, authenticate: limited('mcp'), version, log });
+  if (service !== null) app.use(createApi({ service, followers, enabled, log, authenticate: limited('rest') }));
   if (mcp !== null) app.use(mcp.serve);
   app.use(administration({ ...settings, troubles: async () => (stopping ? ['stopping'] : await settings.troubles()) }));
   if (service !== null) app.use(pages.serve);

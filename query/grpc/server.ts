@@ -13,13 +13,13 @@ import { DebugError } from '../../base/errors.ts';
 import { createGrpcServer, type GrpcServer, type GrpcServerSettings } from '../../base/grpc-server.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Meter } from '../../base/meter.ts';
-import { createRateLimit } from '../../base/rate.ts';
 import type { Tls } from '../../base/tls.ts';
 import { type Authenticate, credentialsOf, type Principal, type Scope } from '../../base/tokens.ts';
 import { DebugQuery } from '../../proto/gen/debug/v1/debug_query_pb.js';
 import { createAudit } from '../audit.ts';
 import { within } from '../cancellation.ts';
 import type { Live } from '../live.ts';
+import type { QuestionLimit } from '../question-limit.ts';
 import type { QueryService } from '../service.ts';
 import { type Caller, METHODS, type MethodName, STREAMS } from './methods.ts';
 import { statusOf } from './status.ts';
@@ -34,8 +34,8 @@ export interface DebugQueryServerSettings {
   /** `DEBUG_SYSTEM_ENABLED`. */
   enabled: boolean;
   authenticate: Authenticate;
-  /** For each token; absent or 0: as many as it likes. */
-  requestsPerSecond?: number;
+  /** Absent: tokens ask as much as they like. */
+  limit?: QuestionLimit;
   tls?: Tls | null;
   guard?: GrpcServerSettings['guard'];
   clock: Clock;
@@ -103,14 +103,14 @@ function definitionOf({ name, input, output, methodKind }: Method): MethodDefini
 }
 
 function implementation(settings: DebugQueryServerSettings, stopping: AbortSignal): UntypedServiceImplementation {
-  const { service, live, enabled, authenticate, clock, log } = settings;
+  const { service, live, enabled, limit, clock, log } = settings;
+  const authenticate = limit?.over(settings.authenticate, 'grpc') ?? settings.authenticate;
   const seconds = settings.meter.histogram(
     'grpc_request_seconds',
     'Time to answer a question over gRPC, streams left out',
     [0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10],
     ['method', 'outcome'],
   );
-  const rate = createRateLimit(settings.requestsPerSecond ?? 0, clock);
   const audit = createAudit(log);
   const complained = new Set<string>();
 
@@ -119,9 +119,6 @@ function implementation(settings: DebugQueryServerSettings, stopping: AbortSigna
     const principal = authenticate(
       credentialsOf({ authorization: texts('authorization'), 'x-api-key': texts('x-api-key') }),
     );
-    const owed = rate.owes(principal.name);
-    if (owed > 0) throw new DebugError('THROTTLED', 'too many requests', { retryAfterSeconds: Math.ceil(owed) });
-    rate.spend(principal.name, 1);
     audit.require(principal, scope, { method });
     if (!enabled) throw new DebugError('DISABLED', 'the debug system is switched off (DEBUG_SYSTEM_ENABLED)');
     return principal;

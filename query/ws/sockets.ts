@@ -130,7 +130,8 @@ function channelOfPath(url: string): string | null {
 function tenantWithoutToken(tenantOf: ConnectionSettings['tenantOf']): string | null {
   try {
     return tenantOf(undefined);
-  } catch {
+  } catch (error) {
+    if (!(error instanceof DebugError) || error.code !== 'UNAUTHENTICATED') throw error;
     return null;
   }
 }

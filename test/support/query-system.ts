@@ -19,6 +19,7 @@ import { createCache } from '../../query/cache.ts';
 import { tellingRows } from '../../query/cached-rows.ts';
 import { createLive, type Live } from '../../query/live.ts';
 import type { QueryNeeds } from '../../query/needs.ts';
+import { createQuestionLimit } from '../../query/question-limit.ts';
 import { createQueryServer } from '../../query/server.ts';
 import { createQueryService, type QueryService } from '../../query/service.ts';
 import { Calls } from '../../receiver/calls.ts';
@@ -134,7 +135,7 @@ export async function startQuerySystem(options: QuerySystemOptions = {}): Promis
     service,
     live: options.streaming === false ? null : live,
     enabled: options.enabled ?? true,
-    requestsPerSecond: options.requestsPerSecond ?? 0,
+    limit: createQuestionLimit(options.requestsPerSecond ?? 0, shared),
     authenticate: createAuthenticate(options.tokens ?? []),
     troubles: options.troubles ?? (async () => []),
     version: '0.0.0-test',
