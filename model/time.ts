@@ -2,6 +2,7 @@
 
 export const NANOS_PER_MS = 1_000_000n;
 export const NANOS_PER_MINUTE = 60_000_000_000n;
+export const NANOS_PER_HOUR = 3_600_000_000_000n;
 export const NANOS_PER_DAY = 86_400_000_000_000n;
 
 /** RFC 3339 with nine decimals. Any uint64 fits: its last year is 2554. */
@@ -43,6 +44,11 @@ export function dayOf(nanos: bigint): string {
 }
 
 let lastDay = { number: -1n, text: '' };
+
+/** The start of the hour, in nanoseconds. */
+export function hourOf(nanos: bigint): bigint {
+  return nanos - (nanos % NANOS_PER_HOUR);
+}
 
 /** The start of the minute, in nanoseconds. */
 export function minuteOf(nanos: bigint): bigint {

@@ -215,6 +215,13 @@ export interface Upkeep {
   /** Deletes what was replaced before this version. @returns how many blocks */
   forgetReplaced(before: bigint): Promise<number>;
   /**
+   * Adds up the minutes of hours that have ended for {@link RowStore.componentSums}, which answers the same before and after: what a commit
+   * brings to such an hour later counts at once.
+   * @param before hours that ended by then, nanoseconds
+   * @returns how many hours were counted, `limit` at most, the newest first
+   */
+  countHours(tenant: string, range: { before: bigint; limit: number }): Promise<number>;
+  /**
    * Deletes minutes, snapshots, trace correlations and templates that no block needs any more, and insights that have expired, a few
    * at a time. Rows are kept while their own time is retained, and as long as blocks of that time are.
    * @param before times of the record before this one are not retained any more

@@ -25,7 +25,7 @@ import {
 } from '../model/block.ts';
 import { buildBlock } from '../model/block-builder.ts';
 import { TextFilterBuilder } from '../model/text-filter.ts';
-import { dayOf, NANOS_PER_DAY, NANOS_PER_MS } from '../model/time.ts';
+import { dayOf, NANOS_PER_DAY, NANOS_PER_HOUR, NANOS_PER_MS } from '../model/time.ts';
 import { attributeMarks } from '../otlp/attribute-marks.ts';
 import { addTexts } from './block-contents.ts';
 import { MERGED_RECORDS, type SmallBlock, type WarmStore } from './contract.ts';
@@ -59,6 +59,8 @@ const ROUND_MS = 60_000;
 const KEPT_MS = 600_000;
 // A round ends after so many: ten minutes of ten blocks a second, about a second of work in turns of ten milliseconds.
 const BLOCKS_PER_ROUND = 6_000;
+// An hour of forty components takes some 20 ms to count.
+const HOURS_PER_ROUND = 24;
 const CHUNK = 256;
 // As the stores class blocks by their reach: a look-up for a moment opens the merged block of its hour, and no other.
 const SPAN_NANOS = 3_600_000_000_000n;
@@ -84,6 +86,8 @@ export function createMerger({ warm, settleMs, clock, log, meter }: MergerOption
       const recent = new Set([dayOf(now), dayOf(now - NANOS_PER_DAY)]);
       const days = (await warm.days()).filter((day) => recent.has(day));
       for (const tenant of await warm.tenants()) for (const day of days) await mergeDay(tenant, day, now, tally);
+      for (const tenant of await warm.tenants())
+        await warm.countHours(tenant, { before: now - NANOS_PER_HOUR, limit: HOURS_PER_ROUND });
       await warm.forgetReplaced(now - BigInt(KEPT_MS) * NANOS_PER_MS);
       return tally;
     } finally {

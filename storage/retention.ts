@@ -18,7 +18,7 @@ import type { Meter } from '../base/meter.ts';
 import { decodeIndex } from '../model/block.ts';
 import { ContentHash } from '../model/hash.ts';
 import type { EdgeMinute } from '../model/rollup.ts';
-import { dayOf, NANOS_PER_DAY, parseNanos } from '../model/time.ts';
+import { dayOf, hourOf, NANOS_PER_DAY, NANOS_PER_HOUR, parseNanos } from '../model/time.ts';
 import { type ArchivedRows, type ColdStore, emptyFlush, type FoundBlock, NO_ROWS, type WarmStore } from './contract.ts';
 import { type Evidence, evidenceOfOpenInsights } from './evidence.ts';
 import { wholeBlock } from './whole-block.ts';
@@ -75,7 +75,6 @@ const ROUND_MS = 3_600_000;
 const LEASE = 'retention';
 const LEASE_MS = 300_000;
 const RESTORED = 'restored ';
-const HOUR_NANOS = 3_600_000_000_000n;
 const RESTORE_BLOCKS = 64;
 
 export function createRetention(options: RetentionOptions): Retention {
@@ -160,14 +159,14 @@ export function createRetention(options: RetentionOptions): Retention {
     day: string,
     outside: readonly { start: bigint; end: bigint }[],
   ): AsyncGenerator<ArchivedRows> {
-    const hours = new Set(Array.from({ length: 24 }, (_, hour) => startOf(day) + BigInt(hour) * HOUR_NANOS));
+    const hours = new Set(Array.from({ length: 24 }, (_, hour) => startOf(day) + BigInt(hour) * NANOS_PER_HOUR));
     for (const { start, end } of outside) {
-      for (let hour = start - (start % HOUR_NANOS); hour <= end && hours.size < OUTSIDE_HOURS_MAX; hour += HOUR_NANOS)
+      for (let hour = hourOf(start); hour <= end && hours.size < OUTSIDE_HOURS_MAX; hour += NANOS_PER_HOUR)
         hours.add(hour);
     }
     const traces = await tracesOf(tenant, day);
     for (const start of [...hours].sort((a, b) => (a < b ? -1 : 1))) {
-      const range = { start, end: start + HOUR_NANOS - 1n };
+      const range = { start, end: start + NANOS_PER_HOUR - 1n };
       const templateMinutes = await warm.templateMinutes(tenant, range);
       yield {
         componentMinutes: await warm.componentMinutes(tenant, range),
@@ -270,7 +269,6 @@ export function createRetention(options: RetentionOptions): Retention {
   /** Minutes are added up by a commit: only those are brought back of which there is nothing, each hour in one step. */
   async function restoreRows(tenant: string, day: string): Promise<void> {
     const hours = new Map<bigint, ArchivedRows>();
-    const hourOf = (time: bigint) => time - (time % HOUR_NANOS);
     for await (const rows of cold.rows(tenant, day)) {
       await warm.commit({
         ...emptyFlush(tenant),
@@ -305,7 +303,7 @@ export function createRetention(options: RetentionOptions): Retention {
       }
     }
     for (const [start, { componentMinutes, templateMinutes, edgeMinutes }] of hours) {
-      const range = { start, end: start + HOUR_NANOS - 1n };
+      const range = { start, end: start + NANOS_PER_HOUR - 1n };
       if ((await warm.componentMinutes(tenant, range)).length > 0) continue;
       await warm.commit({ ...emptyFlush(tenant), componentMinutes, templateMinutes, edgeMinutes });
     }

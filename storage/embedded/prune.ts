@@ -4,7 +4,7 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parseEventId } from '../../model/ids.ts';
-import { formatNanos } from '../../model/time.ts';
+import { formatNanos, NANOS_PER_HOUR } from '../../model/time.ts';
 import { idFrom } from './blocks.ts';
 import type { Database } from './database.ts';
 
@@ -57,6 +57,13 @@ const OF_TIME = [
   `DELETE FROM snapshot WHERE snapshot IN (
      SELECT snapshot FROM snapshot
      WHERE tenant = ?1 AND time > ?2 AND time < ?3 AND id NOT IN (SELECT value FROM json_each(?4)) LIMIT ${SLICE})`,
+  // Behind the minutes: an hour that lost some is counted anew from what it has. Those at an edge of the gap may have lost some.
+  ...['counted_hour', 'component_hour'].map(
+    (table) =>
+      `DELETE FROM ${table} WHERE (tenant, hour) IN (
+         SELECT tenant, hour FROM ${table}
+         WHERE tenant = ?1 AND hour > ?2 - ${NANOS_PER_HOUR} AND hour < ?3 AND ?4 IS NOT NULL LIMIT ${SLICE})`,
+  ),
 ];
 
 /** What is retained by its own time, and what old captures and wrong clocks brought beside, as long as their blocks are there. */

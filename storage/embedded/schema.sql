@@ -1,4 +1,4 @@
--- user_version = 7
+-- user_version = 8
 
 -- journal_mode = wal
 
@@ -54,6 +54,18 @@ CREATE TABLE block_version (
   forgotten     INTEGER NOT NULL
 ) STRICT;
 
+CREATE TABLE component_hour (
+  tenant         TEXT    NOT NULL,
+  hour           INTEGER NOT NULL,
+  component_key  INTEGER NOT NULL,
+  component_type TEXT    NOT NULL,
+  component_id   TEXT    NOT NULL,
+  total          INTEGER NOT NULL,
+  errors         INTEGER NOT NULL,
+  critical       INTEGER NOT NULL,
+  PRIMARY KEY (tenant, hour, component_key)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE component_minute (
   tenant         TEXT    NOT NULL,
   minute         INTEGER NOT NULL,
@@ -68,6 +80,12 @@ CREATE TABLE component_minute (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX component_minute_by_component ON component_minute (tenant, component_key, minute);
+
+CREATE TABLE counted_hour (
+  tenant         TEXT    NOT NULL,
+  hour           INTEGER NOT NULL, -- its start, nanoseconds
+  PRIMARY KEY (tenant, hour)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE edge_minute (
   tenant         TEXT    NOT NULL,

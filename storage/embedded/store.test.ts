@@ -87,7 +87,9 @@ describe('the embedded store', () => {
     await before.commit(flush({ blocks: [old] }));
     await before.stop();
     const database = new DatabaseSync(join(directory, 'events.db'));
-    database.exec('DROP TABLE block_filter; PRAGMA user_version = 6');
+    database.exec(
+      'DROP TABLE block_filter; DROP TABLE counted_hour; DROP TABLE component_hour; PRAGMA user_version = 6',
+    );
     database
       .prepare('DELETE FROM block_key WHERE key = ?')
       .run(BigInt.asIntN(64, blockKey('errors', 'service', 'api')));

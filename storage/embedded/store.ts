@@ -14,6 +14,7 @@ import {
   findBlocksOfDay,
   tenantsWithBlocks,
 } from './blocks.ts';
+import { countHours } from './component-hours.ts';
 import { type Database, openDatabase } from './database.ts';
 import { endLease, heldLeases, takeLease } from './leases.ts';
 import { forgetReplaced, readSmallBlocks, replaceBlocks } from './merge.ts';
@@ -109,6 +110,9 @@ export function createEmbeddedStore(options: EmbeddedOptions): WarmStore {
     },
     async forgetReplaced(before) {
       return forgetReplaced(database(), before);
+    },
+    async countHours(tenant, range) {
+      return countHours(database(), tenant, range);
     },
     async prune(before, pinnedSnapshots) {
       await pruneRows(database(), { before, now: clock.nowNanos(), pinnedSnapshots });

@@ -2,6 +2,7 @@
 import type pg from 'pg';
 import type { ComponentMinute } from '../../model/rollup.ts';
 import { Sketch } from '../../model/sketch.ts';
+import { NANOS_PER_HOUR, NANOS_PER_MINUTE } from '../../model/time.ts';
 import type { ComponentSum, MinuteRange } from '../contract.ts';
 import { rowText, rowTime } from '../text.ts';
 import type { Connection } from './connection.ts';
@@ -36,16 +37,7 @@ export async function componentSums(
   tenant: string,
   range: MinuteRange,
 ): Promise<ComponentSum[]> {
-  const rows = await connection.rows(
-    tenant,
-    // By a number of eight bytes, not by two texts; what it stands for is looked up in one minute of each.
-    `WITH sums AS (
-       SELECT component_key, max(minute) AS minute, sum(total) AS total, sum(errors) AS errors, sum(critical) AS critical
-       FROM component_minute WHERE tenant_id = $1 AND ${IN_RANGE} GROUP BY component_key)
-     SELECT component_type, component_id, sums.total, sums.errors, sums.critical
-     FROM sums JOIN component_minute known USING (component_key, minute) WHERE known.tenant_id = $1`,
-    [tenant, ...rangeValues(range)],
-  );
+  const rows = await connection.rows(tenant, SUMS, [tenant, ...rangeValues(range)]);
   return rows.map(({ component_type, component_id, total, errors, critical }) => ({
     ...{ component_type, component_id },
     ...{ total: Number(total), errors: Number(errors), critical: Number(critical) },
@@ -71,16 +63,41 @@ export async function addComponentMinutes(
   await addSketches(client, tenant, { table: 'component_minute', key: 'component_key' }, added, stored.rows);
 }
 
-/** Of $2 to $5: start, end, component type and id, the last two or null. Also the template minutes' range. */
-export const IN_RANGE = `minute BETWEEN $2 AND $3
-  AND ($4::text IS NULL OR component_type = $4) AND ($5::text IS NULL OR component_id = $5)
-  AND ($6::bigint IS NULL OR component_key = $6)`;
-
 export function rangeValues({ start, end, component_type: type, component_id: id }: MinuteRange): unknown[] {
   const ref = [type === undefined ? null : rowText(type), id === undefined ? null : rowText(id)] as const;
   const key = ref[0] === null || ref[1] === null ? null : rowKey('component', ref[0], ref[1]);
   return [rowTime(start), rowTime(end), ...ref, key];
 }
+
+/** Of $2 to $6: start, end, component type, id and key, the last three or null. Also the template minutes' range. */
+const IN_COMPONENT = `($4::text IS NULL OR component_type = $4) AND ($5::text IS NULL OR component_id = $5)
+  AND ($6::bigint IS NULL OR component_key = $6)`;
+export const IN_RANGE = `minute BETWEEN $2 AND $3 AND ${IN_COMPONENT}`;
+
+/**
+ * Of counted hours one row a component, of what is left around and between them the minutes. Added up by a number of eight bytes, not by
+ * two texts; what that stands for is looked up in one minute of each.
+ */
+const SUMS = `
+  WITH counted AS MATERIALIZED (
+    SELECT hour FROM counted_hour WHERE tenant_id = $1 AND hour >= $2 AND hour <= $3 - ${NANOS_PER_HOUR - NANOS_PER_MINUTE}
+  ), part AS (
+    SELECT lag(hour + ${NANOS_PER_HOUR}, 1, $2::bigint) OVER (ORDER BY hour) AS first, hour - 1 AS last FROM counted
+    UNION ALL SELECT coalesce((SELECT max(hour) + ${NANOS_PER_HOUR} FROM counted), $2), $3
+  ), known AS (
+    SELECT component_key, total, errors, critical FROM component_hour
+    WHERE tenant_id = $1 AND hour IN (SELECT hour FROM counted) AND ${IN_COMPONENT}
+    UNION ALL
+    SELECT component_key, total, errors, critical FROM part CROSS JOIN LATERAL (
+      SELECT component_key, total, errors, critical FROM component_minute
+      WHERE tenant_id = $1 AND minute BETWEEN part.first AND part.last AND ${IN_COMPONENT}) AS minutes WHERE part.first <= part.last
+  ), sums AS (
+    SELECT component_key, sum(total) AS total, sum(errors) AS errors, sum(critical) AS critical FROM known GROUP BY component_key
+  )
+  SELECT component_type, component_id, sums.total, sums.errors, sums.critical
+  FROM sums CROSS JOIN LATERAL (
+    SELECT component_type, component_id FROM component_minute
+    WHERE tenant_id = $1 AND component_key = sums.component_key LIMIT 1) AS component`;
 
 interface Row {
   component_key: bigint;

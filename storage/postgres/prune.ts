@@ -1,6 +1,7 @@
 /** Rows leave by the day until which retention keeps them, insights when they have expired, templates with their last minute. */
-import { dayOf } from '../../model/time.ts';
+import { dayOf, NANOS_PER_DAY } from '../../model/time.ts';
 import { rowTime } from '../text.ts';
+import { forgetHours } from './component-hours.ts';
 import type { Connection } from './connection.ts';
 
 /** @param before times of the record before this one are not retained any more, nanoseconds */
@@ -12,6 +13,7 @@ export async function pruneRows(
   for (const table of ['component_minute', 'template_minute', 'edge_minute', 'trace_correlation']) {
     await connection.write(`DELETE FROM ${table} WHERE day < $1`, [oldest]);
   }
+  await forgetHours(connection, before - (before % NANOS_PER_DAY));
   await connection.write('DELETE FROM snapshot WHERE day < $1 AND snapshot_id <> ALL ($2::text[])', [
     oldest,
     pinnedSnapshots,

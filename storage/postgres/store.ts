@@ -16,6 +16,7 @@ import { RepeatedRequests, Vetoed } from '../repeated.ts';
 import { findBlocks, findBlocksOfDay, tenantsWithBlocks } from './blocks.ts';
 import { forgetRequests, writeFlush } from './commit.ts';
 import { forgetCommits, lastCommits } from './commits.ts';
+import { countHours } from './component-hours.ts';
 import { componentMinutes, componentSums } from './component-minutes.ts';
 import { type Connection, connectOnce, createConnection } from './connection.ts';
 import { edgeMinutes, edgeSums } from './edge-minutes.ts';
@@ -195,6 +196,13 @@ export function createPostgresStore(options: PostgresStoreOptions): WarmStore {
     async forgetReplaced(before) {
       try {
         return await forgetReplaced(opened(), before);
+      } catch (error) {
+        throw asDebugError(error);
+      }
+    },
+    async countHours(tenant, range) {
+      try {
+        return await countHours(opened(), tenant, range);
       } catch (error) {
         throw asDebugError(error);
       }

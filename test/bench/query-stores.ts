@@ -184,6 +184,8 @@ async function load({ rows, warm, hot, soleWriter, shared }: Stores, yardstick: 
   const { samples, events, hotEvents } = await fill({ rows, warm, hot, soleWriter, shared }, start, end);
   const seconds = (performance.now() - begin) / 1000;
   clock.set(end);
+  // As whoever merges does once an hour.
+  await warm.countHours(TENANT, { before: end - HOUR, limit: 24 * 8 });
   await addInsights(warm, end);
   const { all, blocks } = await yardstick.warmBytes();
   const hotBytes = (await yardstick.hotBytes()) - hotBefore;

@@ -26,6 +26,7 @@ export function describeRowStore(make: () => Promise<RowStoreHarness>): void {
   });
 
   const commit = (parts: Partial<Flush>) => store.commit({ ...emptyFlush('default'), ...parts });
+  const HOUR = 60n * MINUTE;
   const ALL = { start: 0n, end: UINT64_MAX };
 
   describe('component minutes', () => {
@@ -74,6 +75,97 @@ export function describeRowStore(make: () => Promise<RowStoreHarness>): void {
         await store.componentSums('default', { ...range, component_type: 'service', component_id: 'b' }),
       ).toHaveLength(1);
       expect(await store.componentSums('another', range)).toEqual([]);
+    });
+
+    it('add up to the same whichever hours are counted, and whatever comes to those later', async () => {
+      const minute = fc.record({
+        at: fc.integer({ min: -100, max: 100 }),
+        component_id: fc.constantFrom('a', 'b'),
+        total: fc.integer({ min: 1, max: 9 }),
+      });
+      const step = fc.oneof(
+        fc.record({ brings: fc.array(minute, { minLength: 1, maxLength: 8 }) }),
+        fc.record({ before: fc.integer({ min: -60, max: 240 }), limit: fc.integer({ min: 1, max: 9 }) }),
+      );
+      const window = fc.record({
+        from: fc.integer({ min: -160, max: 100 }),
+        minutes: fc.integer({ max: 400, min: 0 }),
+      });
+      let tenants = 0;
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(step, { maxLength: 8 }),
+          fc.array(window, { maxLength: 4 }),
+          async (steps, windows) => {
+            const tenant = `hours-${++tenants}`;
+            const brought: { at: number; component_id: string; total: number }[] = [];
+            for (const one of steps) {
+              if ('brings' in one) {
+                const minutes = one.brings.map(({ at, ...row }) =>
+                  componentMinute({ minute: NOON + BigInt(at) * MINUTE, ...row, errors: 1, critical: 0 }),
+                );
+                await store.commit({ ...emptyFlush(tenant), componentMinutes: minutes });
+                brought.push(...one.brings);
+              } else {
+                const { before, limit } = one;
+                const counted = await store.countHours(tenant, { before: NOON + BigInt(before) * MINUTE, limit });
+                expect(counted).toBeLessThanOrEqual(limit);
+              }
+              for (const { from, minutes } of windows) {
+                const range = { start: NOON + BigInt(from) * MINUTE, end: NOON + BigInt(from + minutes) * MINUTE + 1n };
+                const inside = brought.filter(({ at }) => at >= from && at <= from + minutes);
+                for (const only of [undefined, 'a']) {
+                  const which = only === undefined ? {} : { component_type: 'service', component_id: only };
+                  const sums = await store.componentSums(tenant, { ...range, ...which });
+                  const expected = Map.groupBy(inside, ({ component_id }) => component_id);
+                  if (only !== undefined) expected.delete('b');
+                  expect(
+                    new Map(sums.map(({ component_id, total, errors }) => [component_id, [total, errors]])),
+                  ).toEqual(
+                    new Map(
+                      [...expected].map(([id, all]) => [
+                        id,
+                        [all.reduce((sum, { total }) => sum + total, 0), all.length],
+                      ]),
+                    ),
+                  );
+                }
+              }
+            }
+          },
+        ),
+        { numRuns: 40 },
+      );
+    });
+
+    it('of an hour that is counted come all the same when it is counted again, and not when it has not ended', async () => {
+      await commit({ componentMinutes: [componentMinute({ minute: NOON, total: 3 })] });
+      const count = (before: bigint) => store.countHours('default', { before, limit: 100 });
+      expect(await count(NOON + HOUR - 1n)).toBe(0);
+      expect(await count(NOON + HOUR)).toBeGreaterThan(0);
+      expect(await count(NOON + HOUR)).toBe(0);
+      await commit({ componentMinutes: [componentMinute({ minute: NOON + MINUTE, total: 4 })] });
+      const total = async () =>
+        (await store.componentSums('default', { start: NOON, end: NOON + HOUR - 1n }))[0]!.total;
+      expect(await total()).toBe(7);
+      expect(await count(NOON + HOUR)).toBe(1);
+      expect(await total()).toBe(7);
+    });
+
+    it('are all in the sums when two processes commit to an hour while both count it', async () => {
+      const both = [store, await harness.open()];
+      const before = NOON + 2n * HOUR;
+      const minute = (i: number) => componentMinute({ minute: NOON + BigInt(i) * MINUTE, total: 1 });
+      for (let round = 1; round <= 10; round++) {
+        await Promise.all([
+          ...Array.from({ length: 6 }, (_, i) =>
+            both[i % 2]!.commit({ ...emptyFlush('default'), componentMinutes: [minute(i), minute(50 + 5 * i)] }),
+          ),
+          ...both.map((one) => one.countHours('default', { before, limit: 3 })),
+        ]);
+        const [sum] = await store.componentSums('default', { start: NOON, end: before });
+        expect(sum!.total).toBe(12 * round);
+      }
     });
 
     it('come ascending, of a range with both ends, of one component when asked', async () => {

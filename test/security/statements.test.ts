@@ -4,13 +4,15 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '../..');
-const TABLES = 'block|block_key|component_minute|template_minute|template|trace_correlation|snapshot|insight|session';
+const TABLES =
+  'block|block_key|component_minute|counted_hour|component_hour|template_minute|template|trace_correlation|snapshot|insight|session';
 const TOUCHES = new RegExp(`\\b(?:FROM|UPDATE|JOIN)\\s+(?:${TABLES})\\b`);
 const NAMES_TENANT = /\btenant(?:_id)?\b/;
 
 /** Statements that mean every tenant, by a part of their text, with the reason. */
 const ALL_TENANTS: [part: RegExp, reason: string][] = [
   [/\bday\b/i, 'days are dropped, and looked for, whole'],
+  [/WHERE hour <|FROM component_hour AS known WHERE NOT EXISTS/, 'hours are forgotten with their day'],
   [/expires_at </, 'what has expired has for everybody'],
   [/(?:FROM|JOIN) insight\s+WHERE insight [>=]|WHERE insight = \?/, 'the same, by the number of the row'],
   [/WHERE block = \?|block_change AS change/, 'by the number of a row that a statement with the tenant gave'],

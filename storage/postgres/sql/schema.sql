@@ -59,6 +59,22 @@ CREATE INDEX committed_block_by_time ON committed_block USING brin (committed_at
 ALTER TABLE committed_block ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_tenant ON committed_block FOR SELECT USING (tenant_id = current_setting('ai_debug.tenant'::text, true));
 
+CREATE TABLE component_hour (
+  component_key bigint NOT NULL,
+  hour bigint NOT NULL,
+  total bigint NOT NULL,
+  errors bigint NOT NULL,
+  critical bigint NOT NULL,
+  shard smallint NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  component_type text NOT NULL,
+  component_id text NOT NULL,
+  PRIMARY KEY (tenant_id, hour, component_key, shard)
+);
+
+ALTER TABLE component_hour ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON component_hour FOR SELECT USING (tenant_id = current_setting('ai_debug.tenant'::text, true));
+
 CREATE TABLE component_minute (
   component_key bigint NOT NULL,
   minute bigint NOT NULL,
@@ -80,6 +96,16 @@ CREATE INDEX component_minute_by_minute ON component_minute USING btree (tenant_
 
 ALTER TABLE component_minute ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_tenant ON component_minute FOR SELECT USING (tenant_id = current_setting('ai_debug.tenant'::text, true));
+
+CREATE TABLE counted_hour (
+  hour bigint NOT NULL,
+  shard smallint NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  PRIMARY KEY (tenant_id, hour, shard)
+);
+
+ALTER TABLE counted_hour ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON counted_hour FOR SELECT USING (tenant_id = current_setting('ai_debug.tenant'::text, true));
 
 CREATE TABLE edge_minute (
   edge_key bigint NOT NULL,
