@@ -8,6 +8,7 @@ import type { ComponentMinute } from '../../model/rollup.ts';
 import { hourOf, NANOS_PER_HOUR } from '../../model/time.ts';
 import { rowTime } from '../text.ts';
 import type { Connection } from './connection.ts';
+import { LOCK_NOT_AVAILABLE } from './errors.ts';
 
 /** @param before ends of hours, nanoseconds  @returns how many hours were counted, `limit` at most, the newest first */
 export async function countHours(
@@ -21,8 +22,16 @@ export async function countHours(
     rowTime(hourOf(before) - NANOS_PER_HOUR),
     limit,
   ]);
-  for (const { hour } of rows) await connection.transaction((client) => countHour(client, tenant, hour));
-  return rows.length;
+  let counted = 0;
+  try {
+    for (; counted < rows.length; counted++) {
+      await connection.transaction((client) => countHour(client, tenant, rows[counted]!.hour));
+    }
+  } catch (error) {
+    // A commit takes longer than the lock is waited for: the rest is counted in the next round.
+    if ((error as pg.DatabaseError).code !== LOCK_NOT_AVAILABLE) throw error;
+  }
+  return counted;
 }
 
 /** The last statement of a flush: nobody waits for anything behind it while counting waits for the flush. */
@@ -60,7 +69,7 @@ async function countHour(client: pg.ClientBase, tenant: string, hour: string): P
   ]);
 }
 
-// While we wait flushes wait behind us; it is tried again in a minute.
+// While we wait flushes wait behind us.
 const LOCK_TIMEOUT_MS = 1_000;
 // A month: what an old capture brings from before is its minutes.
 const HOURS_BACK = 744n;

@@ -119,7 +119,8 @@ export function createConnection(url: string, log: Logger, asReader: boolean): C
       const client = await writes.connect();
       let broken: Error | undefined;
       try {
-        await client.query('BEGIN');
+        // Whatever the server's default: a statement sees what others committed before it.
+        await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');
         const result = await work(client);
         await client.query('COMMIT');
         return result;

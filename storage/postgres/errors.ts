@@ -30,6 +30,9 @@ export function lostRace(error: unknown): boolean {
   return error instanceof pg.DatabaseError && RACES.has(error.code ?? '');
 }
 
+/** SQLSTATE of what `lock_timeout` ends. */
+export const LOCK_NOT_AVAILABLE = '55P03';
+
 /** Whether a block belongs to a day that has no partition. */
 export function missesPartition(error: unknown): boolean {
   return error instanceof pg.DatabaseError && error.code === '23514';

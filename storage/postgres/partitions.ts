@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { assert } from '../../base/assert.ts';
 import type { Connection } from './connection.ts';
-import { asDebugError } from './errors.ts';
+import { asDebugError, LOCK_NOT_AVAILABLE } from './errors.ts';
 import { takeTurns } from './migrate.ts';
 
 /**
@@ -95,8 +95,6 @@ async function dropPartition(connection: Connection, table: string, day: string)
     }
   }
 }
-
-const LOCK_NOT_AVAILABLE = '55P03';
 
 function suffixOf(day: string): string {
   // It becomes part of a statement.
