@@ -61,3 +61,25 @@ test.each(entries)('writes %s as the library does', (_, baggage) => {
     expect(given).toEqual(expected);
   }
 });
+
+test('what was read can be changed as any baggage, and stays what it was', () => {
+  const headers = { baggage: `${CORRELATION_ID}=a` };
+  const [given, expected] = [ours, library].map((propagator) => {
+    const read = propagation.getBaggage(propagator.extract(ROOT_CONTEXT, headers, getter))!;
+    const changed = [
+      read.setEntry('tenant', { value: 'b' }),
+      read.setEntry(CORRELATION_ID, { value: 'c' }),
+      read.removeEntry(CORRELATION_ID),
+      read.removeEntry('tenant'),
+      read.removeEntries('tenant', CORRELATION_ID),
+      read.clear(),
+      read,
+    ];
+    return changed.map((baggage) => [
+      baggage.getAllEntries().map(([key, { value }]) => [key, value]),
+      baggage.getEntry(CORRELATION_ID)?.value,
+      baggage.getEntry('tenant')?.value,
+    ]);
+  });
+  expect(given).toEqual(expected);
+});

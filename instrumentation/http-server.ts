@@ -26,9 +26,10 @@ import {
   METRIC_HTTP_SERVER_REQUEST_DURATION,
 } from '@opentelemetry/semantic-conventions';
 import { EMPTY_CONTEXT } from './context.ts';
-import type { Durations } from './durations.ts';
+import type { Durations, Histogram } from './durations.ts';
 import { emitWithin } from './emit-within.ts';
 import { methodOf, splitHost, withoutSecrets } from './http-attributes.ts';
+import { headerOf, REQUEST_HEADERS } from './http-headers.ts';
 import packageJson from './package.json' with { type: 'json' };
 
 /**
@@ -41,7 +42,13 @@ import packageJson from './package.json' with { type: 'json' };
 export function watchHttpServers(durations: Durations): void {
   rememberFastifyRoutes();
   const tracer = trace.getTracer(packageJson.name, packageJson.version);
-  const record = durations.histogram(METRIC_HTTP_SERVER_REQUEST_DURATION, 'Duration of HTTP server requests.');
+  const histogram = durations.histogram(METRIC_HTTP_SERVER_REQUEST_DURATION, 'Duration of HTTP server requests.', [
+    ATTR_URL_SCHEME,
+    ATTR_HTTP_REQUEST_METHOD,
+    ATTR_HTTP_RESPONSE_STATUS_CODE,
+    ATTR_HTTP_ROUTE,
+    ATTR_ERROR_TYPE,
+  ]);
 
   for (const scheme of ['http', 'https'] as const) {
     // Not imported: an import reads every export of `node:http`, and WebSocket among them loads all of undici, 50 ms of each start.
@@ -50,8 +57,8 @@ export function watchHttpServers(durations: Durations): void {
     prototype.emit = function (this: HttpServer, event: string | symbol, ...args: unknown[]): boolean {
       if (event !== 'request') return emit.call(this, event, ...args);
       const [request, response] = args as [IncomingMessage, ServerResponse];
-      const served = new ServedRequest(request, response, scheme, record);
-      const parent = propagation.extract(EMPTY_CONTEXT, request.headers);
+      const served = new ServedRequest(request, response, scheme, histogram);
+      const parent = propagation.extract(EMPTY_CONTEXT, request, REQUEST_HEADERS);
       const { method, attributes } = served;
       const span = tracer.startSpan(method, { kind: SpanKind.SERVER, attributes }, parent);
       const ctx = trace.setSpan(parent, span);
@@ -72,20 +79,15 @@ class ServedRequest {
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #scheme: string;
-  readonly #record: ReturnType<Durations['histogram']>;
+  readonly #durations: Histogram;
   readonly #startMs = performance.now();
   #ended = false;
 
-  constructor(
-    request: IncomingMessage,
-    response: ServerResponse,
-    scheme: string,
-    record: ReturnType<Durations['histogram']>,
-  ) {
+  constructor(request: IncomingMessage, response: ServerResponse, scheme: string, durations: Histogram) {
     this.#request = request;
     this.#response = response;
     this.#scheme = scheme;
-    this.#record = record;
+    this.#durations = durations;
     this.method = methodOf(request.method);
     this.attributes = requestAttributes(request, this.method, scheme);
   }
@@ -125,20 +127,12 @@ class ServedRequest {
     }
     span.end();
     const seconds = (performance.now() - this.#startMs) / 1000;
-    const { method } = this;
-    const scheme = this.#scheme;
-    this.#record(seconds, `${scheme} ${method} ${statusCode} ${route ?? ''} ${errored ?? ''}`, () => ({
-      [ATTR_HTTP_REQUEST_METHOD]: method,
-      [ATTR_URL_SCHEME]: scheme,
-      [ATTR_HTTP_RESPONSE_STATUS_CODE]: statusCode,
-      ...(route === undefined ? {} : { [ATTR_HTTP_ROUTE]: route }),
-      ...(errored === undefined ? {} : { [ATTR_ERROR_TYPE]: errored }),
-    }));
+    this.#durations.record(seconds, [this.#scheme, this.method, statusCode, route, errored]);
   }
 }
 
 function requestAttributes(request: IncomingMessage, method: string, scheme: string): Attributes {
-  const { url = '/', headers, socket } = request;
+  const { url = '/', socket } = request;
   const at = url.indexOf('?');
   const attributes: Attributes = {
     [ATTR_HTTP_REQUEST_METHOD]: method,
@@ -147,20 +141,22 @@ function requestAttributes(request: IncomingMessage, method: string, scheme: str
     [ATTR_NETWORK_PROTOCOL_VERSION]: request.httpVersion,
   };
   if (at >= 0) attributes[ATTR_URL_QUERY] = withoutSecrets(url.slice(at + 1));
-  if (headers.host !== undefined) {
-    const { address, port } = splitHost(headers.host);
+  const host = headerOf(request, 'host');
+  if (host !== undefined) {
+    const { address, port } = splitHost(host);
     attributes[ATTR_SERVER_ADDRESS] = address;
     if (port !== undefined) attributes[ATTR_SERVER_PORT] = port;
   }
-  const client = forwardedFor(headers['x-forwarded-for']) ?? socket.remoteAddress;
+  const client = forwardedFor(headerOf(request, 'x-forwarded-for')) ?? socket.remoteAddress;
   if (client !== undefined) attributes[ATTR_CLIENT_ADDRESS] = client;
-  if (headers['user-agent'] !== undefined) attributes[ATTR_USER_AGENT_ORIGINAL] = headers['user-agent'];
+  const userAgent = headerOf(request, 'user-agent');
+  if (userAgent !== undefined) attributes[ATTR_USER_AGENT_ORIGINAL] = userAgent;
   return attributes;
 }
 
-function forwardedFor(header: string | string[] | undefined): string | undefined {
+function forwardedFor(header: string | undefined): string | undefined {
   if (header === undefined) return undefined;
-  const first = String(header).split(',', 1)[0]!.trim();
+  const first = header.split(',', 1)[0]!.trim();
   return first === '' ? undefined : first;
 }
 

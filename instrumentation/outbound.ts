@@ -17,7 +17,7 @@ import {
   ATTR_URL_FULL,
   METRIC_HTTP_CLIENT_REQUEST_DURATION,
 } from '@opentelemetry/semantic-conventions';
-import type { Durations } from './durations.ts';
+import type { Durations, Histogram } from './durations.ts';
 import { methodOf } from './http-attributes.ts';
 import packageJson from './package.json' with { type: 'json' };
 
@@ -33,14 +33,20 @@ export interface Target {
 /** Makes the span and the duration of each request that the app sends, whichever client it sends it with. */
 export class OutboundRequests {
   readonly #tracer: Tracer = trace.getTracer(packageJson.name, packageJson.version);
-  readonly #record: ReturnType<Durations['histogram']>;
+  readonly #durations: Histogram;
 
   constructor(durations: Durations) {
-    this.#record = durations.histogram(METRIC_HTTP_CLIENT_REQUEST_DURATION, 'Duration of HTTP client requests.');
+    this.#durations = durations.histogram(METRIC_HTTP_CLIENT_REQUEST_DURATION, 'Duration of HTTP client requests.', [
+      ATTR_HTTP_REQUEST_METHOD,
+      ATTR_SERVER_ADDRESS,
+      ATTR_SERVER_PORT,
+      ATTR_HTTP_RESPONSE_STATUS_CODE,
+      ATTR_ERROR_TYPE,
+    ]);
   }
 
   start(target: Target): OutboundRequest {
-    return new OutboundRequest(target, this.#tracer, this.#record);
+    return new OutboundRequest(target, this.#tracer, this.#durations);
   }
 }
 
@@ -50,15 +56,15 @@ export class OutboundRequest {
   readonly span: Span;
   readonly #method: string;
   readonly #target: Target;
-  readonly #record: ReturnType<Durations['histogram']>;
+  readonly #durations: Histogram;
   readonly #startMs = performance.now();
   #statusCode: number | undefined;
   #ended = false;
 
-  constructor(target: Target, tracer: Tracer, record: ReturnType<Durations['histogram']>) {
+  constructor(target: Target, tracer: Tracer, durations: Histogram) {
     this.#target = target;
     this.#method = methodOf(target.method);
-    this.#record = record;
+    this.#durations = durations;
     const attributes: Attributes = {
       [ATTR_HTTP_REQUEST_METHOD]: this.#method,
       [ATTR_SERVER_ADDRESS]: target.address,
@@ -92,14 +98,7 @@ export class OutboundRequest {
     }
     span.end();
     const { address, port } = this.#target;
-    const method = this.#method;
-    const key = `${method} ${address} ${port} ${statusCode ?? ''} ${errored ?? ''}`;
-    this.#record((performance.now() - this.#startMs) / 1000, key, () => ({
-      [ATTR_HTTP_REQUEST_METHOD]: method,
-      [ATTR_SERVER_ADDRESS]: address,
-      [ATTR_SERVER_PORT]: port,
-      ...(statusCode === undefined ? {} : { [ATTR_HTTP_RESPONSE_STATUS_CODE]: statusCode }),
-      ...(errored === undefined ? {} : { [ATTR_ERROR_TYPE]: errored }),
-    }));
+    const seconds = (performance.now() - this.#startMs) / 1000;
+    this.#durations.record(seconds, [this.#method, address, port, statusCode, errored]);
   }
 }

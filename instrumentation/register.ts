@@ -4,7 +4,7 @@
  */
 import { context, logs, metrics, propagation, type TextMapPropagator, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
-import { CompositePropagator, W3CTraceContextPropagator } from '@opentelemetry/core';
+import { CompositePropagator } from '@opentelemetry/core';
 import { type Instrumentation, registerInstrumentations } from '@opentelemetry/instrumentation';
 import { B3InjectEncoding, B3Propagator } from '@opentelemetry/propagator-b3';
 import type { Resource } from '@opentelemetry/resources';
@@ -24,6 +24,7 @@ import { createPipeline, type Pipeline } from './pipeline.ts';
 import { describedBy, processResource } from './resource.ts';
 import { type Settings, settingsFrom } from './settings.ts';
 import { LightTracerProvider } from './spans.ts';
+import { TraceContextPropagator } from './trace-context.ts';
 import { logUncaughtExceptions, ThrowerMemory } from './uncaught-exceptions.ts';
 import { watchUndici } from './undici-client.ts';
 
@@ -99,7 +100,7 @@ function isSecondRegistration(): boolean {
 
 function propagatorOf(names: string[]): TextMapPropagator {
   const known: Record<string, () => TextMapPropagator> = {
-    tracecontext: () => new W3CTraceContextPropagator(),
+    tracecontext: () => new TraceContextPropagator(),
     baggage: () => new BaggagePropagator(),
     b3: () => new B3Propagator(),
     b3multi: () => new B3Propagator({ injectEncoding: B3InjectEncoding.MULTI_HEADER }),

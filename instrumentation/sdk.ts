@@ -1,4 +1,4 @@
-import { CompositePropagator, W3CTraceContextPropagator } from '@opentelemetry/core';
+import { CompositePropagator } from '@opentelemetry/core';
 import { envDetector, type ResourceDetector } from '@opentelemetry/resources';
 import type { LogRecordProcessor } from '@opentelemetry/sdk-logs';
 import type { IMetricReader } from '@opentelemetry/sdk-metrics';
@@ -9,6 +9,7 @@ import { flushOnExit } from './exit-flush.ts';
 import { createPipeline } from './pipeline.ts';
 import { processResource } from './resource.ts';
 import { settingsFrom } from './settings.ts';
+import { TraceContextPropagator } from './trace-context.ts';
 
 /** What `new NodeSDK({...})` takes; merge the lists with your own. */
 export interface DebugSdkParts {
@@ -29,7 +30,7 @@ export function debugSdkParts(): DebugSdkParts {
   flushOnExit(pipeline);
   pipeline.start();
   const standard = new CompositePropagator({
-    propagators: [new W3CTraceContextPropagator(), new BaggagePropagator()],
+    propagators: [new TraceContextPropagator(), new BaggagePropagator()],
   });
   return {
     spanProcessors: pipeline.spanProcessors,

@@ -32,7 +32,7 @@ import type { Resource } from '@opentelemetry/resources';
 import type { Span as ReadableSpan, SpanProcessor } from '@opentelemetry/sdk-trace';
 import { anyValue } from './any-value.ts';
 import { exceptionAttributes } from './exceptions.ts';
-import { validSpanContext } from './span-contexts.ts';
+import { ValidSpanContext, validSpanContext } from './span-contexts.ts';
 
 /** What the specification gives where no `OTEL_*_LIMIT` says otherwise, for attributes, events and links each. */
 const COUNT_MAX = 128;
@@ -95,12 +95,13 @@ class LightTracer implements Tracer {
   startSpan(name: string, options: SpanOptions = {}, ctx: Context = context.active()): Span {
     if (isTracingSuppressed(ctx)) return trace.wrapSpanContext(INVALID_SPAN_CONTEXT);
     const parent = options.root ? undefined : validSpanContext(ctx);
-    const own: SpanContext = {
-      traceId: parent?.traceId ?? randomHex(16),
-      spanId: randomHex(8),
-      traceFlags: parent?.traceFlags ?? TraceFlags.SAMPLED,
-      ...(parent?.traceState === undefined ? {} : { traceState: parent.traceState }),
-    };
+    const own = new ValidSpanContext(
+      parent?.traceId ?? randomHex(16),
+      randomHex(8),
+      parent?.traceFlags ?? TraceFlags.SAMPLED,
+      false,
+      parent?.traceState,
+    );
     if ((own.traceFlags & TraceFlags.SAMPLED) === 0) return trace.wrapSpanContext(own);
     const span = new LightSpan(name, own, parent, options, this.#scope, this.#resource, this.#processors);
     for (const processor of this.#processors) processor.onStart(span, ctx);
