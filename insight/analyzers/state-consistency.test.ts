@@ -153,6 +153,15 @@ describe('a replica that misses a write', () => {
     expect(find(snapshots, lastMs + 70_000)).toMatchObject([{ what: 'missing n2' }]);
   });
 
+  test('quiet: a request with some of its reports may come after the next one, for half a minute', () => {
+    const late = tell({ fate: (i, node) => (i >= 30 && i < 35 && node === 'n2' ? 'unreported' : 'applied') });
+    const lateMs = 35 * 200;
+    // The next look finds them there, or still not.
+    expect(find(late, lateMs + 20_000)).toEqual([]);
+    expect(find(tell({}), lateMs + 40_000)).toEqual([]);
+    expect(find(late, lateMs + 40_000)).toMatchObject([{ what: 'missing n2' }]);
+  });
+
   test('it fell silent', () => {
     const findings = find(tell({ fate: (i, node) => (i >= 30 && node === 'n1' ? 'unreported' : 'applied') }));
     expect(findings).toMatchObject([

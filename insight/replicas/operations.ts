@@ -77,7 +77,8 @@ const ACTIVE_ROUNDS = 5;
  * Replicas that did not report what the others did. Only where reporting together is the rule (workers that share the load report one
  * operation each), only who has taken part before, and only while all others take part: where each write goes to two of
  * three, nobody is missing. And only when it has passed an operation by: a replica reports in order, so that as long as nothing later has
- * come of it the report may be on its way; after a minute of silence it is missing all the same.
+ * come of it the report may be on its way; after a minute of silence it is missing all the same. What it said before may still come after
+ * what it said later, where the request that carries it had no answer and is sent again: that long is waited too.
  * @param now operations younger than the limit for lag are left out; null: none are, and nothing is on its way
  */
 export function missingIn(replicas: readonly Replica[], groups: readonly Group[], now: bigint | null): Missing[] {
@@ -97,10 +98,10 @@ export function missingIn(replicas: readonly Replica[], groups: readonly Group[]
   const missing: Missing[] = [];
   for (const replica of replicas) {
     const lastHeard = replica.moments.at(-1)!.snapshot.time;
+    const hasPassedBy = ({ end }: Group): boolean =>
+      now === null || now - end > (lastHeard > end ? RESENT_NANOS : SILENCE_NANOS);
     const without = [
-      ...(isRule ? together : []).filter(
-        ({ first, end }) => !first.has(replica) && (now === null || lastHeard > end || now - end > SILENCE_NANOS),
-      ),
+      ...(isRule ? together : []).filter((group) => !group.first.has(replica) && hasPassedBy(group)),
       // What reports reach one after the other is passed by in another order: only silence tells there.
       ...alone.filter(
         ({ first, end }) => !first.has(replica) && (now === null || (lastHeard <= end && now - end > SILENCE_NANOS)),
@@ -118,6 +119,9 @@ export function missingIn(replicas: readonly Replica[], groups: readonly Group[]
 }
 
 const SILENCE_NANOS = 60_000_000_000n;
+
+/** Exporters wait 10 s for an answer unless told otherwise, and try again: two such attempts, what is between them, and the way here. */
+const RESENT_NANOS = 30_000_000_000n;
 
 const ALWAYS = 0.95;
 
