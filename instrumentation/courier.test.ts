@@ -76,7 +76,29 @@ it('says that telemetry is lost where the disk does not take it either', async (
   await vi.waitFor(() => expect(delivered).toEqual(['b']));
 });
 
-function courier(disk: { keep?: () => Promise<string> } = {}): Courier {
+it('delivers what the disk has only taken when the receiver was back already', async () => {
+  let written: () => void = () => {};
+  const slow = courier({
+    async keep(parcel) {
+      if (String(parcel.body) === 'b') await new Promise<void>((resolve) => (written = resolve));
+      const name = String(parcel.body);
+      kept.push({ name, ...parcel });
+      return name;
+    },
+  });
+  outcome = async () => AWAY;
+  slow.send(parcel('a'));
+  await vi.waitFor(() => expect(said).toEqual(['away']));
+  slow.send(parcel('b'));
+  outcome = async () => DELIVERED;
+  await vi.waitFor(() => expect(said).toEqual(['away', 'back']));
+  expect(delivered).toEqual(['a']);
+  written();
+  await vi.waitFor(() => expect(delivered).toEqual(['a', 'b']));
+  expect(kept).toEqual([]);
+});
+
+function courier(disk: { keep?: (parcel: Parcel) => Promise<string> } = {}): Courier {
   let sequence = 0;
   return new Courier({
     transports: {

@@ -47,8 +47,11 @@ export class Courier {
     this.#awaiting.add(parcel);
     this.#awaitingBytes += parcel.body.length;
     if (this.#away || this.#awaitingBytes > AWAITING_BYTES_MAX) {
-      void this.#spooled(parcel).then(() => this.#settled(parcel));
-      if (!this.#away) void this.#drain();
+      void this.#spooled(parcel).then(() => {
+        this.#settled(parcel);
+        // Back already, and all that the disk had before has left it: nobody else would come for this one.
+        if (!this.#away) void this.#drain();
+      });
     } else void this.#attempt(parcel);
   }
 
@@ -109,7 +112,9 @@ export class Courier {
     this.#draining = true;
     const { spool, say } = this.#settings;
     let stopped: Extract<Outcome, { kind: 'retry' }> | undefined;
-    for (let parcel = await spool.oldest(); parcel !== undefined; parcel = await spool.oldest()) {
+    do {
+      const parcel = await spool.oldest();
+      if (parcel === undefined) continue;
       const outcome = await this.#transport(parcel);
       if (outcome.kind === 'retry') {
         stopped = outcome;
@@ -118,7 +123,7 @@ export class Courier {
       if (outcome.kind === 'refused') say(outcome);
       await spool.remove(parcel.name);
       this.#cameBack();
-    }
+    } while (!spool.empty);
     this.#draining = false;
     if (stopped) this.#goneAway(stopped);
     // The disk kept nothing: only a new request can tell whether the receiver is there.

@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { ownerOf, type Parcel, Spool } from './spool.ts';
 
@@ -80,6 +81,27 @@ it('goes on when somebody empties its folder', async () => {
   for (const folder of await readdir(directory)) await rm(join(directory, folder), { recursive: true });
   expect(await spool.oldest()).toBeUndefined();
   expect(dropped).toHaveLength(1);
+});
+
+it('keeps on when somebody takes its folder away', async () => {
+  const spool = spoolOf();
+  await spool.keep(parcel('a'));
+  for (const folder of await readdir(directory)) await rm(join(directory, folder), { recursive: true });
+  await spool.keep(parcel('b'));
+  expect(Buffer.from((await spool.oldest())!.body).toString()).toBe('b');
+});
+
+it('keeps what comes while it leaves its empty folder', async () => {
+  const spool = spoolOf();
+  let last = await spool.keep(parcel('0'));
+  for (let i = 1; i <= 300; i++) {
+    const removed = spool.remove(last);
+    for (let turn = 0; turn < i % 6; turn++) await setImmediate();
+    last = await spool.keep(parcel(`${i}`));
+    await removed;
+    expect(Buffer.from((await spool.oldest())!.body).toString()).toBe(`${i}`);
+  }
+  expect(dropped).toEqual([]);
 });
 
 function spoolOf({ bytesMax = 1 << 20, owner = ownerOf(process.pid, 'this', 0) } = {}): Spool {

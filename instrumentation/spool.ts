@@ -46,6 +46,10 @@ export class Spool {
   #bytes = 0;
   #sequence = 0;
   #ready: Promise<unknown> | undefined;
+  /** The folder is on its way out: what is written meanwhile would go with it. */
+  #leaving: Promise<unknown> = Promise.resolve();
+  #writing = 0;
+  #heartbeat: NodeJS.Timeout | undefined;
 
   constructor(settings: SpoolSettings) {
     this.#settings = settings;
@@ -60,20 +64,42 @@ export class Spool {
   async keep(parcel: Parcel): Promise<string> {
     if (this.#settings.bytesMax < parcel.body.length) throw new Error('larger than the spool');
     const entry = this.#entryOf(parcel);
-    await this.#prepared();
-    const path = join(this.#folder, entry.name);
-    await writeFile(`${path}.part`, parcel.body, { mode: 0o600 });
-    await rename(`${path}.part`, path);
+    this.#writing++;
+    try {
+      await this.#write(entry.name, parcel.body).catch((error) => {
+        if (!isMissing(error)) throw error;
+        // Somebody has cleaned up the folder, which is their right.
+        this.#ready = undefined;
+        return this.#write(entry.name, parcel.body);
+      });
+    } finally {
+      this.#writing--;
+    }
     this.#add(entry);
     return entry.name;
+  }
+
+  async #write(name: string, body: Uint8Array): Promise<void> {
+    await this.#prepared();
+    const path = join(this.#folder, name);
+    await writeFile(`${path}.part`, body, { mode: 0o600 });
+    await rename(`${path}.part`, path);
   }
 
   /** The same for a process at its end. @throws what the disk says */
   keepSync(parcel: Parcel): void {
     if (this.#settings.bytesMax < parcel.body.length) throw new Error('larger than the spool');
-    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-    const entry = this.#entryOf(parcel);
-    writeFileSync(join(this.#folder, entry.name), parcel.body, { mode: 0o600 });
+    const path = join(this.#folder, this.#entryOf(parcel).name);
+    const write = (): void => {
+      mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+      writeFileSync(path, parcel.body, { mode: 0o600 });
+    };
+    try {
+      write();
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      write(); // The folder was just leaving, which it does once.
+    }
   }
 
   /** The oldest request, which stays until it is removed; undefined when there is none. */
@@ -83,7 +109,8 @@ export class Spool {
         const body = await readFile(join(this.#folder, entry.name));
         return { name: entry.name, signal: entry.signal, format: entry.format, body };
       } catch {
-        // Somebody has cleaned up the folder, which is their right.
+        // It was delivered meanwhile; or somebody has cleaned up.
+        if (entry !== this.#entries[0]) continue;
         this.#forget(entry.name);
         this.#settings.dropped(1, 'the spool was emptied by somebody else');
       }
@@ -94,9 +121,10 @@ export class Spool {
   async remove(name: string): Promise<void> {
     this.#forget(name);
     await rm(join(this.#folder, name), { force: true }).catch(() => {});
-    if (!this.empty) return;
+    if (!this.empty || this.#writing > 0) return;
     this.#ready = undefined;
-    await rmdir(this.#folder).catch(() => {});
+    this.#leaving = rmdir(this.#folder).catch(() => {});
+    await this.#leaving;
   }
 
   /** Takes over what dead processes have left. @returns whether there was anything */
@@ -106,6 +134,7 @@ export class Spool {
     for (const other of others) {
       if (other === owner || !(await isAbandoned(directory, other, owner))) continue;
       const taken = join(directory, `${owner}~${other.slice(0, 64)}`);
+      this.#writing++;
       try {
         await rename(join(directory, other), taken); // Whoever renames it first has it.
         const parcels = (await readdir(taken)).sort().flatMap((file) => kindOf(file) ?? []);
@@ -117,7 +146,10 @@ export class Spool {
           this.#add({ name, signal, format, bytes: size });
         }
         await rm(taken, { recursive: true, force: true });
-      } catch {}
+      } catch {
+      } finally {
+        this.#writing--;
+      }
     }
     return !this.empty;
   }
@@ -150,14 +182,22 @@ export class Spool {
 
   /** The folder, and a heartbeat that says whose it is for as long as there is anything in it. */
   #prepared(): Promise<unknown> {
-    this.#ready ??= mkdir(this.#folder, { recursive: true, mode: 0o700 }).then(() => {
-      const heartbeat = setInterval(() => {
-        if (this.empty) clearInterval(heartbeat);
-        else void utimes(this.#folder, new Date(), new Date()).catch(() => {});
-      }, HEARTBEAT_MS);
+    this.#ready ??= this.#leaving.then(async () => {
+      await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+      this.#heartbeat ??= setInterval(() => this.#beat(), HEARTBEAT_MS);
     });
     return this.#ready;
   }
+
+  #beat(): void {
+    if (!this.empty) return void utimes(this.#folder, new Date(), new Date()).catch(() => {});
+    clearInterval(this.#heartbeat);
+    this.#heartbeat = undefined;
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ENOENT';
 }
 
 /** `host_pid_instance_thread`: see `ownerOf`. */

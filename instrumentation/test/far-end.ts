@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
@@ -54,7 +55,7 @@ export async function startFarEnd({ respond = true, port = 0 } = {}): Promise<Fa
     if (isJson) keep(JSON.parse(String(request.headers['content-encoding'] === 'gzip' ? gunzipSync(bytes) : bytes)));
     if (respond) response.setHeader('content-type', request.headers['content-type']!).end(isJson ? '{}' : '');
   });
-  await new Promise<void>((listening) => server.listen(port, '127.0.0.1', listening));
+  await once(server.listen(port, '127.0.0.1'), 'listening');
 
   function keep(body: Json): void {
     for (const { resource, scopeSpans } of body.resourceSpans ?? [])
