@@ -2,6 +2,7 @@
 import { jsonToProtobuf } from '../../otlp/json.ts';
 import type { PostedEvent } from '../../query/records.ts';
 import { type QuerySystem, startQuerySystem } from '../support/query-system.ts';
+import { carrierLost, memoryRunsOut, moduleSilent } from './ask-strangers.ts';
 import {
   allIsWell,
   exportDenied,
@@ -15,7 +16,7 @@ import {
 import { type Incident, incidents, Telling } from './incidents.ts';
 import { telling } from './posted.ts';
 
-/** By tenant: `shop`, `slow`, `ledger` and `queue` are services with traces; `agents`, `web`, `etl` and `fleet` are what was posted; `tickets` is both; `nobody` is empty; ask-trades.ts has the others. */
+/** By tenant: `shop`, `slow`, `ledger` and `queue` are services with traces; `agents`, `web`, `etl` and `fleet` are what was posted; `tickets` is both; `nobody` is empty; ask-trades.ts and ask-strangers.ts have the others. */
 export async function startIncidents(): Promise<QuerySystem> {
   const system = await startQuerySystem();
   const now = Date.now();
@@ -23,6 +24,7 @@ export async function startIncidents(): Promise<QuerySystem> {
   const traced = {
     ...{ shop, slow, ledger, queue: queueStalls(now), tickets: poolExhausts(now) },
     ...{ iot: valvesStick(now), clinic: ordersRejected(now), arena: matchesFail(now), films: keysRefused(now) },
+    ...{ parcels: carrierLost(now), gpu: memoryRunsOut(now) },
   };
   for (const [tenant, { bodies }] of Object.entries(traced))
     for (const { signal, body } of bodies)
@@ -34,6 +36,7 @@ export async function startIncidents(): Promise<QuerySystem> {
     fleet: brokerResets(now),
     tickets: venuesImported(now),
     ...{ desk: toolMisused(now), nightly: exportDenied(now), calm: allIsWell(now), plant: robotStops(now) },
+    bank: moduleSilent(now),
   };
   for (const [tenant, events] of Object.entries(posted)) await system.service.postEvents(tenant, events);
   await system.needs.settled();

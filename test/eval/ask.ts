@@ -25,6 +25,8 @@ export interface Question {
   ids?: string[];
   /** As in `parsed`; `*` for any. */
   time?: string | null;
+  /** Patterns, all of which its first sentence holds: what a reader in a hurry must find there. */
+  leads?: string[];
   /** Patterns, all of which the answer holds. */
   says?: string[];
   /** None of which it holds. */
@@ -69,6 +71,8 @@ export const SETS = [
   'unseen-4',
   'unseen-5',
   'unseen-6',
+  'unseen-7',
+  'unseen-8',
 ] as const;
 
 export const rightOf = (outcomes: readonly Outcome[]) => outcomes.filter(({ wrong }) => wrong.length === 0).length;
@@ -113,6 +117,9 @@ async function askOne({ service }: QuerySystem, question: Question): Promise<Out
     wrong.push(`time ${parsed.time_range}, not ${question.time}`);
   if (question.clarify !== answer.clarification_needed && (question.clarify !== undefined || answer.found !== false))
     wrong.push(`asks back for ${answer.clarification_needed}, not ${question.clarify}`);
+  const first = firstSentence(answer.answer);
+  for (const pattern of question.leads ?? [])
+    if (!new RegExp(pattern, 'i').test(first)) wrong.push(`does not begin with ${pattern}`);
   for (const pattern of question.says ?? [])
     if (!new RegExp(pattern, 'i').test(answer.answer)) wrong.push(`does not say ${pattern}`);
   for (const pattern of question.never ?? [])
@@ -122,6 +129,11 @@ async function askOne({ service }: QuerySystem, question: Question): Promise<Out
   for (const id of (answer.evidence ?? []).slice(0, 3))
     if (!(await existsId(service, question.on, id))) wrong.push(`evidence ${id} does not exist`);
   return { question, wrong, answer };
+}
+
+/** Up to the first full stop that ends a sentence outside of what is quoted. */
+function firstSentence(answer: string): string {
+  return /^(?:«[^»]*»|[^.«]|\.(?!\s|$))*/.exec(answer)![0];
 }
 
 async function existsId(service: QuerySystem['service'], tenant: string, id: string): Promise<boolean> {
