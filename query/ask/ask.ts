@@ -124,7 +124,9 @@ async function replyTo(asking: Asking): Promise<Reply> {
     });
   const missing = await whatIsMissing(asking);
   if (missing !== null) return askBack(asking, missing);
-  return ANSWERERS[intent](asking);
+  const reply = await ANSWERERS[intent](asking);
+  if (!asking.understood.wanted.has('act')) return reply;
+  return { ...reply, sentences: [say('Nothing is done from here: questions only read.'), ...reply.sentences] };
 }
 
 async function askBack({ facts, tenant }: Asking, { what, question, choices }: Unclear): Promise<Reply> {
@@ -157,8 +159,8 @@ async function rawOfSubject({ facts, tenant, understood }: Asking, reply: Reply)
 
 /** "Why is it failing?" out of the blue: whom it is about must be said. */
 async function whatIsMissing({ facts, tenant, understood }: Asking): Promise<Unclear | null> {
-  const { components, ids, text, words, known, intent } = understood;
-  if (components.length + ids.length > 0 || text !== null) return null;
+  const { components, ids, text, words, known, intent, versions, attribute } = understood;
+  if (components.length + ids.length + versions.length > 0 || text !== null || attribute !== null) return null;
   const anyOf = (set: ReadonlySet<string>) => words.some((word) => set.has(word));
   if (anyOf(WHOLE_WORDS)) return null;
   const isOperation = words.some((word, i) => ID_WORDS.has(word) && DEFINITE.has(words[i - 1] ?? ''));
@@ -172,7 +174,7 @@ async function whatIsMissing({ facts, tenant, understood }: Asking): Promise<Unc
   }
   // In a longer sentence the word before is what it points to.
   const points = words.length <= POINTING_WORDS_MAX && words.some((_, i) => pointsBack(words, i));
-  if (!points || intent === 'help' || intent === 'inventory') return null;
+  if (!points || intent === 'help' || intent === 'inventory' || intent === 'affected') return null;
   return {
     what: 'component_id',
     question: 'Which component is meant?',

@@ -1,8 +1,4 @@
-/**
- * What a question is recognised by: cues of one element or more that stand in it in this order. An element is a word, `stem*`, a meaning
- * of vocabulary.ts in `<>`, what was found beside words (`@component`, `@id`, `@time`, `@text`), or several of these with `|` between;
- * `_` is up to four words of anything. The weight says how much a cue means: 7 settles it, 1 only tips the scales.
- */
+/** What a question is recognised by, in the language of cue-matching.ts. The weight says how much a cue means: 7 settles it, 1 only tips the scales. */
 
 export const INTENTS = [
   'explain',
@@ -31,7 +27,7 @@ export type Weight = 1 | 2 | 3 | 4 | 5 | 6 | 7;
 /** By intent and weight. Where two weigh the same the one that stands first in INTENTS wins. */
 export const CUES: Record<Intent, Partial<Record<Weight, readonly string[]>>> = {
   explain: {
-    7: ['what <do> @component <fail>', 'next steps|step', 'what now|next'],
+    7: ['<fail>|unable to <call>', 'what <do> @component <fail>', 'next steps|step', 'what now|next'],
     6: [
       '<why> _ <ill>|<well>|<fail>|<fault>|<trouble>|<gone>|work*',
       'where <do> _ <fault>|<trouble> _ come',
@@ -47,6 +43,7 @@ export const CUES: Record<Intent, Partial<Record<Weight, readonly string[]>>> = 
       'go|goes|going|went wrong',
       'unable|fail|fails|failing to _ @component',
       'how do|can|should i|we|one <fix>',
+      '^ <be> it|this _ or',
       'how to <fix>',
       '<which> <be> _ wrong',
       '<which> wrong',
@@ -73,7 +70,7 @@ export const CUES: Record<Intent, Partial<Record<Weight, readonly string[]>>> = 
   },
   health: {
     7: [
-      'percent*|share|fraction|proportion _ <fail>|<fault>',
+      'percent*|share|fraction|proportion|ratio _ <fail>|<fault>',
       'success|failure rate',
       '<have>|<be>|<do> @component _ succe*',
       'how|since long|when <be>|<have> @component been|up|down <well>|<ill>',
@@ -104,6 +101,7 @@ export const CUES: Record<Intent, Partial<Record<Weight, readonly string[]>>> = 
       'executive summary',
       'one else|elsewhere <affect>',
       '@component <ill>|<well>',
+      'ratio|share|fraction|proportion|percent* of <done>',
       'on fire|burning',
       '<which> <be> situation|condition',
       'how bad|well <be>',
@@ -177,6 +175,7 @@ export const CUES: Record<Intent, Partial<Record<Weight, readonly string[]>>> = 
     2: ['lag', 'taking', 'long'],
   },
   root_cause: {
+    7: ['<kinds>|who|what <blame>'],
     6: [
       'root <cause> of|for|between|during|in|this|that|yesterday|last|<incident>|window|trouble|mess|@time',
       '<which> to blame',
@@ -248,7 +247,7 @@ export const CUES: Record<Intent, Partial<Record<Weight, readonly string[]>>> = 
     3: ['<change>', 'diff'],
   },
   progress: {
-    7: ['how far'],
+    7: ['how far', '@component _ wait* for'],
     6: [
       'coming along',
       '<which> <be> left',
@@ -300,7 +299,12 @@ export const CUES: Record<Intent, Partial<Record<Weight, readonly string[]>>> = 
     3: ['nodes', 'node', 'copies'],
   },
   calls: {
-    7: ['<which> _ <will> _ if @component', 'if @component _ <fail>|down|dead|gone|stops', '<which> _ <affect> by|if'],
+    7: [
+      'blast radius _ @component',
+      '<which> _ <will> _ if @component',
+      'if @component _ <fail>|down|dead|gone|stops',
+      '<which> _ <affect> by|if',
+    ],
     6: [
       '<which> _ <call> @component',
       '<which> <call>',
@@ -314,7 +318,8 @@ export const CUES: Record<Intent, Partial<Record<Weight, readonly string[]>>> = 
       'depend*',
       'service map|graph|mesh',
       'call* graph',
-      'blast radius',
+      'edge|link|connection|hop between|from',
+      '@component edge|link|connection|hop',
       'call* by|from',
     ],
     5: ['<do> _ @component _ <call>', 'call|calls|calling @component', 'uses @component', 'invok*', 'rely|relies on'],
@@ -367,7 +372,10 @@ export const CUES: Record<Intent, Partial<Record<Weight, readonly string[]>>> = 
   errors: {
     7: [
       '<which> span|spans|calls|requests|endpoints|routes|operations _ <fail>',
-      'how long <do>|<have>|<be> _ <incident>',
+      'how long <do>|<have>|<be> _ <incident>|<trouble>|<fault>|<fail>|<ill>',
+      '<incident>|<trouble> _ duration|length',
+      'duration|length of _ <incident>|<trouble>',
+      'one|a|single|example <fail> <units>|trace|traces|run|operation|?',
       'still happening|occurring|there',
       '<count> _ <fail>',
     ],
@@ -406,7 +414,7 @@ export const CUES: Record<Intent, Partial<Record<Weight, readonly string[]>>> = 
       'when <do>|<be>',
       'first|last occurrence',
     ],
-    1: ['list', 'show', 'when'],
+    1: ['list', 'show', 'when', 'who'],
   },
   where: {
     6: [
@@ -431,6 +439,7 @@ export const CUES: Record<Intent, Partial<Record<Weight, readonly string[]>>> = 
     1: ['stuck'],
   },
   prediction: {
+    7: ['how likely|probable|big _ <fail>|<ill>|<fault>|<trouble>|<incident>|<risk>'],
     6: [
       'could go wrong',
       'next <fault>|outage',
@@ -487,6 +496,7 @@ export const CUES: Record<Intent, Partial<Record<Weight, readonly string[]>>> = 
       '<which> <be> running|there|instrumented|monitored',
       '<do>|<be> _ exist',
     ],
+    7: ['^ <kinds> list|names|inventory', '<which> _ <kinds> _ <silent>', '<tell> _ <kinds> _ <silent>'],
     1: ['components|services|agents|workflows|microservices'],
     4: [
       '<which> components|services|agents|workflows|microservices',
@@ -502,6 +512,12 @@ export const CUES: Record<Intent, Partial<Record<Weight, readonly string[]>>> = 
       'or everyone|everybody',
       'everyone|everybody|all or only|some',
       'only some|certain|particular',
+      'blast radius',
+      '<which> _ impact',
+      '<people>|business|facing _ impact',
+      '^ impact',
+      'only @text',
+      'how many|which _ <be> hit|<affect>',
       '<which> attribute*|propert*|field*|dimension*',
       'what <do> _ <fail>|failures _ share',
     ],

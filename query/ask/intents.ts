@@ -1,8 +1,7 @@
-/** What a question asks for: the intent whose cues weigh most. */
-import { assert } from '../../base/assert.ts';
+/** What a question asks for: the intent whose cues weigh most, and the forms in which the answer is wanted. */
+import { compileCue, occurs, tokensOf } from './cue-matching.ts';
 import { CUES, INTENTS, type Intent } from './cues.ts';
-import { EMPTY_WORDS } from './lexicon.ts';
-import { CONCEPTS, IDIOMS } from './vocabulary.ts';
+import { WANTED, type Wanted } from './wanted.ts';
 import type { Word } from './words.ts';
 
 /** Up to it the words hardly say what is asked for. */
@@ -22,6 +21,23 @@ export function intentOf(words: readonly Word[]): Scored {
   // What is told before the question is no question: of several sentences the clearest is asked, of equals the last.
   const scored = sentencesOf(words).map((sentence) => scoredOf(tokensOf(sentence), words.length));
   return scored.reduce((best, each) => (each.weight >= best.weight ? each : best), NOTHING);
+}
+
+/** Of all its sentences. */
+export function wantedOf(words: readonly Word[]): ReadonlySet<Wanted> {
+  const sentences = sentencesOf(words).map(tokensOf);
+  return new Set(
+    COMPILED_WANTED.filter(({ cue }) => sentences.some((tokens) => occurs(cue, tokens))).map(({ wanted }) => wanted),
+  );
+}
+
+function sentencesOf(words: readonly Word[]): Word[][] {
+  const sentences: Word[][] = [[]];
+  for (const word of words) {
+    sentences.at(-1)!.push(word);
+    if (word.ends) sentences.push([]);
+  }
+  return sentences;
 }
 
 const NOTHING: Scored = { intent: null, certainty: 0, weight: 0 };
@@ -46,97 +62,24 @@ function scoredOf(tokens: readonly string[], words: number): Scored {
 // The strongest cue decides; others of the same intent only tip the scales, as many words are no stronger than the right one.
 const FURTHER_CUES = 0.3;
 const FURTHER_MAX = 0.9;
-const GAP_WORDS_MAX = 4;
 const FAINT_WORDS_MAX = 4;
 
 function scoreOf(intent: Intent, tokens: readonly string[]): number {
-  const weights = COMPILED.filter((cue) => cue.intent === intent && occurs(cue.elements, tokens)).map(
-    ({ weight }) => weight,
-  );
+  const weights = COMPILED[intent].filter(({ cue }) => occurs(cue, tokens)).map(({ weight }) => weight);
   const most = Math.max(0, ...weights);
   const further = weights.reduce((sum, weight) => sum + weight, 0) - most;
   return most + Math.min(FURTHER_MAX, FURTHER_CUES * further);
 }
 
-function sentencesOf(words: readonly Word[]): Word[][] {
-  const sentences: Word[][] = [[]];
-  for (const word of words) {
-    sentences.at(-1)!.push(word);
-    if (word.ends) sentences.push([]);
-  }
-  return sentences;
-}
-
-function tokensOf(words: readonly Word[]): string[] {
-  const tokens: string[] = [];
-  for (const [i, { word, role }] of words.entries()) {
-    const token = role === undefined ? word : role === 'name' ? '@component' : `@${role}`;
-    if (role === undefined && (EMPTY_WORDS.has(word) || /^\d+$/.test(word))) continue;
-    // "I see no errors": it is not what is asked about, where something else is.
-    if (ABSENT.has(words[i - 1]?.word ?? '') && words.length > ABSENT_WORDS_MIN) continue;
-    if (role !== undefined && tokens.at(-1) === token) continue;
-    tokens.push(token);
-  }
-  return withoutIdioms(tokens);
-}
-
-function withoutIdioms(tokens: readonly string[]): string[] {
-  const joined: string[] = [];
-  for (let at = 0; at < tokens.length; ) {
-    const idiom = COMPILED_IDIOMS.find(({ elements }) =>
-      elements.every((element, i) => at + i < tokens.length && fits(element, tokens[at + i]!)),
-    );
-    joined.push(idiom?.means ?? tokens[at]!);
-    at += idiom?.elements.length ?? 1;
-  }
-  return joined;
-}
-
-const ABSENT = new Set(['no', 'without']);
-const ABSENT_WORDS_MIN = 5;
-
-/** Words and stems of which any fits; null: a gap. */
-type Element = readonly string[] | null;
-
-const COMPILED = INTENTS.flatMap((intent) =>
-  Object.entries(CUES[intent]).flatMap(([weight, cues]) =>
-    cues.map((cue) => ({
-      intent,
-      weight: Number(weight),
-      elements: cue
-        .split(' ')
-        .filter((word) => !EMPTY_WORDS.has(word))
-        .map((word): Element => (word === '_' ? null : word.split('|').flatMap(wordsMeant))),
-    })),
-  ),
+const COMPILED_WANTED = Object.entries(WANTED).flatMap(([wanted, cues]) =>
+  cues.map((cue) => ({ wanted: wanted as Wanted, cue: compileCue(cue) })),
 );
 
-const COMPILED_IDIOMS = IDIOMS.map(([said, means]) => ({
-  elements: said.split(' ').map((word) => word.split('|').flatMap(wordsMeant)),
-  means,
-}));
-
-function wordsMeant(word: string): readonly string[] {
-  if (!word.startsWith('<')) return [word];
-  const meant = CONCEPTS[word.slice(1, -1)];
-  assert(meant !== undefined, `cues speak of ${word}, which is no meaning`);
-  return meant;
-}
-
-function occurs(elements: readonly Element[], tokens: readonly string[]): boolean {
-  return tokens.some((_, from) => continues(elements, 0, tokens, from));
-}
-
-function continues(elements: readonly Element[], at: number, tokens: readonly string[], from: number): boolean {
-  if (at === elements.length) return true;
-  const element = elements[at]!;
-  if (element !== null)
-    return from < tokens.length && fits(element, tokens[from]!) && continues(elements, at + 1, tokens, from + 1);
-  for (let skip = 0; skip <= GAP_WORDS_MAX && from + skip <= tokens.length; skip++)
-    if (continues(elements, at + 1, tokens, from + skip)) return true;
-  return false;
-}
-
-function fits(alternatives: readonly string[], token: string): boolean {
-  return alternatives.some((each) => (each.endsWith('*') ? token.startsWith(each.slice(0, -1)) : token === each));
-}
+const COMPILED = Object.fromEntries(
+  INTENTS.map((intent) => [
+    intent,
+    Object.entries(CUES[intent]).flatMap(([weight, cues]) =>
+      cues.map((cue) => ({ cue: compileCue(cue), weight: Number(weight) })),
+    ),
+  ]),
+) as unknown as Record<Intent, { cue: ReturnType<typeof compileCue>; weight: number }[]>;

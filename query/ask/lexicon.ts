@@ -1,6 +1,7 @@
 /** The language of questions beside its cues: words that mean nothing by themselves, and those that name kinds of things. */
 import { CUES } from './cues.ts';
 import { CONCEPTS, IDIOMS } from './vocabulary.ts';
+import { WANTED } from './wanted.ts';
 
 /** Endings that `*` grants a stem where words are corrected. */
 const ENDINGS =
@@ -8,16 +9,19 @@ const ENDINGS =
     ' ',
   );
 
-/** Every word that a cue, a meaning or an idiom holds: what a slip is mended to. */
+/** Every word that a cue, a form, a meaning or an idiom holds: what a slip is mended to. */
 export const CUE_WORDS: ReadonlySet<string> = new Set(
   [
     ...Object.values(CUES)
       .flatMap((byWeight) => Object.values(byWeight).flat())
       .flatMap((cue) => cue.split(/[ |]/)),
+    ...Object.values(WANTED)
+      .flat()
+      .flatMap((cue) => cue.split(/[ |]/)),
     ...Object.values(CONCEPTS).flat(),
     ...IDIOMS.flatMap((idiom) => idiom.join(' ').split(/[ |]/)),
   ]
-    .filter((word) => !/^[@_<]/.test(word))
+    .filter((word) => !/^[@_<*?^]/.test(word))
     .flatMap((word) => (word.endsWith('*') ? ENDINGS.map((ending) => word.slice(0, -1) + ending) : [word])),
 );
 
@@ -72,6 +76,7 @@ containing contains contain mentioning mentions mention matching matches determi
 post put patch delete head options
 svc raise raised raises emit emits emitted thrown patient patients english plain successful unsuccessful highest lowest wake awake
 executive management board serious severe seriously data lost loss missing proportion fraction share
+write draft compose generate create produce summarise poem story joke
 nor neither let's ought gonna wanna gotta sec secs min mins hr hrs wk`
     .split(/\s+/)
     .filter((word) => word !== ''),

@@ -30,6 +30,7 @@ describe('names as people say them', () => {
     ['gateway of payments', ['service/payment-gateway']],
     ['payments', ['service/payment-gateway']],
     ['paymentgatewy', ['service/payment-gateway']],
+    ['the paymnet service', ['service/payment-gateway']],
     ['the gateway', ['service/payment-gateway or service/api-gateway']],
     ['cart', ['service/cartservice']],
     ['cart service', ['service/cartservice']],

@@ -26,7 +26,7 @@ export function findNames(words: readonly Word[], known: readonly ComponentRef[]
   const forms = formsOf(known);
   const matches: NameMatch[] = [];
   // Whole names first, so that no part of one is taken for another; then slips.
-  for (const match of [exactly(forms), partly(known), nearly(forms)]) {
+  for (const match of [exactly(forms), partly(known, samePart), nearly(forms), partly(known, slippedPart)]) {
     for (let length = Math.min(SPAN_MAX, words.length); length >= 1; length--) {
       for (let from = 0; from + length <= words.length; from++) {
         const span = words.slice(from, from + length);
@@ -60,14 +60,17 @@ function isLogLine(words: readonly Word[], at: number): boolean {
   return /^lines?$/.test(words[at]!.word) && /^logs?$/.test(words[at - 1]?.word ?? '');
 }
 
-/** "Hl7 brigde": the words beside a part of a name that are slips of its other parts. */
+/** "Hl7 brigde": the words beside a part of a name that are its other parts, or slips of them. */
 function extend(match: NameMatch, words: readonly Word[]): void {
   const parts = partsOf(match.refs[0]!.id);
   const isSlip = ({ word, role, quoted }: Word) =>
     role === undefined &&
     !quoted &&
-    !isKnownWord(word) &&
-    parts.some((part) => part.length >= 4 && editDistance(word, part, slipsAllowed(part)) <= slipsAllowed(part));
+    parts.some(
+      (part) =>
+        part.length >= 4 &&
+        (word === part || (!isKnownWord(word) && editDistance(word, part, slipsAllowed(part)) <= slipsAllowed(part))),
+    );
   for (const step of [1, -1])
     for (let at = match.from; ; at += step) {
       const word = words[at];
@@ -157,7 +160,7 @@ function exactly(forms: Forms): Matcher {
 }
 
 /** A word or more of a name, in any order: those that no other name has decide. */
-function partly(known: readonly ComponentRef[]): Matcher {
+function partly(known: readonly ComponentRef[], same: (own: string, said: string) => boolean): Matcher {
   const split = known.map((ref) => ({ ref, parts: partsOf(ref.id) })).filter(({ parts }) => parts.length > 1);
   return (span) => {
     if (span.length > 3 || !isNameLike(span)) return null;
@@ -166,7 +169,7 @@ function partly(known: readonly ComponentRef[]): Matcher {
     // Short and everyday parts say nothing alone, but "eu-west" says which of two.
     if (said.length === 0 || !said.some(tells) || said.some((part) => JOINING.has(part))) return null;
     if (span.length > 1 && !said.every(tells) && said.some((part) => part.length >= 3 && !tells(part))) return null;
-    const fitting = split.filter(({ parts }) => said.every((part) => parts.some((own) => samePart(own, part))));
+    const fitting = split.filter(({ parts }) => said.every((part) => parts.some((own) => same(own, part))));
     return bestOf(
       fitting.map(({ ref, parts }) => ({ ref, likeness: 0.7 + 0.25 * Math.min(1, said.length / parts.length) })),
       span,
@@ -229,6 +232,15 @@ function partsOf(name: string): string[] {
 
 function samePart(own: string, said: string): boolean {
   return own === said || own === `${said}s` || said === `${own}s`;
+}
+
+/** "Optimiser" for the one of route-optimizer. */
+function slippedPart(own: string, said: string): boolean {
+  return (
+    own.length > 5 &&
+    said.length > 5 &&
+    editDistance(said, own, slipsAllowed(own)) <= Math.min(slipsAllowed(own), slipsAllowed(said))
+  );
 }
 
 export function squash(text: string): string {

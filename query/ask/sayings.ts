@@ -6,6 +6,7 @@
 import type { ComponentRef } from '../../model/block.ts';
 import type { Level } from '../../model/event.ts';
 import { type AskFacts, allTemplates } from './known.ts';
+import { CONCEPTS } from './vocabulary.ts';
 import { isKnownWord, type Word, wordsOf } from './words.ts';
 
 export interface Saying {
@@ -31,7 +32,25 @@ export async function findSaying(
   const message = await findMessage(facts, tenant, words, spoken, names);
   if (message === null) return findSpan(facts, tenant, words);
   for (const word of words) if (isDressing(word.text)) word.role ??= 'text';
+  for (const line of linesOf(words).filter(isPasted))
+    for (const word of line) if (!names.has(word.word)) word.role ??= 'text';
   return message;
+}
+
+/** What is left of a line that was pasted: most of it was said by somebody, or it tells where in the code that was, and nothing in it asks. */
+function isPasted(line: readonly Word[]): boolean {
+  const said = line.filter(({ role }) => role === 'text').length;
+  if (line[0] !== undefined && FRAME.has(line[0].word) && said > 0) return true;
+  return 2 * said >= line.length && !line.some(({ role, word }) => role === undefined && ASKING.has(word));
+}
+
+function linesOf(words: readonly Word[]): Word[][] {
+  const lines: Word[][] = [[]];
+  for (const word of words) {
+    lines.at(-1)!.push(word);
+    if (word.breaks) lines.push([]);
+  }
+  return lines;
 }
 
 async function findMessage(
@@ -168,6 +187,15 @@ function plainestOf(template: string): string {
   return parts.reduce((longest, part) => (part.length > longest.length ? part : longest), '') || template;
 }
 
+/** How a line of a stack trace begins. */
+const FRAME = new Set(['at', 'file', 'from']);
+/** What a line that only shows something does not hold. */
+const ASKING = new Set([
+  ...[CONCEPTS.which, CONCEPTS.do, CONCEPTS.tell, CONCEPTS.may, CONCEPTS.have].flatMap((words) => words!),
+  ...'why explain how when where is are was were any many again still since ago last now today yesterday slow common'.split(
+    ' ',
+  ),
+]);
 const NOBODY: ReadonlySet<string> = new Set();
 const PLACE = '%%';
 // Longer ones are read as they are: what is pasted whole is looked for in their first words by findRest.

@@ -48,17 +48,17 @@ export async function findNodes(
   tenant: string,
   words: readonly Word[],
   known: readonly ComponentRef[],
-): Promise<ComponentRef[]> {
-  const found: ComponentRef[] = [];
+): Promise<{ ref: ComponentRef; node: string }[]> {
+  const found: { ref: ComponentRef; node: string }[] = [];
   for (const each of words) {
     if (each.role !== undefined || !/[-_.:]\w+$/.test(each.text)) continue;
     const ref = known.find(({ id }) => each.text.startsWith(id) && each.text.length > id.length);
-    if (ref === undefined) continue;
+    if (ref === undefined || known.some(({ id }) => id === each.text)) continue;
     const which = { component_type: ref.type, component_id: ref.id };
     const { data } = await facts.events(tenant, { ...which, limit: NODE_EVENTS });
     if (!data.some(({ node_id }) => node_id === each.text)) continue;
     each.role = 'name';
-    found.push(ref);
+    found.push({ ref, node: each.text });
   }
   return found;
 }
@@ -236,8 +236,12 @@ export async function namesStateKey(
   return words.some(({ role, text }) => role === undefined && keys.includes(text.toLowerCase()));
 }
 
-/** The attribute that a question asks the values of: "which zone", "only the south zone". */
-export async function findAttribute(facts: AskFacts, tenant: string, words: readonly Word[]): Promise<string | null> {
+/** The attribute that a question asks the values of, "which zone", "only the south zone", or of which it names one: "are premium users ok". */
+export async function findAttribute(
+  facts: AskFacts,
+  tenant: string,
+  words: readonly Word[],
+): Promise<{ key: string; isAsked: boolean } | null> {
   const asked = words.filter(
     ({ role, word }, i) =>
       role !== 'name' &&
@@ -246,14 +250,23 @@ export async function findAttribute(facts: AskFacts, tenant: string, words: read
       word.length > 2 &&
       words.slice(Math.max(0, i - 3), i).some(({ word }) => ASKS_VALUES.has(word)),
   );
-  if (asked.length === 0) return null;
+  const strange = words.filter(
+    ({ role, word }) => (role === undefined || role === 'text') && !isKnownWord(word) && !VERSION.test(word),
+  );
+  if (asked.length + strange.length === 0) return null;
   const { data } = await facts.events(tenant, { limit: ATTRIBUTE_EVENTS });
   const keys = new Set(data.flatMap((event) => Object.keys(event.data)));
-  for (const { word } of asked)
+  for (const { text } of asked)
     for (const key of keys) {
+      const word = text.toLowerCase();
       const last = key.toLowerCase().split(/[._-]/).at(-1)!;
-      if ([last, `${last}s`, key.toLowerCase()].includes(word)) return key;
+      if ([last, `${last}s`, key.toLowerCase()].includes(word)) return { key, isAsked: true };
     }
+  for (const each of strange)
+    for (const event of data)
+      for (const [key, value] of Object.entries(event.data))
+        if (typeof value === 'string' && value.toLowerCase() === each.text.toLowerCase())
+          return { key, isAsked: asked.includes(each) };
   return null;
 }
 

@@ -55,6 +55,8 @@ describe('times as people say them', () => {
     ['last hour vs the hour before', ['1h', '1h']],
     ['how are 3 services', []],
     ['give me a second', []],
+    ['is it over now', ['now']],
+    ['from 10:00 until now', ['2026-11-22T10:00/2026-11-22T16:30']],
     ['why does order 12 fail', []],
   ])('%s', (question, times) => {
     expect(timesIn(question)).toEqual(times);

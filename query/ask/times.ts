@@ -110,8 +110,9 @@ function rangeAt(words: readonly Word[], from: number, now: bigint): Found<SaidT
       length: length(at + amount[2]),
     };
   }
-  if (lead === 0 && (said === 'right' ? words[start + 1]?.word === 'now' : NOW.has(said)))
-    return { value: { start: now, end: now, isNow: true }, length: said === 'right' ? 2 : 1 };
+  if (said === 'right' ? words[start + 1]?.word === 'now' : NOW.has(said) && mode === 'at')
+    // "Is it over now": what stands before it is no part of it.
+    return lead > 0 ? null : { value: { start: now, end: now, isNow: true }, length: said === 'right' ? 2 : 1 };
   // "This" and "last" lead most times; some begin with them.
   const part = mode === 'at' && lead > 0 && PARTS_OF_DAY[`${words[start - 1]!.word} ${said}`] !== undefined ? 1 : 0;
   const first = momentAt(words, at - part, now);
@@ -196,9 +197,9 @@ function recentAt(words: readonly Word[], from: number, now: bigint, led: boolea
 function momentAt(words: readonly Word[], from: number, now: bigint): Found<Moment> | null {
   const said = words[from]?.word ?? '';
   if (words[from]?.quoted) return null;
+  if (said === 'now') return { value: { at: now, until: now }, length: 1 };
   const exact = said.includes('t') ? parseNanos(said.toUpperCase()) : null;
   if (exact !== null) return { value: { at: exact, until: exact }, length: 1 };
-  if (said === 'now') return { value: { at: now, until: now }, length: 1 };
 
   const ago = agoAt(words, from);
   if (ago !== null)

@@ -5,7 +5,7 @@
 import type { ComponentRef } from '../../model/block.ts';
 import { refName } from '../agent/say.ts';
 import { type Asked, saidInJson, takeFromContext } from './context.ts';
-import { intentOf, WEAK } from './intents.ts';
+import { intentOf, WEAK, wantedOf } from './intents.ts';
 import { type AskFacts, knownComponents } from './known.ts';
 import { TYPE_WORDS, WHOLE_WORDS } from './lexicon.ts';
 import { findNames, type NameMatch } from './names.ts';
@@ -21,6 +21,7 @@ import {
 } from './subjects.ts';
 import { findTimes, type SaidTime, VERSION } from './times.ts';
 import { CHOICES_MAX, type Understood } from './understood.ts';
+import { means } from './vocabulary.ts';
 import { timesOf } from './window.ts';
 import { isException, isForeign, mendWords, splitIdentifiers, type Word, wordsOf } from './words.ts';
 
@@ -31,13 +32,13 @@ export async function understand(facts: AskFacts, tenant: string, asked: Asked, 
   const saying = await findSaying(facts, tenant, words, known);
   const said = findTimes(words, now);
   const wasMarked = await findMarkedIds(facts, tenant, words);
+  const nodes = await findNodes(facts, tenant, words, known);
   const matches = findNames(words, known);
   const bareIds = await findBareIds(facts, tenant, words);
   // In another language only names say something: its words are neither slips nor names of ours.
   const foreign = isForeign(words);
   if (!foreign) mendWords(words);
   splitIdentifiers(words);
-  const nodes = await findNodes(facts, tenant, words, known);
   const isNamed = matches.length + nodes.length > 0;
   const { text, unknown } = foreign ? NOTHING_ELSE : await findRest(facts, tenant, words, known, isNamed);
   const scored = foreign ? UNREAD : intentOf(words);
@@ -47,15 +48,19 @@ export async function understand(facts: AskFacts, tenant: string, asked: Asked, 
       ? await findPhrase(facts, tenant, words)
       : null;
 
+  const isLeftOut = ({ from }: NameMatch) => words.slice(Math.max(0, from - 2), from).some(leavesOut);
+  const meant = matches.filter((match) => isMeantWhole(match) && !isLeftOut(match));
   const understood: Understood = {
     intent: scored.intent,
-    components: [...matches.filter(isMeantWhole).flatMap(({ refs }) => refs), ...nodes],
+    wanted: foreign ? new Set() : wantedOf(words),
+    components: [...meant.flatMap(({ refs }) => refs), ...nodes.map(({ ref }) => ref)],
     ids: [...wasMarked, ...bareIds],
+    nodes: nodes.map(({ node }) => node),
     type: null,
     text: saying?.text ?? text ?? phrase,
     said: saying,
     attribute: null,
-    except: [],
+    except: matches.filter(isLeftOut).flatMap(({ refs }) => refs),
     versions: words.filter(({ role, word }) => role === undefined && VERSION.test(word)).map(({ word }) => word),
     ...timesOf(said.times),
     unknown,
@@ -67,7 +72,7 @@ export async function understand(facts: AskFacts, tenant: string, asked: Asked, 
     words: words.filter(({ role }) => role === undefined).map(({ word }) => word),
   };
   understood.components = distinct(understood.components);
-  const ambiguous = matches.find((match) => !isMeantWhole(match));
+  const ambiguous = matches.find((match) => !isMeantWhole(match) && !isLeftOut(match));
   if (ambiguous !== undefined)
     understood.unclear = {
       what: 'component_id',
@@ -78,8 +83,11 @@ export async function understand(facts: AskFacts, tenant: string, asked: Asked, 
     understood.unclear = { what: 'time_range', question: `When was the ${said.untold}?`, choices: [] };
   takeTypeForName(understood, words);
   if (scored.weight <= WEAK && (await namesStateKey(facts, tenant, understood, words))) understood.intent = 'state';
-  if (MAY_FALL_ON.has(scored.intent)) understood.attribute = await findAttribute(facts, tenant, words);
-  if (understood.attribute !== null) understood.intent = 'affected';
+  const falls = MAY_FALL_ON.has(scored.intent) ? await findAttribute(facts, tenant, words) : null;
+  understood.attribute = falls?.key ?? null;
+  // A value alone, "premium users?", asks how they fare; beside other questions it is a word that was logged.
+  if (falls?.isAsked || (falls !== null && understood.components.length === 0 && BY_VALUE.has(scored.intent)))
+    understood.intent = 'affected';
   takeFromContext(understood, context, words, scored.weight);
   settle(understood, words, said.times, scored.weight);
   // What was found in the data says what is asked for where no cue does.
@@ -97,6 +105,10 @@ const MAY_FALL_ON: ReadonlySet<unknown> = new Set([
   'affected',
   null,
 ]);
+const BY_VALUE: ReadonlySet<unknown> = new Set(['affected', 'calls', 'health', null]);
+/** "All fine except orders", "other than orders". */
+const leavesOut = ({ word, role }: Word) => role === undefined && LEAVING_OUT.has(word);
+const LEAVING_OUT = new Set('except excepting excluding besides beside apart ignoring without other'.split(' '));
 /** "The robots" are all of them. */
 const isMeantWhole = ({ refs, isPlural }: NameMatch) => refs.length === 1 || (isPlural && refs.length <= CHOICES_MAX);
 const NOTHING_ELSE = { text: null, unknown: [] };
@@ -138,7 +150,7 @@ const DEFINITE = new Set(['the', 'this', 'that', 'my', 'our', 'a', 'an']);
 
 /** What structure says beyond words: two names want comparing, an id alone wants telling. */
 function settle(understood: Understood, words: readonly Word[], times: readonly SaidTime[], weight: number): void {
-  const { components, ids, unknown, range, text, versions } = understood;
+  const { components, ids, unknown, range, text, versions, wanted } = understood;
   const named = components.length + ids.length + unknown.length;
   const isExact = range.start != null;
   const isSeveral = components.length > 1 || ids.length > 1;
@@ -148,6 +160,9 @@ function settle(understood: Understood, words: readonly Word[], times: readonly 
   if (words.some(isException) && !OF_THROWN.has(understood.intent)) understood.intent = 'errors';
   if (isSeveral && words.some(({ word, role }) => role === undefined && /^(?:than|vs|versus|compar.*)$/.test(word)))
     understood.intent = 'compare';
+  if (wanted.has('heard') && components.length === 1 && ids.length === 0 && OF_SIGNS.has(understood.intent))
+    understood.intent = 'where';
+  if (wanted.has('example') && ids.length === 0 && understood.intent === 'explain') understood.intent = 'errors';
   switch (understood.intent) {
     case null:
       if (versions.length > 0 && ids.length + unknown.length === 0) understood.intent = 'compare';
@@ -175,6 +190,9 @@ function settle(understood: Understood, words: readonly Word[], times: readonly 
       if (named === 0 && text === null && isExact && times.length > 0) understood.intent = 'root_cause';
       break;
     case 'health':
+      // "Geocoder 429, do we care?": what was said is what it is about.
+      if (text !== null && named === 0 && weight < SURE && !wanted.has('whether'))
+        understood.intent = words.some(({ word }) => means(word, 'ill', 'fail', 'trouble')) ? 'explain' : 'errors';
       if (ids.length > 0 && components.length === 0) understood.intent = 'progress';
       // A run that has ended says more of that than its rate of errors.
       if (components.some(({ type }) => type === 'workflow') && words.some(({ word }) => word.startsWith('succe')))
@@ -193,7 +211,7 @@ function settle(understood: Understood, words: readonly Word[], times: readonly 
       understood.intent = countOfNames(words) > 1 && components.length === 1 ? 'consistency' : 'changes';
       break;
     case 'where':
-      if (ids.length > 0 || unknown.length > 0) break;
+      if (ids.length > 0 || unknown.length > 0 || (wanted.has('heard') && components.length === 1)) break;
       // "Which step is stuck": of what has steps.
       understood.intent =
         components.every(({ type }) => type === 'workflow') && words.some(({ word }) => UNDER_WAY.has(word))
@@ -203,6 +221,9 @@ function settle(understood: Understood, words: readonly Word[], times: readonly 
     default:
   }
 }
+
+/** "When did it last answer": when anything, or anything good, was heard of it. */
+const OF_SIGNS: ReadonlySet<unknown> = new Set(['health', 'errors', 'explain', 'traffic', null]);
 
 /** "Did 4.2.0 cause it", "which version is slow". */
 function asksForVersion({ versions, components }: Understood, words: readonly Word[]): boolean {
@@ -249,6 +270,8 @@ function countOfNames(words: readonly Word[]): number {
 }
 
 const FOUND = 0.8;
+/** From it on the words say what is asked for, whatever was found in the data. */
+const SURE = 6;
 const HTTP_FAILURE = /^[45]\d\ds?$/;
 const UNDER_WAY = new Set(['stuck', 'stalled', 'hanging', 'hangs', 'waiting', 'blocked']);
 const BARE_WORDS = 2;

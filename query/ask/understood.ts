@@ -5,12 +5,17 @@ import type { TimeRangeInput } from '../params.ts';
 import type { Intent } from './cues.ts';
 import type { KnownId } from './known.ts';
 import type { Saying } from './sayings.ts';
+import type { Wanted } from './wanted.ts';
 
 export interface Understood {
   /** Null: the question is about something else, or about nothing. */
   intent: Intent | null;
+  /** The forms of an answer that are told first. */
+  wanted: ReadonlySet<Wanted>;
   components: ComponentRef[];
   ids: KnownId[];
+  /** Replicas that were named: each stands for its component. */
+  nodes: readonly string[];
   /** Which kind of component is asked about where none is named: "the agents"; null: any. */
   type: string | null;
   /** A text to look for in messages. */

@@ -22,15 +22,16 @@ const spoken = {
     burning faulty impaired toast wonky misbehaving erroring failing struggling suffering troubled hurting affected impacted`,
   fail: `fail fails failed failing failling crash* break breaks broke breaking die dies died dying refus* reject* timeout* abort* malfunction* panic*
     throw throws threw throwing choke* choking explod* stall stalls collaps* overload* throttl* erroring hang hangs hung misbehav* unable`,
-  fault:
-    'error errors err errs exception* failure* fault faults crash crashes critical criticals fatal* warning* warn* stacktrace* traceback*',
-  trouble: 'problem* issue* trouble* wrong matter bug* burning fire broken alarm* unusual strange odd weird',
+  fault: `error errors err errs exception* failure* fault faults crash crashes critical criticals fatal* warning* warn* stacktrace* traceback*
+    timeouts overload* throttling limits quota* rejections refusals denials`,
+  trouble:
+    'problem* issue* trouble* wrong matter bug* burning fire broken alarm* unusual strange odd weird anomal* abnormal* suspicious irregular* fishy peculiar',
   gone: 'gone recover* resolved solved fixed cured mended over cleared healed subsided stopped',
   fix: 'fix fixes repair* solve* resolv* mitigat* remed* hotfix patch workaround',
   cause: 'kill kills killing killed cause causes caused causing reason* culprit* trigger* origin source bug led behind',
   blame: 'blame* culprit* suspect* guilty fault responsible offender offending perpetrator',
   affect: 'affect* impact* suffer* hurt hurts hit',
-  incident: 'incident* outage* spike* downtime meltdown disruption alert alerts',
+  incident: 'incident* outage* spike* downtime meltdown disruption* alert alerts interruption* degradation* blackout*',
 
   // Time and measure.
   slow: 'slow* sluggish latenc* laggy lagging bottleneck* hotspot* crawls crawling crawl',
@@ -39,6 +40,11 @@ const spoken = {
   long: 'long longer longest ages forever',
   quantile: 'p50 p75 p90 p95 p99 p999 percentile* median',
   better: 'better worse healthier unhealthier slower faster quicker busier noisier safer sicker',
+  mental: 'want wants know knows need needs think care mind understand see remember believe mean like',
+  begin: 'start starts started starting begin begins began begun beginning onset first',
+  end: 'stop stops stopped stopping end ends ended ending finish* cease* last',
+  sign: 'seen hear* active report reported reporting respond responded alive heartbeat*',
+  silent: 'silent quiet* mute* missing absent stale inactive idle',
   usual: 'usual normal before earlier yesterday previously typical baseline average then',
   many: 'more fewer less higher lower bigger smaller greater',
 
@@ -79,6 +85,16 @@ export const CONCEPTS: Readonly<Record<string, readonly string[]>> = Object.from
   Object.entries(spoken).map(([concept, words]) => [concept, words.split(/\s+/)]),
 );
 
+/** Whether a word has any of these meanings. */
+export function means(word: string, ...concepts: readonly Concept[]): boolean {
+  return concepts.some((concept) => CONCEPTS[concept]!.some((each) => isForm(word, each)));
+}
+
+/** Whether a word is `said`, or begins with it where `said` ends in `*`. */
+export function isForm(word: string, said: string): boolean {
+  return said.endsWith('*') ? word.startsWith(said.slice(0, -1)) : word === said;
+}
+
 /** Several words with one meaning, and a word that has it. Written like cues, without gaps. */
 export const IDIOMS: readonly (readonly [said: string, means: string])[] = [
   ['can|could not', 'unable'],
@@ -87,6 +103,8 @@ export const IDIOMS: readonly (readonly [said: string, means: string])[] = [
   ['blow|blows|blew|blowing|blown up', 'failing'],
   ['fall|falls|fell|falling over|apart', 'failing'],
   ['act|acts|acting up', 'failing'],
+  ['go|gone|went up|down or up|down', 'changing'],
+  ['<fault>|<count>|rate|rates go|goes|going|gone|went up|down', 'changing'],
   ['fall|falls|fell|go|goes|went|going|goin down', 'failing'],
   ['time|times|timed|timing out', 'timeout'],
   ['stop|stops|stopped|quit|ceased <fail>', 'recovered'],
@@ -104,5 +122,12 @@ export const IDIOMS: readonly (readonly [said: string, means: string])[] = [
   ['more bad', 'worse'],
   ['more good|healthy', 'healthier'],
   ['at risk', 'risky'],
+  ['not <ill>|<fail>|<affect>', 'healthy'],
+  ['not *ing|respond|load|start|open|arrive|come|appear', 'failing'],
+  ['<do>|<will> not ?', 'failing'],
+  ['go|goes|going|gone|went up|down', 'changing'],
+  ['up or down', 'changing'],
+  ['that is all|it', 'thanks'],
+  ['<units> min|mins|minute|sec|second|hour|s|m', 'throughput'],
   ['quick check|look|question', 'check'],
 ];

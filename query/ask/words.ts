@@ -11,6 +11,8 @@ export interface Word {
   quoted: boolean;
   /** The last of its sentence. */
   ends?: boolean;
+  /** The last of its line, where the question has several. */
+  breaks?: boolean;
   /** What this word was taken for; nothing else may use it then. */
   role?: 'time' | 'name' | 'id' | 'text';
 }
@@ -30,7 +32,9 @@ export function wordsOf(question: string): Word[] {
     const written = CONTRACTIONS[text.toLowerCase()];
     if (written === undefined) words.push({ text, word: text.toLowerCase(), quoted: false });
     else for (const word of written.split(' ')) words.push({ text: word, word, quoted: false });
-    if (/[.!?;:]$/.test(bare!) || /^\s*[.!?;]/.test(plain.slice(index + all.length))) words.at(-1)!.ends = true;
+    const behind = plain.slice(index + all.length);
+    if (/^[^\n\p{L}\p{N}]*\n/u.test(behind)) words.at(-1)!.breaks = true;
+    if (words.at(-1)!.breaks || /[.!?;:]$/.test(bare!) || /^\s*[.!?;]/.test(behind)) words.at(-1)!.ends = true;
   }
   return words;
 }
@@ -106,7 +110,8 @@ export function mend(word: string): string | null {
 
 /** Keys that lie beside each other, vowels and like sounds are mistaken for each other; "calmed" is no slip of "called" (noisy channel, Kernighan, Church and Gale, 1990). */
 function isSlip(typed: string, meant: string): boolean {
-  if (typed.length !== meant.length) return true;
+  if (typed.length !== meant.length)
+    return typed.length >= LONG_WORD || (typed.length > SHORT_WORD && editDistance(typed, meant, 1) === 1);
   for (let i = 0; i < typed.length; i++) {
     const [a, b] = [typed[i]!, meant[i]!];
     if (a === b) continue;
@@ -116,6 +121,9 @@ function isSlip(typed: string, meant: string): boolean {
   return true;
 }
 
+// A letter more or less makes another word of a short one, two of a longer one: "ward" is not "warn", "invoices" not "invokes".
+const SHORT_WORD = 4;
+const LONG_WORD = 9;
 const ALIKE = ['aeiouy', 'ckqs', 'szx', 'dt', 'bp', 'fv', 'mn', 'gj'];
 const KEYS = ['qwertyuiop', 'asdfghjkl', 'zxcvbnm'];
 

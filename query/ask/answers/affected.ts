@@ -5,6 +5,7 @@ import { type DraftItem, nameOf, quote } from '../../budget.ts';
 import { isPlain } from '../../differences.ts';
 import { believed, shareChance } from '../../significance.ts';
 import { type Answerer, heldTime, nothingOf, say, sureOf, whichOf } from '../reply.ts';
+import { refsOf } from './complaints.ts';
 import { errors } from './errors.ts';
 import { subjectOf } from './operations.ts';
 
@@ -56,6 +57,7 @@ export const affected: Answerer = async (asking) => {
         `${plural(failing.length, 'operation')}${of} failed ${held.words}, ${percent(failing.length / (failing.length + fine.length))} of those looked at${many}; the newest error: ${quote(newest.message, 160)}.`,
         newest.id,
       ),
+      ...(ref === undefined ? [say(`Errors are of ${listed(refsOf(bad.data).map(refName), 5)}.`, newest.id)] : []),
       told.length === 0
         ? say('No attribute tells those that fail from the others beyond chance.', newest.id)
         : say(

@@ -63,6 +63,31 @@ export const calls: Answerer = async (asking) => {
             id,
           ),
         ];
+  // "Who calls it" is answered first where it is asked; whether one calls another before either.
+  if (name !== null && understood.wanted.has('callers')) sentences.reverse();
+  const [, other] = understood.components;
+  if (name !== null && other !== undefined) {
+    const to = refName(other);
+    const between = data.edges.filter(
+      (edge) => [refName(edge.from), refName(edge.to)].sort().join() === [name, to].sort().join(),
+    );
+    sentences.unshift(
+      say(
+        between.length === 0
+          ? `No: no call between ${name} and ${to} is known ${held.words}.`
+          : `${between.some(({ from }) => refName(from) === name) ? 'Yes' : 'The other way'}: ${between.map((edge) => `${refName(edge.from)} calls ${refName(edge.to)} (${figures(edge)}, p95 ${millis(edge.p95_ms)})`).join(', ')}.`,
+        id,
+      ),
+    );
+  }
+  // Whoever calls those that call it is hit as well.
+  if (name !== null && understood.wanted.has('callers') && inward.length > 0) {
+    const further = callersOf(
+      inward.map(({ from }) => refName(from)),
+      data.edges,
+    ).filter((each) => each !== name);
+    if (further.length > 0) sentences.splice(1, 0, say(`Through them also ${listed(further, 5)}.`, id));
+  }
   const worst = related.toSorted((a, b) => b.error_rate - a.error_rate)[0]!;
   return {
     sentences: held.note === null ? sentences : [...sentences, say(held.note)],
@@ -79,6 +104,13 @@ export const calls: Answerer = async (asking) => {
     metas: [meta],
   };
 };
+
+/** Of these, over any number of calls, without these. */
+function callersOf(names: readonly string[], edges: TopologyView['edges']): string[] {
+  const found = new Set(names);
+  for (const name of found) for (const { from, to } of edges) if (refName(to) === name) found.add(refName(from));
+  return [...found].slice(names.length);
+}
 
 function figures({ calls, error_rate }: TopologyView['edges'][number]): string {
   return `${plural(calls, 'call')}, ${percent(error_rate)} failed`;

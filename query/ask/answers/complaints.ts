@@ -37,14 +37,18 @@ export function refsOf(events: readonly DebugEvent[]): ComponentRef[] {
   return [...new Map(refs.map((ref) => [refName(ref), ref])).values()];
 }
 
-/** Whether it goes on: what its component said since. Null where that is nothing that could tell. */
-export async function eventsAfter({ facts, tenant }: Asking, newest: DebugEvent): Promise<string | null> {
+/** Whether it goes on: how much its component said since, and that in words. Null where that is nothing that could tell. */
+export async function eventsAfter(
+  { facts, tenant }: Asking,
+  newest: DebugEvent,
+): Promise<{ count: number; words: string } | null> {
   const ref = { type: newest.component_type, id: newest.component_id };
   const start = formatNanos(parseNanos(newest.timestamp)! + 1n);
   const { data, meta } = await facts.events(tenant, { ...whichOf(ref), start, limit: AFTER_MAX });
   if (data.length === 0) return null;
   const count = meta.truncated ? `over ${AFTER_MAX} other events` : plural(data.length, 'other event');
-  return `Since then ${refName(ref)} had ${count}, the newest at ${clockTime(data[0]!.timestamp, meta.as_of)}.`;
+  const words = `Since then ${refName(ref)} had ${count}, the newest at ${clockTime(data[0]!.timestamp, meta.as_of)}.`;
+  return { count: data.length, words };
 }
 
 const AFTER_MAX = 100;

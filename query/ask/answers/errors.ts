@@ -1,15 +1,19 @@
 /** What was said: errors and other records that match, how often and since when; and the patterns among them. */
-import type { Level } from '../../../model/event.ts';
+import type { DebugEvent, Level } from '../../../model/event.ts';
 import { patternItem } from '../../agent/health.ts';
 import { rawCostOf } from '../../agent/raw.ts';
-import { clockTime, componentName, plural } from '../../agent/say.ts';
+import { clockTime, componentName, listed, plural } from '../../agent/say.ts';
 import { eventItem } from '../../agent/search.ts';
 import { nameOf, quote } from '../../budget.ts';
 import type { EventFilter } from '../../events.ts';
+import type { Claim } from '../../needs.ts';
 import type { ErrorPattern } from '../../patterns.ts';
-import { type Answerer, heldTime, isOf, nothingOf, say, sureOf, whichOf } from '../reply.ts';
+import { type Answerer, type Asking, heldTime, isOf, nothingOf, say, sureOf, whichOf } from '../reply.ts';
 import { CONCEPTS } from '../vocabulary.ts';
+import type { Wanted } from '../wanted.ts';
+import { betweenMs } from './compare.ts';
 import { byComplaint, complaintItem, complaintOf, eventsAfter, refsOf, saidFilter } from './complaints.ts';
+import { nodesOf } from './nodes.ts';
 import { subjectOf } from './operations.ts';
 
 export const errors: Answerer = async (asking) => {
@@ -46,30 +50,25 @@ export const errors: Answerer = async (asking) => {
     };
   }
   const groups = byComplaint(data);
-  const [newest, oldest] = [data[0]!, data.at(-1)!];
   const most = groups[0]![0];
   // A failure is told by several records: who asks how many orders failed wants the operations.
   const operations = new Set(data.flatMap(({ correlation_id }) => correlation_id ?? []));
   const among =
     level !== 'ERROR' || id !== undefined || operations.size < 2 ? '' : ` in ${plural(operations.size, 'operation')}`;
-  const oldestWords =
-    complaintOf(oldest) === complaintOf(newest)
-      ? ''
-      : ` (${componentName(oldest.component_type, oldest.component_id)} ${quote(oldest.message, 120)})`;
-  const after = await eventsAfter(asking, newest);
+  const after = await eventsAfter(asking, data[0]!);
+  const subject = { kind, about, when, asOf: meta.as_of, isPart: meta.truncated };
   const count = meta.truncated ? `At least ${plural(data.length, kind)}` : plural(data.length, kind);
+  const lead = leadOf(asking, data, subject);
   return {
     sentences: [
+      ...lead,
+      ...(understood.nodes.length > 0 ? await nodesOf(asking, components[0] ?? null, range) : []),
       say(
         `${count}${about}${among}${when}, ${groups[0]!.length} of them from ${componentName(most.component_type, most.component_id)}: ${quote(most.message, 200)}.`,
         most.id,
       ),
-      say(
-        `${meta.truncated ? 'The oldest of them' : 'The first'} at ${clockTime(oldest.timestamp, meta.as_of)}${oldestWords}, the newest at ${clockTime(newest.timestamp, meta.as_of)}: ${componentName(newest.component_type, newest.component_id)} ${quote(newest.message, 120)}.`,
-        oldest.id,
-        newest.id,
-      ),
-      ...(after === null ? [] : [say(after, newest.id)]),
+      ...(ofTime(understood.wanted) ? [] : [fromTo(data, subject)]),
+      ...(after === null ? [] : [say(after.words, data[0]!.id)]),
       ...(held?.note == null ? [] : [say(held.note)]),
     ],
     confidence: 0.95,
@@ -99,6 +98,96 @@ export const errors: Answerer = async (asking) => {
   };
 };
 
+interface Subject {
+  kind: string;
+  /** " of orders". */
+  about: string;
+  /** " in the last hour". */
+  when: string;
+  asOf: string;
+  /** Whether there are more, older ones. */
+  isPart: boolean;
+}
+
+/** What is told first, by the form in which the answer is wanted. @param data the newest first */
+function leadOf({ understood }: Asking, data: readonly DebugEvent[], subject: Subject): Claim[] {
+  const { wanted, components, ids, text } = understood;
+  const { kind, about, when, asOf, isPart } = subject;
+  const [newest, oldest] = [data[0]!, data.at(-1)!];
+  const leads: Claim[] = [];
+  const who = ({ component_type, component_id, message }: DebugEvent) =>
+    `${componentName(component_type, component_id)} ${quote(message, 120)}`;
+  if (wanted.has('example')) {
+    const event = wanted.has('beginning') ? oldest : newest;
+    const of = event.correlation_id ?? event.trace_id;
+    const id = of === null ? `event ${event.id}` : `${nameOf(of)}`;
+    leads.push(say(`For example ${id} at ${clockTime(event.timestamp, asOf)}: ${who(event)}.`, event.id));
+  }
+  if (wanted.has('duration'))
+    leads.push(
+      say(
+        `${capital(plural(2, kind).slice(2))}${about} were there for ${timeWords(betweenMs(oldest.timestamp, newest.timestamp))}${isPart ? ' or longer' : ''}, from ${clockTime(oldest.timestamp, asOf)} to ${clockTime(newest.timestamp, asOf)}.`,
+        oldest.id,
+        newest.id,
+      ),
+    );
+  else if (wanted.has('beginning') && wanted.has('end')) leads.push(fromTo(data, subject));
+  else if (wanted.has('beginning') && !wanted.has('example'))
+    leads.push(
+      say(
+        `First at ${clockTime(oldest.timestamp, asOf)}${isPart ? ' or before' : ''}: ${who(oldest)}, the ${isPart ? `oldest of the newest ${plural(data.length, kind)}` : `first ${kind}`}${about}${when}.`,
+        oldest.id,
+      ),
+    );
+  else if (wanted.has('end'))
+    leads.push(
+      say(
+        `Last at ${clockTime(newest.timestamp, asOf)}: ${who(newest)}, the newest ${kind}${about}${when}.`,
+        newest.id,
+      ),
+    );
+  if (wanted.has('who') && components.length + ids.length === 0 && text === null) {
+    const byComponent = [...Map.groupBy(data, (event) => componentName(event.component_type, event.component_id))];
+    const ranked = byComponent.sort(([, a], [, b]) => b.length - a.length);
+    leads.push(
+      say(
+        `Most ${kind}s${when}: ${listed(
+          ranked.map(([name, events]) => `${name} ${events.length}`),
+          5,
+        )}.`,
+        ranked[0]![1][0]!.id,
+      ),
+    );
+  }
+  return leads;
+}
+
+const TIMES = ['beginning', 'end', 'duration'] as const;
+const ofTime = (wanted: ReadonlySet<Wanted>) => TIMES.some((time) => wanted.has(time));
+const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+
+function fromTo(data: readonly DebugEvent[], { asOf, isPart }: Subject): Claim {
+  const [newest, oldest] = [data[0]!, data.at(-1)!];
+  const who = ({ component_type, component_id, message }: DebugEvent) =>
+    `${componentName(component_type, component_id)} ${quote(message, 120)}`;
+  const oldestWords = complaintOf(oldest) === complaintOf(newest) ? '' : ` (${who(oldest)})`;
+  return say(
+    `${isPart ? 'The oldest of them' : 'The first'} at ${clockTime(oldest.timestamp, asOf)}${oldestWords}, the newest at ${clockTime(newest.timestamp, asOf)}: ${who(newest)}.`,
+    oldest.id,
+    newest.id,
+  );
+}
+
+/** "5 min": how long something was there, as people say it. */
+function timeWords(ms: number): string {
+  const minutes = Math.round(ms / 60_000);
+  return minutes < 2
+    ? `${Math.round(ms / 1000)} s`
+    : minutes < 120
+      ? `${minutes} min`
+      : `${Math.round(minutes / 60)} h`;
+}
+
 // What one page of the store gives.
 const EVENTS_MAX = 1000;
 
@@ -111,7 +200,7 @@ function levelOf(words: readonly string[], text: string | null): Level | null {
     says('error', 'exception', 'fail', 'stack', 'refus', 'reject', 'timeout', 'crash')
   )
     return 'ERROR';
-  if (says('log', 'event', 'message', 'line') || text !== null) return null;
+  if (says('log', 'event', 'message', 'line', 'say', 'said', 'print', 'output') || text !== null) return null;
   return 'ERROR';
 }
 
@@ -140,10 +229,11 @@ export const patterns: Answerer = async (asking) => {
   const total = own.reduce((sum, { count }) => sum + count, 0);
   return {
     sentences: [
-      say(`${plural(own.length, 'error pattern')}${of} ${held.words}, ${plural(total, 'error')}.`),
-      ...own
-        .slice(0, TOLD_MAX)
-        .map((each, i) => say(`${i === 0 ? 'The most frequent: ' : ''}${patternWords(each)}.`, each.example_event_id)),
+      say(
+        `The most frequent of ${plural(own.length, 'error pattern')}${of} ${held.words}, ${plural(total, 'error')} in all: ${patternWords(most)}.`,
+        most.example_event_id,
+      ),
+      ...own.slice(1, TOLD_MAX).map((each) => say(`${patternWords(each)}.`, each.example_event_id)),
       ...(held.note === null ? [] : [say(held.note)]),
     ],
     confidence: sureOf(total),

@@ -18,13 +18,19 @@ import {
   whichOf,
 } from '../reply.ts';
 import { byComplaint, complaintItem, saidFilter } from './complaints.ts';
+import { slow } from './slow.ts';
 
 export const explain: Answerer = async (asking) => {
   const { understood } = asking;
   const { components, ids, text, range, said } = understood;
   const [id] = ids;
   if (id?.kind === 'event' || id?.kind === 'insight') return ofRecord(asking, id.id);
-  if (id !== undefined) return ofErrors(asking, { [`${id.kind}_id`]: id.id, ...range }, nameOf(id.id), '');
+  if (id !== undefined) {
+    const replies = await Promise.all(
+      ids.slice(0, IDS_MAX).map(({ kind, id }) => ofErrors(asking, { [`${kind}_id`]: id, ...range }, nameOf(id), '')),
+    );
+    return { ...replies[0]!, sentences: replies.flatMap(({ sentences }) => sentences) };
+  }
   const ref = components[0];
   const held = await heldTime(asking, ref);
   const which = ref !== undefined ? whichOf(ref) : understood.type === null ? {} : { component_type: understood.type };
@@ -35,6 +41,8 @@ export const explain: Answerer = async (asking) => {
   return held.note === null ? reply : { ...reply, sentences: [...reply.sentences, say(held.note)] };
 };
 
+// "Why does this one fail and that one not".
+const IDS_MAX = 3;
 const ERRORS_MAX = 200;
 
 async function ofErrors(
@@ -47,6 +55,8 @@ async function ofErrors(
   const { data, meta } = await complaintsOf(asking, filter);
   const errors = data.filter(({ component_type: type, component_id: id }) => !isOf(understood.except, { type, id }));
   const operations = understood.ids.length > 0 ? [] : operationsOf(errors);
+  // "Is it failing", said of spans: how they fare says more than that nothing failed.
+  if (errors.length === 0 && understood.said?.kind === 'span') return slow(asking);
   if (errors.length === 0) return noError(asking, filter, what, when);
   const groups = byComplaint(errors);
   const most = groups[0]!;

@@ -16,9 +16,8 @@ import {
   pressingFirst,
   refName,
 } from '../../agent/say.ts';
-import { nameOf, quote } from '../../budget.ts';
+import { quote } from '../../budget.ts';
 import type { InsightBrief } from '../../insights.ts';
-import type { TimeRangeInput } from '../../params.ts';
 import {
   type Answerer,
   type Asking,
@@ -31,8 +30,8 @@ import {
   toolName,
   whichOf,
 } from '../reply.ts';
-import { CONCEPTS } from '../vocabulary.ts';
 import { eventsAfter } from './complaints.ts';
+import { nodesOf } from './nodes.ts';
 
 export const health: Answerer = async (asking) => {
   const { components } = asking.understood;
@@ -67,6 +66,7 @@ async function ofComponent(asking: Asking, ref: ComponentRef): Promise<Reply> {
   const last = errors.data[0]?.timestamp;
   const after = errors.data[0] === undefined ? null : await eventsAfter(asking, errors.data[0]);
   const sentences = [
+    ...overWords(asking, errors.data[0], after, data.error_rate ?? 0, meta.as_of),
     // What was heard of long ago says nothing of now.
     ...(held.note === null
       ? [
@@ -83,11 +83,11 @@ async function ofComponent(asking: Asking, ref: ComponentRef): Promise<Reply> {
       ? []
       : [say(`Most of them, ${most.count}: ${quote(most.template ?? 'without a word', 200)}.`, most.example_event_id)]),
     ...(await nodesOf(asking, ref, held.range)),
-    ...(last === undefined
+    ...(last === undefined || asking.understood.wanted.has('over')
       ? []
       : [
           say(
-            `The last error was at ${clockTime(last, meta.as_of)}.${after === null ? ' Nothing came since.' : ` ${after}`}`,
+            `The last error was at ${clockTime(last, meta.as_of)}.${after === null ? ' Nothing came since.' : ` ${after.words}`}`,
             newest,
           ),
         ]),
@@ -138,14 +138,27 @@ async function ofEverything(asking: Asking): Promise<Reply> {
   const [is, are] = held.note === null ? ['is', 'are'] : ['was', 'were'];
   const words = (each: (typeof all)[number]) =>
     `${componentName(each.component_type, each.component_id)} ${is} ${healthWords(each)}`;
+  const rateOf = (event: DebugEvent | undefined) =>
+    all.find(
+      ({ component_type, component_id }) =>
+        component_type === event?.component_type && component_id === event.component_id,
+    )?.error_rate ?? 0;
+  const well = all.filter(({ status }) => status === 'healthy');
+  const isOfWell = asking.understood.wanted.has('well');
+  const newestError = errors.data[0];
+  const after = newestError === undefined ? null : await eventsAfter(asking, newestError);
   const sentences = [
+    ...overWords(asking, newestError, after, rateOf(newestError), as_of),
     ...(held.note === null ? [] : [say(`${held.note} So whether it is well now is unknown.`)]),
+    ...(isOfWell && ill.length > 0 ? [say(wellWords(well.map(nameOfHealth), kind))] : []),
     say(
       ill.length === 0
         ? `${all.length === 1 ? `The only ${kind} heard of ${is}` : `All ${plural(all.length, kind)} heard of ${are}`} healthy ${held.words}${held.note === null ? caveatOf('healthy', open, as_of) : ''}.`
         : `${listed(ill.map(words), 3)}; ${ill.length} of ${plural(all.length, kind)} not healthy ${held.words}.`,
       errors.data[0]?.id,
     ),
+    ...(isOfWell || ill.length === 0 || well.length === 0 ? [] : [say(wellWords(well.map(nameOfHealth), kind))]),
+    ...(await nodesOf(asking, null, held.range)),
     ...(open[0] === undefined ? [] : [say(openWords(open, as_of), open[0].id)]),
   ];
   return {
@@ -174,16 +187,27 @@ async function ofEverything(asking: Asking): Promise<Reply> {
   };
 }
 
-/** "Which nodes are bad": how the errors fall on its replicas, told where they are asked after. */
-async function nodesOf({ facts, tenant, understood }: Asking, ref: ComponentRef, range: TimeRangeInput) {
-  if (!understood.words.some((word) => CONCEPTS.copies!.includes(word))) return [];
-  const { data } = await facts.events(tenant, { ...whichOf(ref), ...range, limit: 1000 });
-  const nodes = Map.groupBy(data, ({ node_id }) => node_id ?? 'no node');
-  const failed = (events: readonly DebugEvent[]) =>
-    events.filter(({ level }) => level === 'ERROR' || level === 'CRITICAL').length;
-  const ranked = [...nodes].sort(([, a], [, b]) => failed(b) / b.length - failed(a) / a.length);
-  const words = ranked.map(([node, events]) => `${nameOf(node)} ${failed(events)} of ${events.length}`);
-  return [say(`Errors by node, of the newest ${plural(data.length, 'event')}: ${listed(words, 5)}.`, data[0]?.id)];
+const nameOfHealth = (each: { component_type: string; component_id: string }) =>
+  componentName(each.component_type, each.component_id);
+
+function wellWords(names: readonly string[], kind: string): string {
+  return names.length === 0 ? `No ${kind} is healthy.` : `Healthy: ${listed(names, 5)}.`;
+}
+
+/** "Is it over": when it was there for the last time, and what came since. */
+function overWords(
+  { understood }: Asking,
+  newest: DebugEvent | undefined,
+  after: { count: number; words: string } | null,
+  rate: number,
+  asOf: string,
+) {
+  if (!understood.wanted.has('over') || newest === undefined) return [];
+  // That it only seems so: at the rate of before, how likely is it that none of those since would have failed.
+  const chance = after === null ? 1 : (1 - rate) ** after.count;
+  const verdict = chance < BY_CHANCE ? 'It seems to be over' : 'It is not said to be over';
+  const last = `${verdict}: the last error was at ${clockTime(newest.timestamp, asOf)}, of ${componentName(newest.component_type, newest.component_id)}: ${quote(newest.message, 120)}.`;
+  return [say(`${last}${after === null ? ' Nothing came since.' : ` ${after.words}`}`, newest.id)];
 }
 
 function openWords(insights: readonly InsightBrief[], asOf: string): string {
@@ -197,4 +221,5 @@ async function suggestionsOf({ facts, tenant }: Asking, insight: string) {
   return (await facts.insight(tenant, insight)).data.suggestions;
 }
 
+const BY_CHANCE = 0.01;
 const COMPONENTS_MAX = 5;

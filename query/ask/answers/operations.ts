@@ -1,4 +1,5 @@
 /** How far has it come, and where is it: of one operation, or of those under way. */
+import type { DebugEvent } from '../../../model/event.ts';
 import { clockTime, componentName, linkItem, millis, percent, plural, refName } from '../../agent/say.ts';
 import { type DraftItem, nameOf, quote } from '../../budget.ts';
 import type { KnownId } from '../known.ts';
@@ -175,14 +176,17 @@ async function underWay(asking: Asking): Promise<Reply> {
 export const where: Answerer = async (asking) => {
   const { facts, tenant, understood } = asking;
   const [id] = understood.ids;
+  if (id === undefined && understood.wanted.has('heard') && understood.components.length === 1)
+    return lastHeard(asking);
   if (id === undefined || id.kind === 'event' || id.kind === 'insight') return explain(asking);
   const { data, meta } = await facts.events(tenant, { ...filterOf(id), limit: 500 });
   const newest = data[0];
   if (newest === undefined)
     return nothingOf(nameOf(id.id), { range: {}, words: 'so far', note: null, empty: { data, meta } });
   const oldest = data.at(-1)!;
-  const errors = data.filter(({ level }) => level === 'ERROR' || level === 'CRITICAL');
-  const first = errors.at(-1);
+  const errors = data.filter(({ level }) => isComplaint(level));
+  // A span that waits for the one that fails begins before it: what came first is not where it began.
+  const first = errors[0] === undefined ? undefined : await earliestBehind(asking, errors);
   const path = [
     ...new Set(
       data.toReversed().map(({ component_type, component_id }) => componentName(component_type, component_id)),
@@ -223,6 +227,43 @@ export const where: Answerer = async (asking) => {
     metas: [meta],
   };
 };
+
+async function earliestBehind({ facts, tenant }: Asking, errors: readonly DebugEvent[]): Promise<DebugEvent> {
+  const found = await orNone(facts.explain(tenant, errors[0]!.id));
+  const root = found?.data.root_cause?.event_id;
+  return errors.find(({ id }) => id === root) ?? errors.at(-1)!;
+}
+
+/** "When did it last answer": the newest that was heard of a component, and the newest that was no complaint. */
+async function lastHeard({ facts, tenant, understood }: Asking): Promise<Reply> {
+  const ref = understood.components[0]!;
+  const { data, meta } = await facts.events(tenant, { ...whichOf(ref), limit: 500 });
+  const newest = data[0];
+  if (newest === undefined)
+    return nothingOf(refName(ref), { range: {}, words: 'so far', note: null, empty: { data, meta } });
+  const good = data.find(({ level, status }) => !isComplaint(level) && status !== 'error');
+  const told = (event: DebugEvent) => `${clockTime(event.timestamp, meta.as_of)}: ${quote(event.message, 160)}`;
+  const isWell = good?.id === newest.id;
+  const isRecent = betweenMs(newest.timestamp, meta.as_of) < RECENT_MS;
+  return {
+    sentences: [
+      say(`${refName(ref)} was last heard of at ${told(newest)}.${isRecent ? '' : ' Nothing came since.'}`, newest.id),
+      ...(isWell
+        ? []
+        : [
+            good === undefined
+              ? say(`The newest ${plural(data.length, 'event')} of it are all errors.`, newest.id)
+              : say(`The last that was no error came at ${told(good)}.`, good.id),
+          ]),
+    ],
+    confidence: 0.95,
+    next: [{ tool: 'health', arguments: { component: componentName(ref.type, ref.id) } }],
+    metas: [meta],
+  };
+}
+
+const RECENT_MS = 60_000;
+const isComplaint = (level: DebugEvent['level']) => level === 'ERROR' || level === 'CRITICAL';
 
 function filterOf({ kind, id }: KnownId) {
   return kind === 'trace' ? { trace_id: id } : kind === 'operation' ? { operation_id: id } : { correlation_id: id };

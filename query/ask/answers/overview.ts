@@ -13,14 +13,22 @@ export const inventory: Answerer = async (asking) => {
   const lately = new Map(health.data.by_component.map((each) => [`${each.component_type}/${each.component_id}`, each]));
   const kind = types.size === 1 ? [...types][0]! : 'component';
   const silent = asked.filter(({ type, id }) => !lately.has(`${type}/${id}`));
+  const silence = silent.length === 0 ? [] : [say(`Silent for an hour or more: ${listed(silent.map(refName), 10)}.`)];
+  const isOfSilent = understood.wanted.has('heard');
+  const states = asked.flatMap(({ type, id }) => {
+    const each = lately.get(`${type}/${id}`);
+    return each === undefined || each.status === 'healthy' ? [] : [`${refName({ type, id })} ${healthWords(each)}`];
+  });
   return {
     sentences: [
+      ...(!isOfSilent ? [] : silent.length > 0 ? silence : [say(`No ${kind} was silent for the last hour.`)]),
       say(
         asked.length === 0
           ? `No ${kind} is known, of ${plural(known.length, 'component')} in all.`
           : `${plural(asked.length, kind)} known: ${listed(asked.map(refName), 20)}; ${asked.filter(({ type, id }) => lately.has(`${type}/${id}`)).length} heard of in the last hour.`,
       ),
-      ...(silent.length === 0 ? [] : [say(`Silent for an hour or more: ${listed(silent.map(refName), 10)}.`)]),
+      ...(isOfSilent ? [] : silence),
+      ...(states.length === 0 ? [] : [say(`Not healthy: ${listed(states, 5)}.`)]),
     ],
     confidence: 0.95,
     mentioned: asked,

@@ -1,16 +1,13 @@
 /** What two or more sides of a comparison differ in, in words. */
 import { differenceWords } from '../../agent/compare.ts';
-import { healthWords, millis } from '../../agent/say.ts';
+import { healthWords, millis, percent, refName } from '../../agent/say.ts';
 import type { DraftItem } from '../../budget.ts';
 import type { CompareInput, Side } from '../../compare.ts';
 import { type Asking, type Reply, say, sureOf, toolName } from '../reply.ts';
+import { means } from '../vocabulary.ts';
 
-export async function sideBySide(
-  { facts, tenant }: Asking,
-  input: CompareInput,
-  labels: readonly string[],
-): Promise<Reply> {
-  const { data, meta } = await facts.compare(tenant, input);
+export async function sideBySide(asking: Asking, input: CompareInput, labels: readonly string[]): Promise<Reply> {
+  const { data, meta } = await asking.facts.compare(asking.tenant, input);
   const { sides } = data;
   // A side's own name tells it from the others, and nobody anything.
   const own = new Set([...sides.map(({ label }) => label), ...(input.components ?? []).map(({ id }) => id)]);
@@ -32,6 +29,7 @@ export async function sideBySide(
     total === 0
       ? [say(`Nothing is known of ${labels.join(' or ')}: no events.`)]
       : [
+          ...(isNamed || remarks.length + differences.length > 0 ? measured(asking, sides, labels, isNamed) : []),
           say(
             isNamed
               ? `${words.join('; ')}.`
@@ -62,6 +60,33 @@ export async function sideBySide(
     metas: [meta],
   };
 }
+
+/** "Is it slower than before", "which of them is worse": in the measure that is asked for, of two sides. */
+function measured({ understood }: Asking, sides: readonly Side[], labels: readonly string[], isNamed: boolean) {
+  const [first, second] = sides;
+  if (first === undefined || second === undefined || sides.length > 2) return [];
+  const asks = (...concepts: Parameters<typeof means>[1][]) =>
+    understood.words.some((word) => means(word, ...concepts));
+  const isOfTime = asks('slow', 'fast', 'long', 'took', 'quantile') && first.p50_ms !== null && second.p50_ms !== null;
+  if (!isOfTime && !asks('fail', 'fault', 'ill', 'better', 'trouble')) return [];
+  const [a, b] = isOfTime ? [first.p50_ms!, second.p50_ms!] : [first.error_rate ?? 0, second.error_rate ?? 0];
+  const words = (side: Side) =>
+    isOfTime
+      ? `p50 ${millis(side.p50_ms!)}, p95 ${millis(side.p95_ms!)}`
+      : `${percent(side.error_rate ?? 0)} of events are errors`;
+  const isAlike = a === b || (isOfTime && Math.max(a, b) < SLOWER * Math.min(a, b));
+  const [less, more] = isOfTime ? ['faster', 'slower'] : ['better', 'worse'];
+  const whose = understood.components.map(refName).join(' and ');
+  const both = `${labels[0]}: ${words(first)}; ${labels[1]}: ${words(second)}`;
+  if (isAlike) return [say(`No difference that counts${whose === '' ? '' : ` of ${whose}`}: ${both}.`)];
+  // Of two times the later is held against the earlier.
+  if (!isNamed && isOfTime) return [say(`${whose || 'All of it'} got ${b > a ? more : less}: ${both}.`)];
+  if (!isNamed) return [say(`Errors${whose === '' ? '' : ` of ${whose}`} went ${b > a ? 'up' : 'down'}: ${both}.`)];
+  return [say(`${labels[a > b ? 0 : 1]} is ${more}: ${both}.`)];
+}
+
+// What a degradation is (CONTRACT.md section 6).
+const SLOWER = 1.2;
 
 function sideWords(side: Side): string {
   const { p50_ms, p95_ms } = side;

@@ -45,7 +45,8 @@ async function ofComponents(
   const answers = await Promise.all(refs.map((ref) => facts.performance(tenant, { ...whichOf(ref), ...held.range })));
   const timed = answers.filter(({ data }) => data.p95_ms !== null).sort((a, b) => b.data.p95_ms! - a.data.p95_ms!);
   const metas = answers.map(({ meta }) => meta);
-  const slowest = timed[0]?.data;
+  const rank = named.length === 0 ? rankAsked(asking.understood.words) : 0;
+  const slowest = timed[Math.min(rank, timed.length - 1)]?.data;
   if (slowest === undefined)
     return {
       sentences: [say(`No spans of ${what} ${held.words}, so nothing is known of how long anything takes.`)],
@@ -67,14 +68,14 @@ async function ofComponents(
   const insights = slowest.insights.toSorted(pressingFirst(metas[0]!.as_of));
   const sentences = [
     say(
-      `${refName(ref)} ${named.length === 1 ? 'takes' : 'is the slowest:'} ${millis(slowest.p50_ms!)} at the median, ${millis(slowest.p95_ms!)} at p95, ${millis(slowest.p99_ms!)} at p99 over ${plural(slowest.sample_count, 'span')} ${held.words}.`,
+      `${refName(ref)} ${named.length === 1 ? 'takes' : `is the ${rank > 0 && rank < timed.length ? `${RANKS[rank]} ` : ''}slowest:`} ${millis(slowest.p50_ms!)} at the median, ${millis(slowest.p95_ms!)} at p95, ${millis(slowest.p99_ms!)} at p99 over ${plural(slowest.sample_count, 'span')} ${held.words}.`,
       worst?.slowest.id,
     ),
     ...(worst === null
       ? []
       : [
           say(
-            `Its slowest step is ${quote(worst.name, 80)}, up to ${millis(worst.slowest.duration_ms ?? 0)}.`,
+            `Its slowest step is ${quote(worst.name, 80)}, up to ${millis(worst.slowest.duration_ms ?? 0)}${worst.slowest.correlation_id === null ? '' : ` in ${nameOf(worst.slowest.correlation_id)}`}.`,
             worst.slowest.id,
           ),
         ]),
@@ -106,6 +107,14 @@ async function ofComponents(
     metas,
   };
 }
+
+/** "The second slowest". */
+function rankAsked(words: readonly string[]): number {
+  const rank = words.findIndex((word, i) => RANKS.includes(word) && /est$|^most$/.test(words[i + 1] ?? ''));
+  return Math.max(0, RANKS.indexOf(words[rank] ?? ''));
+}
+
+const RANKS = ['first', 'second', 'third', 'fourth', 'fifth'];
 
 /** How long spans of one name take, and how many of them fail. */
 async function ofSpans(asking: Asking, { text, components }: Saying): Promise<Reply> {

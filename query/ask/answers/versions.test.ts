@@ -28,7 +28,7 @@ afterAll(() => system?.stop());
 
 const compare = async (versions: string[], component?: string) => {
   const components = component === undefined ? [] : [{ type: 'service', id: component }];
-  const understood = { components, versions, range: {} };
+  const understood = { components, versions, range: {}, words: [] };
   const reply = await compareVersions({ facts: system.service, tenant: 'default', understood } as unknown as Asking);
   return { ...reply, words: reply.sentences.map(({ text }) => text).join(' ') };
 };
