@@ -5,7 +5,7 @@
  * Texts and integers are told apart by their value. Of what else a value can be (a fraction, bytes, a list) only the key counts.
  */
 
-import { foldedMap, setBits } from './folded-map.ts';
+import { foldedMap, SHARE_AIMED_AT, setBits } from './folded-map.ts';
 
 /** Bits of the largest map of a block: 8 kB. A block of 1,024 usual records has some 2,000 different pairs. */
 const BITS_MAX = 1 << 16;
@@ -53,9 +53,9 @@ export class AttributeFilterBuilder {
     this.#known = false;
   }
 
-  /** For {@link mayHoldAttributes}; empty where it would rule out nothing. */
-  build(): Uint8Array {
-    const map = this.#known ? foldedMap(this.#map, BYTES_MIN, SHARE_MAX) : null;
+  /** For {@link mayHoldAttributes}; empty where it would rule out nothing. @param shareAimedAt as of {@link foldedMap} */
+  build(shareAimedAt = SHARE_AIMED_AT): Uint8Array {
+    const map = this.#known ? foldedMap(this.#map, shareAimedAt, BYTES_MIN, SHARE_MAX) : null;
     if (map === null) return new Uint8Array();
     const filter = new Uint8Array(1 + map.length);
     filter[0] = VERSION;

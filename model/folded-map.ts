@@ -1,16 +1,23 @@
 /**
  * A map of bits that is filled at its largest and then folded in half, upper bits onto lower ones, for as long as at most a quarter of it is
- * set: nobody has to know beforehand how many bits will come. Who asks takes the low bits of a position, as many as the map has.
+ * set, or what else is aimed at: nobody has to know beforehand how many bits will come. Who asks takes the low bits of a position, as many as the map has.
  */
 
-const SHARE_AIMED_AT = 1 / 4;
+/** Of a filter of a block: reading one in vain costs more than the bytes. */
+export const SHARE_AIMED_AT = 1 / 4;
 
 /**
  * @param map its bytes a power of two, beginning at a word
+ * @param shareAimedAt of what it may be folded to
  * @param bytesMin it is not folded below
  * @param shareMax of a map of which more is set, `null` is answered: it rules out too little for its bytes
  */
-export function foldedMap(map: Uint8Array, bytesMin: number, shareMax: number): Uint8Array | null {
+export function foldedMap(
+  map: Uint8Array,
+  shareAimedAt: number,
+  bytesMin: number,
+  shareMax: number,
+): Uint8Array | null {
   if (bitsSet(map) > map.length * 8 * shareMax) return null;
   let last = map;
   while (last.length > bytesMin) {
@@ -18,7 +25,7 @@ export function foldedMap(map: Uint8Array, bytesMin: number, shareMax: number): 
     const words = new Uint32Array(folded.buffer);
     const upper = new Uint32Array(last.buffer, last.byteOffset + folded.length, words.length);
     for (let i = 0; i < words.length; i++) words[i]! |= upper[i]!;
-    if (bitsSet(folded) > folded.length * 8 * SHARE_AIMED_AT) break;
+    if (bitsSet(folded) > folded.length * 8 * shareAimedAt) break;
     last = folded;
   }
   return last;

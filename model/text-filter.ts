@@ -11,7 +11,7 @@
  * earlier one that begins alike and is as long, and only what differs is hashed (`node test/bench/text-filter.ts`).
  */
 
-import { foldedMap, setBits } from './folded-map.ts';
+import { foldedMap, SHARE_AIMED_AT, setBits } from './folded-map.ts';
 
 /** Bits of the largest map of a block: 4 kB, of two such maps 8 bytes a record of a full block. */
 const BITS_MAX = 1 << 15;
@@ -79,10 +79,10 @@ export class TextFilterBuilder {
     this.#addFolded(folded);
   }
 
-  /** For {@link mayHoldText}; empty where it would rule out nothing. */
-  build(): Uint8Array {
+  /** For {@link mayHoldText}; empty where it would rule out nothing. @param shareAimedAt as of {@link foldedMap} */
+  build(shareAimedAt = SHARE_AIMED_AT): Uint8Array {
     if (!this.#known) return new Uint8Array();
-    const maps = [WORDS, NUMBERS].map((map) => foldedMap(this.#mapOf(map), BYTES_MIN, SHARE_MAX));
+    const maps = [WORDS, NUMBERS].map((map) => foldedMap(this.#mapOf(map), shareAimedAt, BYTES_MIN, SHARE_MAX));
     if (maps.every((map) => map === null)) return new Uint8Array();
     const filter = new Uint8Array(maps.reduce((sum, map) => sum + (map?.length ?? 0), HEAD_BYTES));
     filter[0] = VERSION;

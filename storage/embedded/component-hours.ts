@@ -1,6 +1,6 @@
-/** Hours of components, added up from their minutes by whoever keeps the store (decision 024). */
+/** Hours of components, added up from their minutes by whoever keeps the store (decision 026). */
 import type { ComponentMinute } from '../../model/rollup.ts';
-import { hourOf, NANOS_PER_HOUR, NANOS_PER_MINUTE } from '../../model/time.ts';
+import { hourOf, NANOS_PER_HOUR } from '../../model/time.ts';
 import { rowTime } from '../text.ts';
 import type { Database } from './database.ts';
 
@@ -11,7 +11,8 @@ export async function countHours(
   { before, limit }: { before: bigint; limit: number },
 ): Promise<number> {
   const last = hourOf(before) - NANOS_PER_HOUR;
-  const counted = new Set(countedHours(database, tenant, { start: last - HOURS_BACK * NANOS_PER_HOUR, end: before }));
+  const known = database.all<{ hour: bigint }>('SELECT hour FROM counted_hour WHERE tenant = ?', [tenant]);
+  const counted = new Set(known.map(({ hour }) => hour));
   let hours = 0;
   // From hour to hour that has minutes: of a tenant that was quiet for a week there is nothing to count.
   for (let end = before; hours < limit; ) {
@@ -33,19 +34,6 @@ export function uncountHours(database: Database, tenant: string, minutes: readon
   for (const hour of new Set(minutes.map(({ minute }) => hourOf(rowTime(minute))))) {
     database.run('DELETE FROM counted_hour WHERE tenant = ? AND hour = ?', [tenant, hour]);
   }
-}
-
-/** Those that lie within whole, ascending. */
-export function countedHours(
-  database: Database,
-  tenant: string,
-  { start, end }: { start: bigint; end: bigint },
-): bigint[] {
-  const rows = database.all<{ hour: bigint }>(
-    'SELECT hour FROM counted_hour WHERE tenant = ? AND hour BETWEEN ? AND ? ORDER BY hour',
-    [tenant, rowTime(start), rowTime(end) - (NANOS_PER_HOUR - NANOS_PER_MINUTE)],
-  );
-  return rows.map(({ hour }) => hour);
 }
 
 function countHour(database: Database, tenant: string, hour: bigint): void {

@@ -1,10 +1,9 @@
 /** Counts and latencies per component and minute. */
 import type { ComponentMinute } from '../../model/rollup.ts';
 import { Sketch } from '../../model/sketch.ts';
-import { NANOS_PER_HOUR } from '../../model/time.ts';
+import { NANOS_PER_HOUR, NANOS_PER_MINUTE } from '../../model/time.ts';
 import type { ComponentSum, MinuteRange } from '../contract.ts';
 import { rowText, rowTime } from '../text.ts';
-import { countedHours } from './component-hours.ts';
 import type { Database } from './database.ts';
 import { rowKey } from './keys.ts';
 import { Where } from './where.ts';
@@ -62,40 +61,44 @@ export function readComponentMinutes(database: Database, tenant: string, range: 
   }));
 }
 
-/** Of counted hours one row a component, of what is left around and between them the minutes. */
+/** Of counted hours one row a component, of what is left around and between them the minutes: in one statement, as commits come from a thread. */
 export function readComponentSums(database: Database, tenant: string, range: MinuteRange): ComponentSum[] {
-  const sums = new Map<string, ComponentSum>();
-  const add = (from: string, where: Where) => {
-    const rows = database.all<Omit<ComponentMinuteRow, 'minute' | 'latency'>>(
-      `SELECT component_type, component_id, sum(total) AS total, sum(errors) AS errors, sum(critical) AS critical
-       FROM ${from} ${where} GROUP BY component_type, component_id`,
-      where.values,
-    );
-    for (const { component_type, component_id, total, errors, critical } of rows) {
-      const name = `${component_type}\0${component_id}`;
-      const sum = sums.get(name) ?? { component_type, component_id, total: 0, errors: 0, critical: 0 };
-      sum.total += Number(total);
-      sum.errors += Number(errors);
-      sum.critical += Number(critical);
-      sums.set(name, sum);
-    }
-  };
-  const hours = countedHours(database, tenant, range);
-  let start = range.start;
-  for (const hour of hours) {
-    if (start < hour) add('component_minute', inMinutes(tenant, { ...range, start, end: hour - 1n }));
-    start = hour + NANOS_PER_HOUR;
-  }
-  if (start <= range.end) add('component_minute', inMinutes(tenant, { ...range, start }));
-  if (hours.length > 0) {
-    const counted = `hour IN (SELECT hour FROM counted_hour WHERE tenant = ? AND hour BETWEEN ? AND ?)`;
-    const where = new Where().equal('tenant', tenant).and(counted, tenant, hours[0]!, hours.at(-1)!);
-    add(
-      'component_hour',
-      where.equal('component_type', range.component_type).equal('component_id', range.component_id),
-    );
-  }
-  return [...sums.values()];
+  const { component_type, component_id, start, end } = range;
+  const isOne = component_type !== undefined && component_id !== undefined;
+  const rows = database.all<Omit<ComponentMinuteRow, 'minute' | 'latency'>>(isOne ? SUMS_OF_ONE : SUMS, [
+    ...[tenant, rowTime(start), rowTime(end)],
+    ...(isOne
+      ? [rowKey('component', component_type, component_id)]
+      : [component_type, component_id].map((text) => (text === undefined ? null : rowText(text)))),
+  ]);
+  return rows.map((row) => ({
+    ...row,
+    total: Number(row.total),
+    errors: Number(row.errors),
+    critical: Number(row.critical),
+  }));
+}
+
+const SUMS = sumsWhere('component_type = coalesce(?4, component_type) AND component_id = coalesce(?5, component_id)');
+const SUMS_OF_ONE = sumsWhere('component_key = ?4', 'INDEXED BY component_minute_by_component');
+
+/** CROSS JOIN is read in the order in which it is written. */
+function sumsWhere(condition: string, minutesBy = ''): string {
+  return `
+  WITH counted AS MATERIALIZED (
+    SELECT hour FROM counted_hour WHERE tenant = ?1 AND hour BETWEEN ?2 AND ?3 - ${NANOS_PER_HOUR - NANOS_PER_MINUTE}
+  ), part AS MATERIALIZED (
+    SELECT lag(hour + ${NANOS_PER_HOUR}, 1, ?2) OVER (ORDER BY hour) AS first, hour - 1 AS last FROM counted
+    UNION ALL SELECT coalesce((SELECT max(hour) + ${NANOS_PER_HOUR} FROM counted), ?2), ?3
+  ), known AS (
+    SELECT component_type, component_id, total, errors, critical
+    FROM counted CROSS JOIN component_hour USING (hour) WHERE tenant = ?1 AND ${condition}
+    UNION ALL
+    SELECT component_type, component_id, total, errors, critical
+    FROM part CROSS JOIN component_minute ${minutesBy} ON minute BETWEEN first AND last WHERE tenant = ?1 AND ${condition}
+  )
+  SELECT component_type, component_id, sum(total) AS total, sum(errors) AS errors, sum(critical) AS critical
+  FROM known GROUP BY component_type, component_id`;
 }
 
 export function inMinutes(tenant: string, range: MinuteRange): Where {

@@ -1,5 +1,5 @@
 /**
- * Hours of components, added up from their minutes by whoever keeps the store (decision 024). A flush takes the marks of its hours away as the
+ * Hours of components, added up from their minutes by whoever keeps the store (decision 026). A flush takes the marks of its hours away as the
  * last thing that it does, and counting shuts flushes out from that moment on: so a count either has what a flush brought, or loses its mark
  * to it.
  */
