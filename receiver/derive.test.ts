@@ -46,6 +46,31 @@ describe('partitions', () => {
   });
 });
 
+test.each([
+  ['others have their turn four times a block', false, 4],
+  ['unless so much waits that it is behind', true, 1],
+])('%s', async (_what, behind, expected) => {
+  let turn = 0;
+  let derived = false;
+  const count = () => {
+    turn++;
+    if (!derived) setImmediate(count);
+  };
+  const seen = new Set<number>();
+  const templateOf = (text: string) => {
+    seen.add(turn);
+    return { id: 'a'.repeat(16), text };
+  };
+  const logRecords = Array.from({ length: 1000 }, (_, i) => log({ body: `${i}` }));
+  const request = { resourceLogs: [{ resource: SHOP, scopeLogs: [{ logRecords }] }] };
+  const body = jsonToProtobuf('log', new TextEncoder().encode(JSON.stringify(request)));
+  const arrival = { receivedAt: NOW, records: indexRequest('log', body).records };
+  setImmediate(count);
+  await derive('default', [arrival], { retentionNanos: HOUR, templateOf, isBehind: () => behind });
+  derived = true;
+  expect(seen.size).toBe(expected);
+});
+
 test('F22 of 20,000 services and messages 10,000 are counted by themselves, flush after flush, and every record keeps its name', async () => {
   const cardinality = createCardinality({ clock: systemClock(), meter: createMeter() });
   for (let flush = 0; flush < 2; flush++) {

@@ -119,6 +119,7 @@ export async function derive(tenant: string, arrivals: readonly Arrival[], setti
   const templates = new Map<string, Template>();
   const blocks = new BlocksByDay(tenant);
   let snapshots = false;
+  let rows = 0;
   for (const { receivedAt, records } of arrivals) {
     const { words, body, length } = records;
     const dayOf = dayFinder(receivedAt, settings.retentionNanos);
@@ -142,7 +143,9 @@ export async function derive(tenant: string, arrivals: readonly Arrival[], setti
       if (type !== METRIC) minutes.count(at, template);
       correlations.note(at);
       const filled = blocks.add(dayOf(words[at + TIME_HIGH]!, words[at + TIME_LOW]!), row, template);
-      if (filled && blocks.pauses(settings.isBehind?.() ? BEHIND_TURN_BLOCKS : 1)) await nextTurn();
+      if (filled || ++rows % STEP_RECORDS === 0) {
+        if (!settings.isBehind?.() || blocks.pauses(BEHIND_TURN_BLOCKS)) await nextTurn();
+      }
     }
   }
   const built = await blocks.finish();
@@ -162,6 +165,8 @@ export async function derive(tenant: string, arrivals: readonly Arrival[], setti
 
 // 512 to 2,048 records cost the same to write; a look-up decodes whole blocks, so the smaller half of that (PERF.md).
 const BLOCK_RECORDS = 1024;
+// Under a millisecond: a request is read, written, synced and answered in some six turns, and behind each of them may be such a step.
+const STEP_RECORDS = 256;
 // Some 10 ms. At every block, requests that come in take four fifths of the loop: what waits grows until it is left on disk, and has to be
 // read and walked again.
 const BEHIND_TURN_BLOCKS = 8;
