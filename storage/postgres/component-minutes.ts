@@ -56,7 +56,7 @@ export async function addComponentMinutes(
     into.total += row.total;
     into.errors += row.errors;
     into.critical += row.critical;
-    into.latency.merge(row.latency);
+    into.latency = Sketch.mergeBytes(into.latency, row.latency);
   });
   const rows = added.map(({ latency: _, ...row }) => ({ ...row, day: retentionDay(row.minute) }));
   const stored = await client.query(ADD, [tenant, recordset(rows)]);
@@ -108,16 +108,14 @@ interface Row {
   total: number;
   errors: number;
   critical: number;
-  latency: Sketch;
+  latency: Uint8Array;
 }
 
 function toRow(minute: ComponentMinute): Row {
   const component_type = rowText(minute.component_type);
   const component_id = rowText(minute.component_id);
   const component_key = rowKey('component', component_type, component_id);
-  // Its own sketch: the flush's must stay as it is for the case that the transaction runs again.
-  const latency = new Sketch();
-  latency.merge(minute.latency);
+  const latency = minute.latency.toBytes();
   const shard = shardOf(component_key);
   return { ...minute, minute: rowTime(minute.minute), component_key, component_type, component_id, shard, latency };
 }

@@ -75,7 +75,7 @@ export async function addEdgeMinutes(
     (into, row) => {
       into.calls += row.calls;
       into.errors += row.errors;
-      into.latency.merge(row.latency);
+      into.latency = Sketch.mergeBytes(into.latency, row.latency);
     },
   );
   const rows = added.map(({ latency: _, ...row }) => ({ ...row, day: retentionDay(row.minute) }));
@@ -83,17 +83,16 @@ export async function addEdgeMinutes(
   await addSketches(client, tenant, { table: 'edge_minute', key: 'edge_key' }, added, stored.rows);
 }
 
-interface Row extends EdgeMinute {
+interface Row extends Omit<EdgeMinute, 'latency'> {
   edge_key: bigint;
   shard: number;
+  latency: Uint8Array;
 }
 
 function toRow(edge: EdgeMinute): Row {
   const [from_type, from_id, to_type, to_id] = [edge.from_type, edge.from_id, edge.to_type, edge.to_id].map(rowText);
   const edge_key = rowKey('edge', edge.kind, from_type!, from_id!, to_type!, to_id!);
-  // Its own sketch: the flush's must stay as it is for the case that the transaction runs again.
-  const latency = new Sketch();
-  latency.merge(edge.latency);
+  const latency = edge.latency.toBytes();
   return {
     ...{ kind: edge.kind, from_type: from_type!, from_id: from_id!, to_type: to_type!, to_id: to_id! },
     ...{ minute: rowTime(edge.minute), calls: edge.calls, errors: edge.errors, latency },

@@ -6,7 +6,8 @@ import { recordset } from './rows.ts';
 interface SketchRow {
   minute: bigint;
   shard: number;
-  latency: Sketch;
+  /** A sketch as bytes: no map is made of it on the way. */
+  latency: Uint8Array;
 }
 
 /**
@@ -21,10 +22,9 @@ export async function addSketches<Key extends string>(
   added: readonly (SketchRow & Record<Key, bigint>)[],
   stored: readonly ({ minute: string; latency: Buffer } & Record<Key, string>)[],
 ): Promise<void> {
-  const timed = added.filter(({ latency }) => !latency.isEmpty);
+  const timed = added.filter(({ latency }) => latency.some((byte) => byte !== 0));
   if (timed.length === 0) return;
   const before = new Map(stored.map((row) => [`${row[key]} ${row.minute}`, row.latency]));
-  for (const row of timed) row.latency.merge(sketchOf(before.get(`${row[key]} ${row.minute}`)!));
   await client.query(
     `UPDATE ${table} AS known SET latency = merged.latency
      FROM json_to_recordset($2) AS merged (key bigint, minute bigint, shard smallint, latency bytea)
@@ -35,7 +35,7 @@ export async function addSketches<Key extends string>(
       recordset(
         timed.map(({ [key]: own, minute, shard, latency }) => ({
           ...{ key: own, minute, shard },
-          latency: `\\x${Buffer.from(latency.toBytes()).toString('hex')}`,
+          latency: `\\x${Sketch.mergeBytes(latency, before.get(`${own} ${minute}`)!).toHex()}`,
         })),
       ),
     ],
