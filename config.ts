@@ -208,11 +208,14 @@ export function loadConfig({ flags = new Map(), environment = process.env, file 
 }
 
 /** What `--help` prints, a line a setting. */
-export function settingsHelp(): string {
+export function settingsHelp(wrap = (text: string, _indent: number): string => text): string {
   const rows = rowsOf();
   const width = Math.max(...rows.map(({ flag }) => flag.length));
   return rows
-    .map(({ flag, variable, shown, doc }) => `  --${flag.padEnd(width)}  ${doc} [${shown}] (${variable})`)
+    .map(
+      ({ flag, variable, shown, doc }) =>
+        `  --${flag.padEnd(width)}  ${wrap(`${doc} [${shown}] (${variable})`, width + 6)}`,
+    )
     .join('\n');
 }
 

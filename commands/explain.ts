@@ -1,6 +1,6 @@
 import { type CommandContext, EXIT, painter, UsageError } from './command.ts';
 import { ASKING_HELP, parseAsking, serverOf } from './server.ts';
-import { componentName, painted, plain, time, wrapped } from './terminal.ts';
+import { componentName, headed, painted, time, wrapped } from './terminal.ts';
 
 export const EXPLAIN_HELP = `ai-debug explain ID tells the root cause behind an event or an insight, the chain to it, and what to do.
 
@@ -49,9 +49,9 @@ function inWords(context: CommandContext, data: Explanation): string {
   for (const [i, link] of data.chain.toReversed().entries()) {
     const level = link.level === null ? '' : `${painted(paint, link.level)} `;
     const name = paint('cyan', componentName(link.component_type, link.component_id));
-    lines.push(
-      `  ${'  '.repeat(Math.min(i, 8))}${paint('dim', time(link.timestamp))} ${level}${name} ${plain(link.message)}`,
-    );
+    const indent = 2 + 2 * Math.min(i, 8);
+    const head = `${paint('dim', time(link.timestamp))} ${level}${name}`;
+    lines.push(headed(head, link.message, paint, indent));
   }
   const touched = data.affected_components.map(({ type, id }) => componentName(type, id));
   if (touched.length > 0) lines.push('', `${paint('dim', 'touched')}  ${touched.join(', ')}`);

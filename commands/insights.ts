@@ -92,7 +92,7 @@ function listOf(insights: readonly Insight[], paint: Paint): string {
     each.state === 'open' ? '' : each.state,
     clipped(each.title, 80),
     `${each.occurrences}x`,
-    each.last_seen.slice(0, 19).replace('T', ' '),
+    second(each.last_seen),
     paint('dim', each.id),
   ]);
   const columns = [
@@ -111,7 +111,7 @@ function whole(each: Insight, paint: Paint): string {
     `${painted(paint, each.severity)} ${paint('bold', wrapped(each.title, paint, each.severity.length + 1))}`,
     paint(
       'dim',
-      `${each.insight_type}, ${each.state}, confidence ${each.confidence_score}, ${each.occurrences}x, ${each.first_seen} to ${each.last_seen}`,
+      `${each.insight_type}, ${each.state}, confidence ${each.confidence_score}, ${each.occurrences}x, ${second(each.first_seen)} to ${second(each.last_seen)}`,
     ),
     '',
     wrapped(each.description, paint),
@@ -130,4 +130,8 @@ function changesText({ opened, changed, resolved, cursor }: Changes, paint: Pain
     .map(([name, list]) => `${paint('bold', name)}\n${briefs(list, paint)}\n`);
   const news = parts.length === 0 ? paint('dim', 'nothing moved\n') : parts.join('');
   return `${news}${paint('dim', `go on with --since ${cursor}`)}\n`;
+}
+
+function second(rfc3339: string): string {
+  return rfc3339.slice(0, 19).replace('T', ' ');
 }

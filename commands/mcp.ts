@@ -15,7 +15,9 @@ export const MCP_HELP = `ai-debug mcp serves the tools of an ai-debug server ove
 For a host's settings:  { "command": "npx", "args": ["-y", "ai-debug", "mcp"] }
 A host that speaks HTTP needs no process:  http://127.0.0.1:4319/mcp
 
-${ASKING_HELP}`;
+${ASKING_HELP}
+Exit code 0: its host is done. 2: usage. 3: no server answers.
+`;
 
 export async function mcp(context: CommandContext, args: string[]): Promise<number> {
   const { values } = parseAsking(args, {});

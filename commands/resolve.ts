@@ -1,6 +1,6 @@
 import { type CommandContext, EXIT, painter, UsageError } from './command.ts';
 import { ASKING_HELP, parseAsking, serverOf } from './server.ts';
-import { plain } from './terminal.ts';
+import { headed } from './terminal.ts';
 
 export const RESOLVE_HELP = `ai-debug resolve ID --notes TEXT notes how an insight was resolved. The next one like it gets the notes as advice; if this one is
 seen again it is regressed.
@@ -36,6 +36,8 @@ export async function resolve(context: CommandContext, args: string[]): Promise<
   const body = { ...said, ...(actor !== undefined && { actor }) };
   const { data } = await serverOf(context, values).send<{ state: string; title: string }>('PUT', path, body);
   const paint = painter(stdout);
-  stdout.write(values.json ? `${JSON.stringify(data)}\n` : `${paint('green', data.state)} ${plain(data.title)}\n`);
+  stdout.write(
+    values.json ? `${JSON.stringify(data)}\n` : `${headed(paint('green', data.state), data.title, paint)}\n`,
+  );
   return EXIT.ok;
 }

@@ -27,6 +27,14 @@ export function wrapped(text: string, paint: Paint, indent = 0): string {
   return lines.join(`\n${' '.repeat(indent)}`);
 }
 
+/** A message behind its head, which may be painted, or below it where the line would not fit the terminal. */
+export function headed(head: string, message: string, paint: Paint, indent = 0): string {
+  const [blanks, line] = [' '.repeat(indent), plain(message)];
+  if (indent + visible(head) + 1 + visible(line) <= (paint.width ?? Number.POSITIVE_INFINITY))
+    return `${blanks}${head} ${line}`;
+  return `${blanks}${head}\n${blanks}  ${wrapped(line, paint, indent + 2)}`;
+}
+
 export interface Column {
   title: string;
   /** Figures stand at the right. */
@@ -50,7 +58,7 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
       if (!columns[i]!.below || widths[flexible]! - excess() >= FLEXIBLE_MIN) continue;
       below.push(...beside.splice(beside.indexOf(i), 1));
     }
-    widths[flexible] = Math.max(Math.min(widths[flexible]!, widths[flexible]! - excess()), FLEXIBLE_MIN);
+    widths[flexible] = Math.max(Math.min(widths[flexible]!, widths[flexible]! - excess()), CLIPPED_MIN);
   }
   const line = (cells: readonly string[]) =>
     beside
@@ -73,6 +81,8 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
 const GAP = '  ';
 /** What a title needs to be told from others. */
 const FLEXIBLE_MIN = 40;
+/** Where nothing else gives way. */
+const CLIPPED_MIN = 20;
 const WRAPPED_MIN = 20;
 
 /** @param share 0 to 1 */

@@ -1,6 +1,6 @@
 import { type CommandContext, EXIT, type Paint, painter, UsageError } from './command.ts';
 import { ASKING_HELP, parseAsking, Refused, type Server, serverOf } from './server.ts';
-import { clipped, componentName, duration, painted, plain, stretch, time } from './terminal.ts';
+import { clipped, componentName, duration, headed, painted, plain, stretch, time } from './terminal.ts';
 
 export const TRACE_HELP = `ai-debug trace ID shows a trace as a tree of spans, or everything under a correlation id as a timeline.
 
@@ -98,7 +98,11 @@ function waterfall(data: Trace, paint: Paint): string {
   if (data.errors.length > 0) lines.push('');
   for (const error of data.errors)
     lines.push(
-      `${paint('dim', time(error.timestamp))} ${paint('red', componentName(error.component_type, error.component_id))} ${plain(error.message)}`,
+      headed(
+        `${paint('dim', time(error.timestamp))} ${paint('red', componentName(error.component_type, error.component_id))}`,
+        error.message,
+        paint,
+      ),
     );
   return `${lines.join('\n')}\n`;
 }
@@ -111,11 +115,10 @@ function timeline(data: Correlation, paint: Paint): string {
   ];
   for (const event of data.events) {
     const word = event.level ?? event.event_type;
-    const took = event.duration_ms === undefined ? '' : paint('dim', ` ${duration(event.duration_ms)}`);
+    const took = event.duration_ms === undefined ? '' : ` ${duration(event.duration_ms)}`;
     const name = paint('cyan', componentName(event.component_type, event.component_id));
-    lines.push(
-      `${paint('dim', time(event.timestamp))} ${painted(paint, word, word.padEnd(8))} ${name} ${plain(event.message)}${took}`,
-    );
+    const head = `${paint('dim', time(event.timestamp))} ${painted(paint, word, word.padEnd(8))} ${name}`;
+    lines.push(headed(head, event.message + took, paint));
   }
   return `${lines.join('\n')}\n`;
 }

@@ -5,15 +5,25 @@ import { weighOutsideBytes } from '../base/garbage.ts';
 import { createLogger } from '../base/log.ts';
 import { createMeter } from '../base/meter.ts';
 import { type Addresses, createCollector } from '../collector.ts';
-import { type Config, flagOptions, loadConfig, settingsHelp } from '../config.ts';
+import { type Config, flagOptions, loadConfig, serverAccess, settingsHelp } from '../config.ts';
 import { type CommandContext, EXIT, painter, UsageError } from './command.ts';
+import { wrapped } from './terminal.ts';
+
+const UP_HELP = `usage: ai-debug up [options]
+
+Runs the receiver, the stores and the query service in this process until it is interrupted.
+Exit code 0: stopped when asked to. 1: it could not start. 2: usage, a setting that makes no sense.
+
+  --config FILE  settings from a JSON file
+  --json         say where it listens as one JSON line
+`;
 
 export async function up(context: CommandContext, args: string[]): Promise<number> {
   const { flags, help, json, file, extra } = readFlags(args);
   if (help) {
-    context.stdout.write(
-      `usage: ai-debug up [options]\n\n  --config FILE  settings from a JSON file\n  --json         say where it listens as one JSON line\n${settingsHelp()}\n`,
-    );
+    const paint = painter(context.stdout);
+    const settings = settingsHelp((text, indent) => wrapped(text, paint, indent));
+    context.stdout.write(`${UP_HELP}\n${settings}\n`);
     return EXIT.ok;
   }
   const config = configOf(flags, file);
@@ -81,7 +91,11 @@ function banner(context: CommandContext, config: Config, addresses: Addresses): 
   if (addresses.http !== null && config.role === 'receiver') lines.push(['watch', `${addresses.http}/metrics`]);
   if (addresses.http !== null && config.role !== 'receiver') {
     lines.push(['look', `${addresses.http}/`]);
-    lines.push(['ask', 'npx ai-debug ask "what is wrong?"']);
+    // The other commands ask at the usual place unless they are told.
+    const told = addresses.http === serverAccess({}).url ? '' : ` --url ${addresses.http}`;
+    if (told !== '') lines.push(['other commands', `export DEBUG_URL=${addresses.http}`]);
+    lines.push(['ask', `npx ai-debug ask "what is wrong?"${told}`]);
+    lines.push(['nothing arrives?', `npx ai-debug doctor${told}`]);
     lines.push(['agents', `${addresses.http}/mcp`]);
   }
   const width = Math.max(...lines.map(([what]) => what.length));

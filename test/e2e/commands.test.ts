@@ -5,9 +5,8 @@ import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '../../base/clock.ts';
 import { ask } from '../../commands/ask.ts';
-import { type Command, runCommand } from '../../commands/command.ts';
+import type { Command } from '../../commands/command.ts';
 import { compare } from '../../commands/compare.ts';
 import { doctor } from '../../commands/doctor.ts';
 import { explain } from '../../commands/explain.ts';
@@ -18,6 +17,7 @@ import { insights } from '../../commands/insights.ts';
 import { resolve } from '../../commands/resolve.ts';
 import { tail } from '../../commands/tail.ts';
 import { trace } from '../../commands/trace.ts';
+import { type RunOptions, run as runFor } from '../support/commands.ts';
 import { tellIncident } from '../support/incident.ts';
 import { type QuerySystem, startQuerySystem } from '../support/query-system.ts';
 
@@ -33,36 +33,8 @@ afterAll(async () => {
   await system?.stop();
 });
 
-interface Ran {
-  code: number;
-  out: string;
-  err: string;
-}
-
-async function run(
-  command: Command,
-  args: string[],
-  { url = system.url, signal = new AbortController().signal, tty = false } = {},
-): Promise<Ran> {
-  const ran: Ran = { code: -1, out: '', err: '' };
-  const stdout = {
-    isTTY: tty,
-    getColorDepth: () => 8,
-    write(text: string | Uint8Array) {
-      ran.out += String(text);
-      return true;
-    },
-  };
-  const stderr = {
-    write(text: string | Uint8Array) {
-      ran.err += String(text);
-      return true;
-    },
-  };
-  const context = { stdout, stderr, signal, clock: systemClock(), entry: '' };
-  ran.code = await runCommand('test', command, context, [...args, '--url', url]);
-  return ran;
-}
+const run = (command: Command, args: string[], options: Partial<RunOptions> = {}) =>
+  runFor(command, [...args, '--url', options.url ?? system.url], options);
 
 describe('health', () => {
   it('shows the worst first and ends with 1', async () => {
@@ -174,7 +146,13 @@ describe('the others', () => {
 
   it('tail shows what comes until it is interrupted', async () => {
     const stopping = new AbortController();
-    const running = run(tail, ['--component', 'tailed'], { signal: stopping.signal, tty: false });
+    let heard = false;
+    const running = run(tail, ['--component', 'tailed'], {
+      signal: stopping.signal,
+      hear: (text) => {
+        heard = /INFO +tailed line \d+\n/.test(text);
+      },
+    });
     const post = (message: string) =>
       fetch(`${system.url}/api/debug/events`, {
         method: 'POST',
@@ -188,14 +166,12 @@ describe('the others', () => {
           message,
         }),
       });
-    for (let i = 0; i < 10; i++) {
+    for (let i = 0; !heard; i++) {
       await post(`line ${i}`);
       await new Promise((done) => setTimeout(done, 50));
     }
     stopping.abort();
-    const { code, out } = await running;
-    expect(code).toBe(0);
-    expect(out).toMatch(/INFO +tailed line 9\n/);
+    expect(await running).toMatchObject({ code: 0, err: '' });
   });
 
   it('end with 3 where nobody answers, and say what to start', async () => {
