@@ -292,9 +292,21 @@ export function createCollector(config: Config, shared: Shared): Collector {
       return admission.expect(principal.tenant);
     };
     const common = { host: config.host, export: exporter, tls };
-    const grpc = createGrpcReceiver({ ...common, port: config.otlpGrpcPort, requestBytesMax, admit });
+    const strangers = shared.meter.counter(
+      'receiver_wrong_protocol_total',
+      'Connections that spoke HTTP to the port of OTLP over gRPC, or gRPC to that of OTLP over HTTP',
+      ['port'],
+    );
+    const grpc = createGrpcReceiver({
+      ...common,
+      port: config.otlpGrpcPort,
+      requestBytesMax,
+      admit,
+      heardHttp: () => strangers.inc({ port: 'grpc' }),
+    });
     const http = createHttpReceiver({
       ...common,
+      heardGrpc: () => strangers.inc({ port: 'http' }),
       port: config.otlpHttpPort,
       cors: createCors(config.corsOrigins, 'POST'),
     });

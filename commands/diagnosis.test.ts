@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { formatNanos } from '../model/time.ts';
-import { type Arrived, checkArrivals, checkExporters, checkTenantWall } from './diagnosis.ts';
+import { type Arrived, checkArrivals, checkExporters, checkProtocols, checkTenantWall } from './diagnosis.ts';
 
 const HERE = { otlp_grpc: 'http://127.0.0.1:4317', otlp_http: 'http://127.0.0.1:4318' };
 
@@ -50,6 +50,29 @@ describe('exporters', () => {
     expect(checkExporters({}, odd, false)).toMatchObject([
       { status: 'warning', fix: 'export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:5555' },
     ]);
+  });
+});
+
+describe('ports', () => {
+  const metrics = (port: string, count: number) =>
+    `# HELP x\nai_debug_receiver_wrong_protocol_total{port="${port}"} ${count}\n`;
+
+  it('that heard the protocol of the other say which is meant', () => {
+    expect(checkProtocols(metrics('http', 3), HERE)).toMatchObject([
+      {
+        status: 'warning',
+        message: expect.stringMatching(/^3 connections .* spoke gRPC to the port of OTLP over HTTP, .*:4318$/),
+        fix: 'export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317   (or OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf)',
+      },
+    ]);
+    expect(checkProtocols(metrics('grpc', 1), HERE)).toMatchObject([
+      { fix: 'export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318   (or OTEL_EXPORTER_OTLP_PROTOCOL=grpc)' },
+    ]);
+  });
+
+  it('that heard their own are not spoken of', () => {
+    expect(checkProtocols('', HERE)).toEqual([]);
+    expect(checkProtocols(metrics('http', 0), HERE)).toEqual([]);
   });
 });
 

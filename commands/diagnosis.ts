@@ -128,6 +128,25 @@ export function checkTenantWall(metrics: string): Check[] {
   ];
 }
 
+/** @param metrics of the server, as Prometheus text  @returns nothing where each port heard its own protocol */
+export function checkProtocols(metrics: string, { otlp_grpc, otlp_http }: Exporters): Check[] {
+  const checks: Check[] = [];
+  for (const [, port, count] of metrics.matchAll(/^ai_debug_receiver_wrong_protocol_total\{port="(\w+)"\} (\d+)/gm)) {
+    if (count === '0' || otlp_grpc === null || otlp_http === null) continue;
+    const [spoke, here, there] =
+      port === 'grpc'
+        ? ['HTTP', `OTLP over gRPC, ${otlp_grpc}`, otlp_http]
+        : ['gRPC', `OTLP over HTTP, ${otlp_http}`, otlp_grpc];
+    checks.push({
+      name: 'protocol',
+      status: 'warning',
+      message: `${count} connections since the start of the server spoke ${spoke} to the port of ${here}`,
+      fix: `export OTEL_EXPORTER_OTLP_ENDPOINT=${there}   (or OTEL_EXPORTER_OTLP_PROTOCOL=${port === 'grpc' ? 'grpc' : 'http/protobuf'})`,
+    });
+  }
+  return checks;
+}
+
 /** What is looked at of an event. */
 export interface Arrived {
   event_type: string;

@@ -6,6 +6,7 @@ import {
   type Check,
   checkArrivals,
   checkExporters,
+  checkProtocols,
   checkTenantWall,
   type Exporters,
 } from './diagnosis.ts';
@@ -71,7 +72,8 @@ async function examine(server: Server, checks: Check[]): Promise<void> {
     );
   }
   checks.push(...checkExporters(exporterEnvironment(), { otlp_grpc, otlp_http }, token.message.startsWith('accepted')));
-  checks.push(...checkTenantWall(await (await server.fetch('/metrics')).text()));
+  const metrics = await (await server.fetch('/metrics')).text();
+  checks.push(...checkProtocols(metrics, { otlp_grpc, otlp_http }), ...checkTenantWall(metrics));
   const { data, meta } = await server.get<Arrived[]>('/events', { limit: '500' });
   checks.push(...checkArrivals(data, meta.as_of, otlp_http));
 }

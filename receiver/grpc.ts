@@ -24,6 +24,8 @@ export interface GrpcReceiverOptions {
    * @returns called once the message is there, or never will be
    */
   admit?: (authorization: string | undefined) => () => void;
+  /** A connection spoke HTTP/1, as exporters over HTTP do: they see no more than that it broke. */
+  heardHttp?: () => void;
   /** Absent: plain text. */
   tls?: Tls | null;
   /** How long a stop waits for calls under way. Default 5000. */
@@ -53,11 +55,17 @@ export function createGrpcReceiver(options: GrpcReceiverOptions): GrpcServer {
     guard(server) {
       widenWindows(server);
       guardSessions(server);
+      for (const http2Server of http2ServersOf(server))
+        http2Server.on('sessionError', ({ message }: Error) => {
+          if (NO_HTTP2.test(message)) options.heardHttp?.();
+        });
     },
     stopMs,
   });
 }
 
+/** What nghttp2 says of a connection that does not begin as HTTP/2 does. */
+const NO_HTTP2 = /bad client magic/i;
 // An answer is some bytes, a partial success a message of 1 KiB (OTLP recommends to bound it at 4 MiB).
 const RESPONSE_BYTES_MAX = 64 * 1024;
 // Per connection. An SDK sends one to thirty at a time; a collector in front has more connections, not more streams.

@@ -1,4 +1,5 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { type Cors, createCors } from '../base/cors.ts';
 import { DebugError } from '../base/errors.ts';
 import type { Part } from '../base/lifecycle.ts';
@@ -20,6 +21,8 @@ export interface HttpReceiverOptions {
   /** Which pages may send; absent: none. */
   cors?: Cors;
   slowClients?: SlowClients;
+  /** A connection spoke HTTP/2, as exporters over gRPC do: they see no more than that it broke. */
+  heardGrpc?: () => void;
   /** How long a stop waits for requests under way. Default 5000. */
   stopMs?: number;
 }
@@ -34,6 +37,11 @@ export function createHttpReceiver(options: HttpReceiverOptions): HttpReceiver {
   const { host, port, tls = null, cors = createCors([], METHOD), slowClients, stopMs = 5000 } = options;
   const server = createWebServer(tls, slowClients, (request, response) => {
     handle(request, response).catch(() => request.destroy());
+  });
+  server.on(tls === null ? 'connection' : 'secureConnection', (socket: Socket) => {
+    socket.on('error', ({ code }: NodeJS.ErrnoException) => {
+      if (code === 'HPE_PAUSED_H2_UPGRADE') options.heardGrpc?.();
+    });
   });
   let listening: Listening | null = null;
   let starting: Promise<void> | undefined;

@@ -110,6 +110,26 @@ describe('F27 what proxies and smugglers send', () => {
   });
 });
 
+describe('the protocol of the other port', () => {
+  const SPEAKING: [port: string, speak: (system: TestCollector) => Promise<unknown>][] = [
+    ['grpc', (system) => fetch(`http://${system.otlpGrpc}/v1/logs`).catch(() => {})],
+    [
+      'http',
+      (system) => {
+        const session = connectHttp2(system.otlpHttp).on('error', () => {});
+        return new Promise((resolve) => session.once('close', resolve));
+      },
+    ],
+  ];
+  it.each(SPEAKING)('at the port of OTLP over %s is counted, which `doctor` tells of', async (port, speak) => {
+    const system = await collector();
+    await speak(system);
+    const counted = new RegExp(`receiver_wrong_protocol_total\\{port="${port}"\\} 1`);
+    await vi.waitFor(async () => expect(await system.meter.registry.metrics()).toMatch(counted), 5000);
+    expect((await send(system)).status).toBe(200);
+  });
+});
+
 describe('F24 floods over HTTP/2', () => {
   /** Whether the server ended it, and with which code. */
   function session(address: string): { session: ClientHttp2Session; ended: Promise<number | null> } {
