@@ -1,7 +1,7 @@
 /**
  * Looks without being asked: soon after errors came in, and once a minute while anything comes in. It looks at the last minutes as they
  * were ten seconds ago, when the records of one trace have arrived from all who took part: a half-known trace blames the wrong
- * one. One run at a time; what is seen twice is the same insight. A look rests four times as long as it took, up to that minute: what
+ * one. One run at a time; what is seen twice is the same insight. A look rests twelve times as long as it took, up to that minute: what
  * it reads does not shrink when the machine has much else to do.
  */
 import type { Clock } from '../base/clock.ts';
@@ -134,7 +134,7 @@ const QUIET_RUN_MS = 60_000;
 const SETTLE_MS = 10_000;
 const NEVER = { atMs: Number.NEGATIVE_INFINITY, tookMs: 0 };
 // At 40,000 events a second, of which two in a hundred failed, a look every ten seconds was a sixth of the receiver's CPU. In its thread it takes
-// none of the loop; it takes the longer the less of the machine is free, and rests the longer.
-const REST_OF_RUN = 4;
+// none of the loop, but the cores are those of the receiver and of the store: a twelfth of one is what it may have.
+const REST_OF_RUN = 12;
 // Enough samples to compare with, and operations that began before.
 const CONTEXT_NANOS = 5n * NANOS_PER_MINUTE;
