@@ -33,6 +33,8 @@ export interface BlockSelector {
    * MAY be left out.
    */
   mayHold?: FilterProbe;
+  /** The payload of some block will be asked for as soon as its index is there: a tier that is a way off MAY send both. */
+  withPayloads?: true;
   /** Of a warm tier: the blocks as they were at this version. Absent: as they are when the read begins. */
   version?: bigint;
 }

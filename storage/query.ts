@@ -84,6 +84,8 @@ export interface EventReaderOptions {
 export function createEventReader(options: EventReaderOptions): EventReader & ColumnReader & RequestReader {
   const { blocks, hotBlocks, rows, cacheBytesMax = 64 << 20 } = options;
   const opened = openedBlocks(cacheBytesMax);
+  /** Where events were found by their ids: the next one is often beside them, and needs no way to a tier. */
+  const foundLately = new LRUCache<string, { tenant: string; block: TieredBlock }>({ max: LATELY_MAX, ttl: LATELY_MS });
 
   return {
     async events(query) {
@@ -144,7 +146,16 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
     async event(tenant, id) {
       const wanted = parseEventId(id);
       if (wanted === null) return null;
-      const at = { tenant, start: wanted.time, end: wanted.time };
+      const at = { tenant, start: wanted.time, end: wanted.time, withPayloads: true } as const;
+      const beside = [...foundLately.values()].filter(
+        (known) => known.tenant === tenant && known.block.timeMin <= wanted.time && known.block.timeMax >= wanted.time,
+      );
+      const known = await found(
+        tenant,
+        wanted,
+        beside.map(({ block }) => block),
+      );
+      if (known !== null) return known;
       return (hotBlocks && (await found(tenant, wanted, hotBlocks(at)))) ?? (await found(tenant, wanted, blocks(at)));
     },
 
@@ -193,7 +204,7 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
   async function found(
     tenant: string,
     { time, hash }: { time: bigint; hash: bigint },
-    walk: BlockWalk,
+    walk: AsyncIterable<TieredBlock> | Iterable<TieredBlock>,
   ): Promise<{ event: DebugEvent; tier: TierName } | null> {
     const pause = createPause();
     for await (const block of walk) {
@@ -202,6 +213,8 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
       for (let i = columns.hash.indexOf(hash); i !== -1; i = columns.hash.indexOf(hash, i + 1)) {
         if (columns.time[i] !== time) continue;
         const [event] = await read(tenant, [{ id: eventId(time, hash), block, position: i }], pause);
+        const name = `${block.id} ${tenant}`;
+        if (!foundLately.has(name)) foundLately.set(name, { tenant, block });
         return { event: event!, tier: block.tier };
       }
     }
@@ -308,6 +321,10 @@ function addFiles(into: FileTally, { considered, opened }: FileTally): void {
   into.opened += opened;
 }
 
+// Each keeps an index and a payload, 130 kB together.
+const LATELY_MAX = 64;
+// What has left all tiers is answered so much longer.
+const LATELY_MS = 60_000;
 // A page's events lie in a few blocks, of 100 kB each.
 const PAYLOADS_AT_ONCE = 8;
 // A correlation is one operation and lies in a few blocks. One that is a day's session may touch more: then the newest of its traces

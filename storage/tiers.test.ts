@@ -3,7 +3,7 @@ import { DebugError } from '../base/errors.ts';
 import { createLogger } from '../base/log.ts';
 import { createMeter } from '../base/meter.ts';
 import type { Block } from '../model/block.ts';
-import { collect, found, logBlock, NOON, SECOND } from '../test/support/blocks.ts';
+import { collect, found, idsOf, type LogSpec, logBlock, NOON, SECOND } from '../test/support/blocks.ts';
 import type { BlockReader, BlockSelector, ColdStore, FoundBlock, HotStore, TierName, WarmStore } from './contract.ts';
 import { createTiers, type Tiers } from './tiers.ts';
 
@@ -165,4 +165,19 @@ it('a commit stands when hot is away', async () => {
   });
   await tiers.commit(flush);
   expect(committed).toEqual([flush]);
+});
+
+it('an event by its id that lies beside one found lately is found without asking any tier, of its own tenant alone', async () => {
+  const [first, second] = [1n, 2n].map((nth) => ({ time: NOON + nth, message: `${nth}` })) as [LogSpec, LogSpec];
+  const [firstId, secondId] = idsOf([first, second]) as [string, string];
+  hot.held = [logBlock([first, second])];
+  const { reader } = open();
+  expect((await reader.event('default', firstId))!.event.message).toBe('1');
+  hot.asked = [];
+  warm.asked = [];
+  expect(await reader.event('default', secondId)).toMatchObject({ event: { message: '2' }, tier: 'hot' });
+  expect([hot.asked, warm.asked]).toEqual([[], []]);
+  // The same records under another tenant would be blocks of the same id.
+  hot.held = [];
+  expect(await reader.event('another', firstId)).toBeNull();
 });

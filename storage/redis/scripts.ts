@@ -77,8 +77,9 @@ return (fits or known) and 1 or 0
 
 /**
  * KEYS base. ARGV the id below which to begin, the least id, the end as 16 hex or nothing, the most ids, the id above which none of each reach
- * begins before the end (four of them), then keys if asked for.
- * Returns how many ids were found, the last of them, then id and timeMin with index of each that is there and begins before the end.
+ * begins before the end (four of them), how many bytes of payloads may come along, then keys if asked for.
+ * Returns how many ids were found, the last of them, then id, timeMin with index, and payload or nothing, of each that is there and begins
+ * before the end.
  */
 export const FIND = `
 local base, below, least, last_time, limit = KEYS[1], ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
@@ -99,17 +100,20 @@ local function take(set, key)
 end
 local first = tonumber(redis.call('HGET', base .. ':g', 'first') or 1)
 for generation = first, tonumber(redis.call('HGET', base .. ':g', 'last') or 0) do
-  if #ARGV == 8 then take(base .. ':' .. generation .. ':time', '') end
-  for i = 9, #ARGV do take(base .. ':' .. generation .. ':keys', ARGV[i]) end
+  if #ARGV == 9 then take(base .. ':' .. generation .. ':time', '') end
+  for i = 10, #ARGV do take(base .. ':' .. generation .. ':keys', ARGV[i]) end
 end
 table.sort(ids, function(a, b) return a > b end)
 local count = math.min(#ids, limit)
-local found = {count, ids[count] or ''}
+local found, left = {count, ids[count] or ''}, tonumber(ARGV[9])
 for i = 1, count do
   local value = redis.call('GET', base .. ':i:' .. ids[i])
   if value and (last_time == '' or string.sub(value, 1, 16) <= last_time) then
     found[#found + 1] = ids[i]
     found[#found + 1] = value
+    local payload = left > 0 and redis.call('GET', base .. ':p:' .. ids[i]) or ''
+    left = left - #payload
+    found[#found + 1] = payload
   end
 end
 return found

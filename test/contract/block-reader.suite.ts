@@ -1,4 +1,5 @@
 /** What every tier promises of reading blocks: `BlockReader` in storage/contract.ts. The suites of the stores bring it in. */
+import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { attributeProbe, mayHoldAttributes } from '../../model/attribute-filter.ts';
@@ -134,6 +135,19 @@ export function describeBlockReader(make: () => Promise<BlockReaderHarness>): vo
         }
       }
       expect(blocks.filter(({ filters }) => holds({ texts: probes[0]!.texts! }, filters)).length).toBeLessThan(10);
+    });
+
+    it('hands out the same blocks where payloads may come along, however large they are', async () => {
+      const blocks = Array.from({ length: 6 }, (_, i) =>
+        logBlock([{ time: NOON - BigInt(i), message: randomBytes(40_000).toString('hex') }, { time: NOON }]),
+      );
+      await harness.add(blocks);
+      const moment = { tenant: 'default', start: NOON, end: NOON };
+      const payloadsOf = async (selector: BlockSelector) =>
+        Promise.all((await collect(reader.blocks(selector))).map(async (one) => [one.id, await eventsOf(one)]));
+      const along = await payloadsOf({ ...moment, withPayloads: true });
+      expect(along).toHaveLength(blocks.length);
+      expect(along).toEqual(await payloadsOf(moment));
     });
 
     it('finds nothing by no key and by an unknown one', async () => {
