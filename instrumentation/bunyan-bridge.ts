@@ -2,6 +2,7 @@ import { type Attributes, logs } from '@opentelemetry/api';
 import { InstrumentationBase, InstrumentationNodeModuleDefinition } from '@opentelemetry/instrumentation';
 import { printOnly } from './console-bridge.ts';
 import { severityOf } from './logger-levels.ts';
+import { linesAreBridged } from './other-instrumentations.ts';
 import packageJson from './package.json' with { type: 'json' };
 import { traceFields } from './trace-fields.ts';
 
@@ -19,6 +20,7 @@ export class BunyanBridge extends InstrumentationBase {
       const { prototype } = ((exports as { default?: Bunyan }).default ?? exports) as Bunyan;
       if (bridged.has(prototype)) return exports;
       bridged.add(prototype);
+      linesAreBridged('bunyan');
       const emitted = prototype._emit;
       prototype._emit = function (record, noemit) {
         Object.assign(record, traceFields());

@@ -6,6 +6,7 @@ import { ATTR_NETWORK_PROTOCOL_VERSION } from '@opentelemetry/semantic-conventio
 import type { Durations } from './durations.ts';
 import { emitWithin } from './emit-within.ts';
 import { splitHost, withoutQuerySecrets } from './http-attributes.ts';
+import { isInstrumentedByOthers } from './other-instrumentations.ts';
 import { OutboundRequests, type Target } from './outbound.ts';
 
 /**
@@ -17,7 +18,7 @@ export function watchHttpClients(durations: Durations): void {
 
   subscribe('http.client.request.created', (message) => {
     // Our own exports among others.
-    if (isTracingSuppressed(context.active())) return;
+    if (isInstrumentedByOthers('http') || isTracingSuppressed(context.active())) return;
     const { request } = message as { request: ClientRequest };
     const sent = requests.start(targetOf(request));
     const { span, parent } = sent;

@@ -30,6 +30,7 @@ import type { Durations, Histogram } from './durations.ts';
 import { emitWithin } from './emit-within.ts';
 import { methodOf, splitHost, withoutSecrets } from './http-attributes.ts';
 import { headerOf, REQUEST_HEADERS } from './http-headers.ts';
+import { isInstrumentedByOthers } from './other-instrumentations.ts';
 import packageJson from './package.json' with { type: 'json' };
 
 /**
@@ -55,7 +56,7 @@ export function watchHttpServers(durations: Durations): void {
     const { prototype } = process.getBuiltinModule(`node:${scheme}`).Server;
     const emit = prototype.emit as (event: string | symbol, ...args: unknown[]) => boolean;
     prototype.emit = function (this: HttpServer, event: string | symbol, ...args: unknown[]): boolean {
-      if (event !== 'request') return emit.call(this, event, ...args);
+      if (event !== 'request' || isInstrumentedByOthers('http')) return emit.call(this, event, ...args);
       const [request, response] = args as [IncomingMessage, ServerResponse];
       const served = new ServedRequest(request, response, scheme, histogram);
       const parent = propagation.extract(EMPTY_CONTEXT, request, REQUEST_HEADERS);

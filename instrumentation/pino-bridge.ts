@@ -1,6 +1,7 @@
 import { type AnyValue, type Attributes, type Logger, type LogRecord, logs } from '@opentelemetry/api';
 import { InstrumentationBase, InstrumentationNodeModuleDefinition } from '@opentelemetry/instrumentation';
 import { severityOf } from './logger-levels.ts';
+import { linesAreBridged } from './other-instrumentations.ts';
 import packageJson from './package.json' with { type: 'json' };
 import { traceFields } from './trace-fields.ts';
 
@@ -59,6 +60,7 @@ function bridgePrototype(pino: Pino): void {
   while (owner !== null && !Object.hasOwn(owner, asJsonSym)) owner = Object.getPrototypeOf(owner);
   if (owner === null || bridged.has(owner)) return;
   bridged.add(owner);
+  linesAreBridged('pino');
   const prototype = owner as PinoLogger;
   const asJson = prototype[asJsonSym] as AsJson;
   const plainFieldsOf = plainFieldsReader(symbols);

@@ -20,6 +20,7 @@ import { watchHttpServers } from './http-server.ts';
 import { hookImports } from './import-hooks.ts';
 import { standardInstrumentations } from './instrumentations.ts';
 import { LightLoggerProvider } from './log-records.ts';
+import { isRegisteredByOthers, watchOtherInstrumentations } from './other-instrumentations.ts';
 import { createPipeline, type Pipeline } from './pipeline.ts';
 import { describedBy, processResource } from './resource.ts';
 import { type Settings, settingsFrom } from './settings.ts';
@@ -34,7 +35,10 @@ function register(): void {
   if (isSecondRegistration()) return;
   try {
     const settings = settingsFrom(process.env);
-    if (!settings.disabled) start(settings);
+    if (settings.disabled) return;
+    if (isRegisteredByOthers())
+      say('an OpenTelemetry SDK was registered before; that one records, and this flag does nothing');
+    else start(settings);
   } catch (error) {
     say(`not started, the app runs without telemetry: ${(error as Error)?.stack ?? error}`);
   }
@@ -57,6 +61,7 @@ function start(settings: Settings): void {
     propagator,
   };
   withDiagnosticsOnStderr(process.env, () => (settings.isLight ? startLight(parts) : startSdk(parts)));
+  watchOtherInstrumentations();
   if (settings.isInstrumented('http')) {
     watchHttpServers(pipeline.durations);
     watchHttpClients(pipeline.durations);

@@ -3,6 +3,7 @@ import { context, propagation, trace } from '@opentelemetry/api';
 import { isTracingSuppressed } from '@opentelemetry/core';
 import type { Durations } from './durations.ts';
 import { withoutQuerySecrets } from './http-attributes.ts';
+import { isInstrumentedByOthers } from './other-instrumentations.ts';
 import { type OutboundRequest, OutboundRequests } from './outbound.ts';
 
 /**
@@ -13,7 +14,7 @@ export function watchUndici(durations: Durations): void {
   const requests = new OutboundRequests(durations);
 
   subscribe('undici:request:create', (message) => {
-    if (isTracingSuppressed(context.active())) return;
+    if (isInstrumentedByOthers('undici') || isTracingSuppressed(context.active())) return;
     const { request } = message as { request: UndiciRequest };
     const { method, path } = request;
     const origin = originOf(request.origin);

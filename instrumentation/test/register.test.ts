@@ -171,6 +171,36 @@ describe('beside an SDK of the app', () => {
   });
 });
 
+describe('beside the instrumentations of somebody else', () => {
+  const app = 'two-instrumentations.cjs';
+  const paths = () =>
+    farEnd.spans
+      .map(
+        ({ kind, attributes }) =>
+          `${kind} ${attributes['url.path'] ?? new URL(String(attributes['url.full'])).pathname}`,
+      )
+      .sort();
+
+  it('that the app starts itself, each request has one span at either end, and each line arrives once', async () => {
+    await runApp(app, farEnd.url, { env: { OTEL_METRICS_EXPORTER: 'none' } });
+    expect(paths()).toEqual(['2 /all', '2 /fetched', '2 /got', '3 /all', '3 /fetched', '3 /got']);
+    expect(farEnd.logs.map(({ body }) => body)).toEqual(['all called']);
+    const [first] = farEnd.spans;
+    expect(farEnd.spans.map(({ attributes }) => attributes['debug.correlation_id'])).toEqual(
+      farEnd.spans.map(() => first!.traceId),
+    );
+  });
+
+  it('that were there first, the flag does nothing and says so', async () => {
+    const nodeArgs = ['--require', join(PACKAGE, 'test/apps', app), '--import', REGISTER];
+    const env = { OTEL_LOGS_EXPORTER: 'none', OTEL_METRICS_EXPORTER: 'none' };
+    const { code, stderr } = await runApp('ends.cjs', farEnd.url, { nodeArgs, env });
+    expect(code).toBe(0);
+    expect(stderr).toContain('an OpenTelemetry SDK was registered before');
+    expect(farEnd.requests).toEqual([]);
+  });
+});
+
 describe('the package', () => {
   it('publishes what the exports name, and no source', () => {
     const output = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: PACKAGE });
