@@ -26,7 +26,7 @@ export interface AppOptions {
 }
 
 /** The Node that the apps run on; the oldest that the package supports is tried by naming it. */
-const NODE = process.env.INSTRUMENTATION_TEST_NODE ?? process.execPath;
+export const NODE = process.env.INSTRUMENTATION_TEST_NODE ?? process.execPath;
 
 const PACKAGE = join(import.meta.dirname, '..');
 /** Not the one of this machine's user: what a test leaves behind is nobody's to deliver. */
