@@ -4,6 +4,9 @@ import type { FieldError } from '../base/errors.ts';
 import { LEVELS } from '../model/event.ts';
 import { levelOfText } from '../otlp/severity.ts';
 
+// Of what is not there no type and no option is of interest.
+z.config({ customError: ({ input }) => (input === undefined ? 'is required' : undefined) });
+
 /** To ask by: one of ours, or what a logger calls it, in any case: `warn` is WARNING. What is posted says it as it is kept. */
 export const level = z.preprocess(
   (given) => (typeof given === 'string' ? (levelOfText(given) ?? given) : given),
@@ -17,15 +20,11 @@ export function fieldErrors(error: z.ZodError, whole = 'body'): FieldError[] {
     const unknown = issue.code === 'unrecognized_keys' ? issue.keys : null;
     for (const path of unknown?.map((key) => [...issue.path, key]) ?? [issue.path]) {
       const field = pathOf(path) || whole;
-      const message = unknown === null ? messageOf(issue) : 'is not known here';
+      const message = unknown === null ? issue.message : 'is not known here';
       if (!errors.has(field) && errors.size < ERRORS_MAX) errors.set(field, { field, message });
     }
   }
   return [...errors.values()];
-}
-
-function messageOf({ code, message }: z.core.$ZodIssue): string {
-  return code === 'invalid_type' && message.endsWith('received undefined') ? 'is required' : message;
 }
 
 // Nobody reads more, and a body may hold a million keys.
