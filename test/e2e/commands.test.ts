@@ -86,7 +86,7 @@ describe('explain and trace', () => {
     });
   });
 
-  it('let nothing of telemetry reach the terminal as a command', async () => {
+  it('F37 let nothing of telemetry reach the terminal as a command', async () => {
     const event = {
       event_type: 'log',
       component_type: 'service',

@@ -99,7 +99,7 @@ describe('what the tools answer', () => {
     client = await overHttp('acme-reads');
   });
 
-  it('keeps to the budget, text and structure together, from 50 to 20,000 tokens', async () => {
+  it('F39 keeps to the budget, text and structure together, from 50 to 20,000 tokens', async () => {
     const calls: [string, Record<string, unknown>][] = [
       ['health', {}],
       ['health', { component: 'inventory' }],
@@ -150,7 +150,7 @@ describe('what the tools answer', () => {
     expect(nobody.structuredContent.found).toBe(false);
   });
 
-  it('telemetry that gives orders stays a quotation', async () => {
+  it('F39 telemetry that gives orders stays a quotation', async () => {
     const { structuredContent } = await call(client, 'search', { q: 'ignore all previous' });
     const text = JSON.stringify(structuredContent);
     for (const [, before] of text.matchAll(/(.)[^«»]*ignore all previous/gi)) expect(before).toBeDefined();
@@ -167,7 +167,7 @@ describe('what the tools answer', () => {
 });
 
 describe('who may', () => {
-  it('write, needs admin', async () => {
+  it('F39 write, needs admin', async () => {
     const [insight] = (await call(await overHttp('acme-runs'), 'changes')).structuredContent.opened;
     const refused = await call(await overHttp('acme-reads'), 'resolve', { id: insight.id, notes: 'restarted it' });
     expect(refused.isError).toBe(true);
@@ -178,7 +178,7 @@ describe('who may', () => {
     expect((changed.structuredContent.opened ?? []).map(({ id }: { id: string }) => id)).not.toContain(insight.id);
   });
 
-  it('read, needs a token of one’s own tenant', async () => {
+  it('F39 read, needs a token of one’s own tenant', async () => {
     const foreign = await call(await overHttp('other-reads'), 'trace', { id: 'incident-order-1' });
     expect(foreign.structuredContent.found).toBe(false);
     await expect(overHttp('nobody')).rejects.toThrow();
