@@ -1,7 +1,8 @@
 /** Operations: how far one has come, and which are under way now. */
-import { NANOS_PER_MINUTE, parseNanos } from '../model/time.ts';
+import { SEVERITY_ERROR } from '../model/event.ts';
+import { formatNanos, NANOS_PER_MINUTE } from '../model/time.ts';
 import { type Answer, beginReading, coverageOf, notFound, readAll } from './answer.ts';
-import { COUNTED_TYPES, isError } from './counts.ts';
+import { COUNTED_TYPES } from './counts.ts';
 import type { QueryNeeds } from './needs.ts';
 import { parseWindow, rangeOr, type TimeRangeInput } from './params.ts';
 import { type Progress, progressOf } from './progress.ts';
@@ -55,47 +56,67 @@ export function createOperationAnswers(needs: QueryNeeds): OperationAnswers {
   }
 }
 
-/** Grouped by correlation: what had an event in the range, the last five minutes where none is given. */
+/**
+ * Grouped by correlation: what had an event in the range, the last five minutes where none is given. Counted in columns, no record is
+ * decoded: health asks for their number each time.
+ */
 export async function activeOperations(
-  needs: Pick<QueryNeeds, 'events'>,
+  needs: Pick<QueryNeeds, 'events' | 'rows'>,
   tenant: string,
   now: bigint,
   range: TimeRangeInput = {},
 ): Promise<{ operations: ActiveOperation[]; truncated: boolean }> {
   const window = parseWindow(rangeOr(range, '5m'), now);
-  const { events, truncated } = await readAll(
-    needs.events,
-    { tenant, ...window, event_types: COUNTED_TYPES },
-    ACTIVE_EVENTS_MAX,
-  );
-  const operations = new Map<string, ActiveOperation>();
-  for (const event of events) {
-    const { correlation_id, timestamp } = event;
-    if (correlation_id === null) continue;
-    let operation = operations.get(correlation_id);
-    if (operation === undefined) {
-      const status = now - parseNanos(timestamp)! > STALLED_NANOS ? 'stalled' : 'active';
-      operation = {
-        correlation_id,
-        status,
-        started_at: timestamp,
-        last_activity: timestamp,
-        event_count: 0,
-        error_count: 0,
-      };
-      operations.set(correlation_id, operation);
-    }
-    operation.event_count++;
-    operation.started_at = timestamp; // they come newest first
-    if (isError(event)) {
-      operation.error_count++;
-      operation.status = 'errors';
-    }
+  const named = new Map<string, Activity>();
+  const traced = new Map<string, Activity>();
+  let events = 0;
+  await needs.events.scan({ tenant, ...window, event_types: COUNTED_TYPES }, ({ header, columns }, i) => {
+    if (++events > ACTIVE_EVENTS_MAX) return false;
+    const [correlation, trace] = [columns.correlation[i]!, columns.trace[i]!];
+    const event = { first: columns.time[i]!, last: columns.time[i]!, events: 1, errors: 0 };
+    if (columns.severity[i]! >= SEVERITY_ERROR) event.errors = 1;
+    if (correlation !== 0) add(named, header.correlations[correlation - 1]!, event);
+    else if (trace !== 0) add(traced, header.traces[trace - 1]!, event);
+    return true;
+  });
+  const known = traced.size === 0 ? [] : await needs.rows.traceCorrelations(tenant, { traces: [...traced.keys()] });
+  const correlations = new Map(known.map(({ trace_id, correlation_id }) => [trace_id, correlation_id]));
+  for (const [trace, activity] of traced) add(named, correlations.get(trace) ?? trace, activity);
+  const latestFirst = [...named].sort(([, a], [, b]) => (a.last < b.last ? 1 : a.last > b.last ? -1 : 0));
+  return {
+    operations: latestFirst.map(([correlation_id, { first, last, events, errors }]) => ({
+      correlation_id,
+      status: errors > 0 ? 'errors' : now - last > STALLED_NANOS ? 'stalled' : 'active',
+      started_at: formatNanos(first),
+      last_activity: formatNanos(last),
+      event_count: events,
+      error_count: errors,
+    })),
+    truncated: events > ACTIVE_EVENTS_MAX,
+  };
+}
+
+/** Times in nanoseconds. */
+interface Activity {
+  first: bigint;
+  last: bigint;
+  events: number;
+  errors: number;
+}
+
+function add(to: Map<string, Activity>, correlation: string, more: Activity): void {
+  const known = to.get(correlation);
+  if (known === undefined) {
+    to.set(correlation, more);
+    return;
   }
-  return { operations: [...operations.values()], truncated };
+  if (more.first < known.first) known.first = more.first;
+  if (more.last > known.last) known.last = more.last;
+  known.events += more.events;
+  known.errors += more.errors;
 }
 
 const STALLED_NANOS = NANOS_PER_MINUTE;
-// Decoded in some 50 ms; a busier system has more active operations than anybody would read, and the answer says it is cut.
-const ACTIVE_EVENTS_MAX = 5000;
+// A busier system has more active operations than anybody would read, and the answer says it is cut.
+const ACTIVE_EVENTS_MAX = 50_000;
 const OPERATION_EVENTS_MAX = 10_000;
