@@ -12,7 +12,7 @@ import { topologyOf } from '../../insight/topology.ts';
 import { hashText } from '../../model/hash.ts';
 import { eventId, hex64 } from '../../model/ids.ts';
 import type { Insight } from '../../model/insight.ts';
-import { dayOf, formatNanos, NANOS_PER_DAY } from '../../model/time.ts';
+import { dayOf, formatNanos, NANOS_PER_DAY, NANOS_PER_MINUTE } from '../../model/time.ts';
 import { DEFAULT_KEYS } from '../../otlp/keys.ts';
 import { createIndexer } from '../../otlp/walk.ts';
 import { createQueryService, type QueryService } from '../../query/service.ts';
@@ -65,7 +65,8 @@ const HOT_TTL_MS = 24 * 3_600_000;
 const INSIGHTS = 2_000;
 const SAMPLES_MAX = 500;
 
-export async function loadPostgres(rows: number): Promise<Loaded> {
+/** @param days over which the rows lie */
+export async function loadPostgres(rows: number, days: number): Promise<Loaded> {
   const [postgres, redis] = await Promise.all([startPostgres(), startRedis()]);
   const database = await createDatabase(postgres.url);
   const shared = sharedOf();
@@ -87,7 +88,7 @@ export async function loadPostgres(rows: number): Promise<Loaded> {
   await client.query('SET search_path = ai_debug');
   const slowest = watchStatements();
   const loaded = await load(
-    { rows, warm, hot, soleWriter: false, shared },
+    { rows, days, warm, hot, soleWriter: false, shared },
     {
       hotBytes: async () => Number(/used_memory:(\d+)/.exec(await memory.info('memory'))![1]),
       async warmBytes() {
@@ -119,13 +120,13 @@ export async function loadPostgres(rows: number): Promise<Loaded> {
   };
 }
 
-export async function loadEmbedded(rows: number): Promise<Loaded> {
+export async function loadEmbedded(rows: number, days: number): Promise<Loaded> {
   const directory = await mkdtemp(join(tmpdir(), 'ai-debug-bench-'));
   const shared = sharedOf();
   const warm = createEmbeddedStore({ directory, ...shared });
   const hot = createMemoryHotStore({ bytesMax: HOT_BYTES_MAX, ttlMs: HOT_TTL_MS, clock: shared.clock });
   return load(
-    { rows, warm, hot, soleWriter: true, shared },
+    { rows, days, warm, hot, soleWriter: true, shared },
     {
       hotBytes: async () => Number.NaN,
       warmBytes: async () => ({ all: await warm.diskBytes(), blocks: Number.NaN }),
@@ -136,6 +137,7 @@ export async function loadEmbedded(rows: number): Promise<Loaded> {
 
 interface Stores {
   rows: number;
+  days: number;
   warm: WarmStore;
   hot: HotStore;
   soleWriter: boolean;
@@ -172,16 +174,16 @@ class SetClock implements Clock {
   }
 }
 
-async function load({ rows, warm, hot, soleWriter, shared }: Stores, yardstick: Yardstick): Promise<Loaded> {
+async function load({ rows, days, warm, hot, soleWriter, shared }: Stores, yardstick: Yardstick): Promise<Loaded> {
   const { clock } = shared;
   const folder = await mkdtemp(join(tmpdir(), 'ai-debug-bench-cold-'));
   const cold = createArchive({ url: `file:${folder}`, ...shared });
   for (const part of [warm, hot, cold]) await part.start();
   const end = clock.nowNanos();
-  const start = end - 7n * NANOS_PER_DAY;
+  const start = end - BigInt(Math.round(days * 1440)) * NANOS_PER_MINUTE;
   const hotBefore = await yardstick.hotBytes();
   const begin = performance.now();
-  const { samples, events, hotEvents } = await fill({ rows, warm, hot, soleWriter, shared }, start, end);
+  const { samples, events, hotEvents } = await fill({ rows, days, warm, hot, soleWriter, shared }, start, end);
   const seconds = (performance.now() - begin) / 1000;
   clock.set(end);
   // As whoever merges does once an hour.
@@ -189,7 +191,7 @@ async function load({ rows, warm, hot, soleWriter, shared }: Stores, yardstick: 
   await addInsights(warm, end);
   const { all, blocks } = await yardstick.warmBytes();
   const hotBytes = (await yardstick.hotBytes()) - hotBefore;
-  const archive = await measureArchive(warm, cold, dayOf(start + 3n * NANOS_PER_DAY));
+  const archive = await measureArchive(warm, cold, dayOf(start + (3n * (end - start)) / 7n));
   process.stderr.write(`${events} events loaded in ${seconds.toFixed(0)} s\n`);
 
   const tiers = createTiers({ hot, warm, cold, soleWriter, ...shared });

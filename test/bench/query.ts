@@ -1,5 +1,5 @@
 /**
- * `npm run bench:query [-- --rows 1000000,10000000 --store pg|embedded|all --only QUESTION,… --json FILE]`: what answers cost, and what becomes of that cost
+ * `npm run bench:query [-- --rows 1000000,10000000 --days 7 --store pg|embedded|all --only QUESTION,… --json FILE]`: what answers cost, and what becomes of that cost
  * when ten times as much is stored. A week of telemetry (query-data.ts) takes the way of real one, from OTLP over index and derivation
  * to the store's commit; then the query service is asked in this process, as every face asks it. PostgreSQL (with Redis for the last hour)
  * and Redis are throw-away servers with their defaults. Loading takes some 40 µs an event, 10 million about eight minutes and 3 GB of disk.
@@ -20,6 +20,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       rows: { type: 'string', default: '1000000,10000000' },
+      days: { type: 'string', default: '7' },
       store: { type: 'string', default: 'all' },
       only: { type: 'string' },
       json: { type: 'string' },
@@ -29,15 +30,17 @@ async function main(): Promise<void> {
   if (!rows.every((count) => count >= 10_000))
     throw new Error('--rows takes numbers from 10000 on, joined with commas');
   if (!['pg', 'embedded', 'all'].includes(values.store)) throw new Error('--store takes pg, embedded or all');
+  const days = Number(values.days);
+  if (!(days > 1)) throw new Error('--days takes a number above 1: a day of them is asked for');
   const only = values.only?.split(',') as QuestionName[] | undefined;
   const figures: Record<string, unknown> = {};
   if (values.store !== 'embedded') {
-    const measured = await measure(rows, loadPostgres, only);
+    const measured = await measure(rows, (count) => loadPostgres(count, days), only);
     report('PostgreSQL, the last hour in Redis', measured);
     Object.assign(figures, { queries: queriesOf(measured), bytes_per_event: measured.at(-1)!.loaded.bytesPerEvent });
   }
   if (values.store !== 'pg') {
-    const measured = await measure([Math.min(...rows)], loadEmbedded, only);
+    const measured = await measure([Math.min(...rows)], (count) => loadEmbedded(count, days), only);
     report('Embedded, the last hour in memory', measured);
     const { bytesPerEvent } = measured[0]!.loaded;
     figures.embedded = { queries: queriesOf(measured), bytes_per_event: bytesPerEvent };
