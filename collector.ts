@@ -4,6 +4,9 @@
  */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { createLookThread } from './assembly/look-thread.ts';
+import { analyzersOf, readerOf } from './assembly/looks.ts';
+import { coldOf, createStores, HOUR_MS, hasRedis, warmOf } from './assembly/stores.ts';
 import type { Clock } from './base/clock.ts';
 import { createCors } from './base/cors.ts';
 import { watchEventLoop } from './base/event-loop.ts';
@@ -22,8 +25,6 @@ import { createInsightEngine } from './insight/engine.ts';
 import { findRootCauses } from './insight/root-cause/find.ts';
 import { createTenantTemplates } from './insight/templates.ts';
 import { topologyOf } from './insight/topology.ts';
-import { createLookThread } from './look-thread.ts';
-import { analyzersOf, readerOf } from './looks.ts';
 import type { Signal } from './model/block.ts';
 import { createRedactor } from './otlp/redact.ts';
 import { REDACTION_RULES, type RedactionRule } from './otlp/secrets.ts';
@@ -54,7 +55,6 @@ import { eventually } from './storage/eventually.ts';
 import { createMerger } from './storage/merge.ts';
 import { createRetention, type Retention } from './storage/retention.ts';
 import { createTiers } from './storage/tiers.ts';
-import { coldOf, createStores, HOUR_MS, hasRedis, warmOf } from './stores.ts';
 
 /** Where it listens; null for what this role does not serve. Field names are those of `ai-debug up --json`. */
 export interface Addresses {

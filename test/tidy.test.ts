@@ -22,11 +22,8 @@ const DIRECTIONS: Record<string, readonly string[]> = {
   // The contract of the tiers and what the engine finds, never a store and never an analyzer.
   query: ['storage/{contract,query}.ts', 'insight/{finding,engine}.ts', 'otlp/**', 'model/**', 'base/**', 'proto/**'],
   'config.ts': ['base/**', 'otlp/keys.ts'],
-  'collector.ts': ['{query,receiver,storage,insight,otlp,model,base}/**', '{config,stores,looks,look-thread}.ts'],
-  'stores.ts': ['{storage,base}/**', 'config.ts'],
-  'looks.ts': ['{storage,insight,model,base}/**', 'config.ts'],
-  'look-thread.ts': ['{insight,base}/**', '{config,looks}.ts', 'looker.{ts,js}'],
-  'looker.ts': ['{storage,insight,base}/**', '{stores,looks}.ts'],
+  assembly: ['{storage,insight,model,base}/**', 'config.ts'],
+  'collector.ts': ['{query,receiver,assembly,storage,insight,otlp,model,base}/**', 'config.ts'],
   commands: ['collector.ts', 'config.ts', 'demo/*', 'query/mcp/server.ts', 'model/**', 'base/**'],
   'cli.ts': ['commands/**', 'collector.ts', 'config.ts', 'base/**'],
   demo: [],

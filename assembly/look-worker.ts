@@ -1,13 +1,13 @@
 /** The thread that looks for insights: reads warm and cold by connections of its own, and changes nothing. */
 import { constants, setPriority } from 'node:os';
 import { workerData } from 'node:worker_threads';
-import { systemClock } from './base/clock.ts';
-import { createLogger } from './base/log.ts';
-import { createMeter } from './base/meter.ts';
-import { serveThread } from './base/thread.ts';
-import { createLook, type Looked, type LookRequest } from './insight/look.ts';
+import { systemClock } from '../base/clock.ts';
+import { createLogger } from '../base/log.ts';
+import { createMeter } from '../base/meter.ts';
+import { serveThread } from '../base/thread.ts';
+import { createLook, type Looked, type LookRequest } from '../insight/look.ts';
+import { createTiers } from '../storage/tiers.ts';
 import { analyzersOf, type LookerData, readerOf } from './looks.ts';
-import { createTiers } from './storage/tiers.ts';
 import { coldOf, warmOf } from './stores.ts';
 
 const { config, level } = workerData as LookerData;

@@ -1,17 +1,17 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { systemClock } from './base/clock.ts';
-import { createLogger } from './base/log.ts';
-import { createMeter } from './base/meter.ts';
-import { loadConfig } from './config.ts';
-import { createLook } from './insight/look.ts';
+import { systemClock } from '../base/clock.ts';
+import { createLogger } from '../base/log.ts';
+import { createMeter } from '../base/meter.ts';
+import { loadConfig } from '../config.ts';
+import { createLook } from '../insight/look.ts';
+import { emptyFlush } from '../storage/contract.ts';
+import { createTiers } from '../storage/tiers.ts';
+import { logBlock, MINUTE, NOON, SECOND } from '../test/support/blocks.ts';
+import { type EmbeddedDirectory, embeddedDirectory } from '../test/support/embedded.ts';
 import { createLookThread, type LookThread } from './look-thread.ts';
 import { analyzersOf, readerOf } from './looks.ts';
-import { emptyFlush } from './storage/contract.ts';
-import { createTiers } from './storage/tiers.ts';
-import { logBlock, MINUTE, NOON, SECOND } from './test/support/blocks.ts';
-import { type EmbeddedDirectory, embeddedDirectory } from './test/support/embedded.ts';
 
 const shared = { clock: systemClock(), log: createLogger('silent'), meter: createMeter() };
 const request = { scope: { tenant: 'default', end: NOON + MINUTE }, now: NOON + MINUTE, known: [] };

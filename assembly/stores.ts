@@ -1,19 +1,19 @@
 /** The stores that the settings name, not started yet: for the process that receives and answers, and for threads beside it. */
 import { join } from 'node:path';
-import type { Clock } from './base/clock.ts';
-import type { Part } from './base/lifecycle.ts';
-import type { Logger } from './base/log.ts';
-import type { Meter } from './base/meter.ts';
-import { archivePath, type Config } from './config.ts';
-import { createArchive } from './storage/archive/archive.ts';
-import type { ColdStore, Feed, HotStore, WarmStore } from './storage/contract.ts';
-import { createEmbeddedStore } from './storage/embedded/store.ts';
-import { createMemoryFeed } from './storage/memory/feed.ts';
-import { createMemoryHotStore } from './storage/memory/hot.ts';
-import { createPostgresStore } from './storage/postgres/store.ts';
-import { createRedisFeed } from './storage/redis/feed.ts';
-import { createRedisHotStore } from './storage/redis/hot.ts';
-import { createRefiller } from './storage/refill.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Part } from '../base/lifecycle.ts';
+import type { Logger } from '../base/log.ts';
+import type { Meter } from '../base/meter.ts';
+import { archivePath, type Config } from '../config.ts';
+import { createArchive } from '../storage/archive/archive.ts';
+import type { ColdStore, Feed, HotStore, WarmStore } from '../storage/contract.ts';
+import { createEmbeddedStore } from '../storage/embedded/store.ts';
+import { createMemoryFeed } from '../storage/memory/feed.ts';
+import { createMemoryHotStore } from '../storage/memory/hot.ts';
+import { createPostgresStore } from '../storage/postgres/store.ts';
+import { createRedisFeed } from '../storage/redis/feed.ts';
+import { createRedisHotStore } from '../storage/redis/hot.ts';
+import { createRefiller } from '../storage/refill.ts';
 
 /** What every store is given. */
 interface Shared {

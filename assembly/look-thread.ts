@@ -2,12 +2,12 @@
  * Looks for insights that nobody asked for, in a thread of their own (decision 024). Such a look reads and joins 20,000 events and more: a
  * second of CPU, in which one analyzer alone held the loop of the receiver for up to 220 ms, and garbage in the middle of its age.
  */
-import { DebugError } from './base/errors.ts';
-import type { Part } from './base/lifecycle.ts';
-import type { Logger } from './base/log.ts';
-import { createThread } from './base/thread.ts';
-import type { Config } from './config.ts';
-import type { Look, Looked, LookRequest } from './insight/look.ts';
+import { DebugError } from '../base/errors.ts';
+import type { Part } from '../base/lifecycle.ts';
+import type { Logger } from '../base/log.ts';
+import { createThread } from '../base/thread.ts';
+import type { Config } from '../config.ts';
+import type { Look, Looked, LookRequest } from '../insight/look.ts';
 import type { LookerData } from './looks.ts';
 
 export interface LookThread extends Part {
@@ -20,7 +20,7 @@ const BUILT = import.meta.url.endsWith('.js');
 
 /** The thread is there from the first look on; it opens stores of its own. */
 export function createLookThread(config: Config, { log }: { log: Logger }): LookThread {
-  const script = BUILT ? new URL('./looker.js', import.meta.url) : new URL('./looker.ts', import.meta.url);
+  const script = BUILT ? new URL('./look-worker.js', import.meta.url) : new URL('./look-worker.ts', import.meta.url);
   const data: LookerData = { config: { ...config }, level: log.level };
   const thread = createThread<LookRequest, Looked>('the thread that looks for insights', script, data);
   let stopped = false;
