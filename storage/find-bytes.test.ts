@@ -93,3 +93,19 @@ test('what could fold to the text in one record makes nobody decode the others',
   const canMatch = contentMatcher({ q: 'nowhere' })!.canMatch(decodeIndex(block.index), decodePayload(block.payload));
   expect([0, 1].map(canMatch!)).toEqual([true, false]);
 });
+
+test('a text is found in any case wherever it lies, as a search through the lower case finds it', () => {
+  const letters = fc.string({ unit: fc.constantFrom('a', 'A', 'b', 'B', '7', ' ', '['), maxLength: 40 });
+  fc.assert(
+    fc.property(letters, letters, fc.nat(30), fc.integer({ min: 1, max: 6 }), (message, other, from, length) => {
+      const block = logBlock([{ time: NOON, message, template: '00' }]);
+      const [index, payload] = [decodeIndex(block.index), decodePayload(block.payload)];
+      const whole = Buffer.from(payload).toString('latin1').toLowerCase();
+      for (const q of [message.slice(from, from + length), other.slice(0, length)].filter((text) => text !== '')) {
+        const canMatch = contentMatcher({ q })!.canMatch(index, payload);
+        expect(canMatch !== null).toBe(whole.includes(q.toLowerCase()));
+      }
+    }),
+    { numRuns: 500 },
+  );
+});

@@ -160,7 +160,8 @@ export function describeEventReader(name: string, make: () => Promise<TiersHarne
         }),
         { numRuns: 40 },
       );
-    });
+      // Each block of the archive is sealed by itself: a file, and the summary of its day anew.
+    }, 120_000);
 
     it('says which tiers answered, and which held the event', async () => {
       const logs = [{ time: NOON, message: 'here' }];
