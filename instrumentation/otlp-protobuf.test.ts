@@ -76,6 +76,12 @@ it('makes of any log record what OpenTelemetry makes of it, byte for byte', () =
   }));
   const time = fc.tuple(fc.integer({ min: 0, max: 4_000_000_000 }), fc.integer({ min: 0, max: 999_999_999 }));
   const scope = { name: 'pino', version: '10' };
+  const told = {
+    name: 'app',
+    attributes: { team: 'till', size: 3 },
+    droppedAttributesCount: 2,
+    schemaUrl: 'https://s/2',
+  };
   const record = fc.record({
     hrTime: time,
     hrTimeObserved: time,
@@ -87,7 +93,7 @@ it('makes of any log record what OpenTelemetry makes of it, byte for byte', () =
     droppedAttributesCount: fc.nat(1000),
     spanContext: fc.constantFrom(undefined, { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), traceFlags: 1 }),
     resource: fc.constant(resource),
-    instrumentationScope: fc.constantFrom(scope, { name: 'console' }),
+    instrumentationScope: fc.constantFrom(scope, { name: 'console' }, told),
   });
   const batch = logRecordBatch();
   fc.assert(
