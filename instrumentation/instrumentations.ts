@@ -5,6 +5,7 @@ import { PgInstrumentation } from '@opentelemetry/instrumentation-pg';
 import { RuntimeNodeInstrumentation } from '@opentelemetry/instrumentation-runtime-node';
 import { WinstonInstrumentation } from '@opentelemetry/instrumentation-winston';
 import { BunyanBridge } from './bunyan-bridge.ts';
+import { NestBridge } from './nest-bridge.ts';
 import { PinoBridge } from './pino-bridge.ts';
 import type { Settings } from './settings.ts';
 import { WinstonLogSending } from './winston-bridge.ts';
@@ -21,6 +22,7 @@ export function standardInstrumentations({ isInstrumented }: Pick<Settings, 'isI
     ioredis: () => [new IORedisInstrumentation({ requireParentSpan: true })],
     pino: () => [new PinoBridge()],
     bunyan: () => [new BunyanBridge()],
+    nest: () => [new NestBridge()],
     winston: () => [new WinstonInstrumentation({ disableLogSending: true }), new WinstonLogSending()],
     'runtime-node': () => [new RuntimeNodeInstrumentation()],
   };
