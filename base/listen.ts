@@ -23,14 +23,14 @@ export function listen(
   return new Promise((resolve, reject) => {
     const onError = (error: NodeJS.ErrnoException) => {
       const taken = error.code === 'EADDRINUSE';
-      const cause = taken ? 'the port is taken' : error.message;
       const setting = taken || error.code === 'EACCES' ? portSetting : 'DEBUG_HOST';
+      const cause = taken
+        ? `the port is taken (${setting}); 0 takes any that is free`
+        : `${error.message} (${setting})`;
       reject(
-        new DebugError(
-          taken ? 'CONFLICT' : 'INVALID',
-          `${what} cannot listen on ${host}:${port}: ${cause} (${setting})`,
-          { cause: error },
-        ),
+        new DebugError(taken ? 'CONFLICT' : 'INVALID', `${what} cannot listen on ${host}:${port}: ${cause}`, {
+          cause: error,
+        }),
       );
     };
     server.once('error', onError);

@@ -8,6 +8,11 @@ describe('exporters', () => {
   const wrongs: [Record<string, string>, RegExp, string?][] = [
     [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' }, /not where this server listens/],
     [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://localhost:9999' }, /not where this server listens/],
+    [
+      { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://localhost:9999', OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' },
+      /not where this server listens/,
+      'export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317',
+    ],
     [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'https://localhost:4318' }, /says https, but this server speaks http/],
     [
       { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://localhost:4318', OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' },

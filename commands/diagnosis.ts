@@ -88,7 +88,7 @@ function checkEndpoint(
     message: `${plain(endpoint)} ${message}`,
     fix,
   });
-  const rightOne = otlp_http ?? otlp_grpc ?? '';
+  const rightOne = (protocol === 'grpc' ? otlp_grpc : null) ?? otlp_http ?? otlp_grpc ?? '';
   if (url === null) return wrong('is no URL', `export ${name}=${rightOne}`);
   const [grpc, http] = [otlp_grpc, otlp_http].map((each) => (each === null ? null : URL.parse(each)));
   const here = [grpc, http].find((each) => each != null && each.port === portOf(url) && sameHost(each, url));

@@ -124,6 +124,13 @@ async function whyUnreachable(url: string): Promise<Check> {
       message: `nothing listens at ${url}`,
       fix: 'ai-debug up   (or say where it is: --url, DEBUG_URL)',
     };
+  if (await takesTelemetry(url))
+    return {
+      name: 'server',
+      status: 'problem',
+      message: `${url} takes telemetry (OTLP over HTTP), and is not where questions are answered`,
+      fix: 'export DEBUG_URL=http://127.0.0.1:4319   (or the port of DEBUG_HTTP_PORT)',
+    };
   const other = url.startsWith('https:') ? url.replace(/^https/, 'http') : url.replace(/^http/, 'https');
   const speaksOther = await fetch(`${other}/healthz`, { signal: AbortSignal.timeout(SOCKET_MS) }).then(
     () => true,
@@ -140,8 +147,16 @@ async function whyUnreachable(url: string): Promise<Check> {
         name: 'server',
         status: 'problem',
         message: `what listens at ${url} is not ai-debug`,
-        fix: 'ai-debug up --http-port 0   (takes a port that is free), then --url',
+        fix: 'ai-debug up --http-port 0   (takes a port that is free, and says what to type then)',
       };
+}
+
+/** Whoever takes OTLP says so to a request that only asks. */
+function takesTelemetry(url: string): Promise<boolean> {
+  return fetch(`${url}/v1/traces`, { signal: AbortSignal.timeout(SOCKET_MS) }).then(
+    ({ status, headers }) => status === 405 && headers.get('allow') === 'POST',
+    () => false,
+  );
 }
 
 /** A certificate that is not trusted is one all the same. */

@@ -59,6 +59,7 @@ async function system({ stdout }: CommandContext, server: Server, range: string,
     stdout.write(
       `${painted(paint, status, paint('bold', status))}${score} over ${range}: ${total_events} events, ${error_events} errors, ${active_operations} operations under way\n`,
     );
+    if (total_events === 0) stdout.write('nothing arrived in that time; ai-debug doctor says why\n');
     if (data.by_component.length > 0) stdout.write(`\n${componentTable(data.by_component, paint)}`);
     const { data: open } = await server.get<Brief[]>('/insights', { resolved: 'false', limit: '5' });
     if (open.length > 0) stdout.write(`\n${briefs(open, paint)}`);

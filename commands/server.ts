@@ -68,6 +68,10 @@ export function connect({ url, token }: ServerAccess, signal: AbortSignal): Serv
         `nothing answers at ${url} (${causeOf(error)}); is it up? ai-debug up, or ai-debug doctor`,
       );
     }
+    if (response.status === 404 && !response.headers.get('content-type')?.startsWith('application/problem+json'))
+      throw new UnreachableError(
+        `what answers at ${url} is not the query service of ai-debug (404); ai-debug doctor --url ${url}`,
+      );
     if (!response.ok) throw await failureOf(response, path);
     return response;
   }
@@ -110,8 +114,9 @@ export class Refused extends Error {
 }
 
 async function failureOf(response: Response, path: string): Promise<Error> {
-  const problem = (await response.json().catch(() => ({}))) as { detail?: string; code?: string };
-  const { detail = response.statusText, code = String(response.status) } = problem;
+  const problem = (await response.json().catch(() => ({}))) as { detail?: string; code?: string; reasons?: string[] };
+  // A probe says why it is not ready.
+  const { detail = problem.reasons?.join('; ') || response.statusText, code = String(response.status) } = problem;
   const hint = HINTS[response.status] ?? '';
   const message = `${detail} (${code}${hint})`;
   if (response.status >= 502 && response.status <= 504) return new UnreachableError(message);

@@ -35,6 +35,12 @@ it('bars and stretches keep their width', () => {
 
 it('durations have three figures', () => {
   expect([0.123456, 12.345, 1234, 90_000].map(duration)).toEqual(['0.123 ms', '12.3 ms', '1.23 s', '1.5 min']);
+  expect([119 * 60_000, 3 * 3_600_000, 47 * 3_600_000, 1e9].map(duration)).toEqual([
+    '119.0 min',
+    '3.0 h',
+    '47.0 h',
+    '11.6 d',
+  ]);
 });
 
 describe('in a narrow terminal', () => {

@@ -104,9 +104,14 @@ export function time(rfc3339: string): string {
 }
 
 export function duration(ms: number): string {
+  if (ms >= 2 * DAY_MS) return `${(ms / DAY_MS).toFixed(1)} d`;
+  if (ms >= 2 * HOUR_MS) return `${(ms / HOUR_MS).toFixed(1)} h`;
   if (ms >= 60_000) return `${(ms / 60_000).toFixed(1)} min`;
   return ms >= 1000 ? `${(ms / 1000).toFixed(2)} s` : `${Number(ms.toPrecision(3))} ms`;
 }
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 export function componentName(type: string, id: string): string {
   return plain(type === 'service' ? id : `${type}/${id}`);

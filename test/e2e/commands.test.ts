@@ -261,4 +261,31 @@ describe('doctor', () => {
     expect(await run(doctor, [], { url })).toMatchObject({ code: 3, out: expect.stringMatching(/is not ai-debug/) });
     other.close();
   });
+
+  it('says why a server is not ready', async () => {
+    const ill = await startQuerySystem({
+      tokens: ['admin:lets-me'],
+      troubles: async () => ['the journal is 95% full'],
+    });
+    expect(await run(doctor, [], { url: ill.url })).toMatchObject({
+      out: expect.stringMatching(/✗ ready +the journal is 95% full \(503\)/),
+    });
+    await ill.stop();
+  });
+
+  it('tells the port of telemetry from that of questions, as do the other commands', async () => {
+    const { startReceiver } = await import('../support/receiver.ts');
+    const receiver = await startReceiver();
+    const url = `http://${receiver.http.replace(/^http:\/\//, '')}`;
+    expect(await run(doctor, [], { url })).toMatchObject({
+      code: 3,
+      out: expect.stringMatching(/takes telemetry.*\n +export DEBUG_URL=/),
+    });
+    expect(await run(health, [], { url })).toMatchObject({
+      code: 3,
+      out: '',
+      err: expect.stringMatching(/is not the query service of ai-debug \(404\); ai-debug doctor/),
+    });
+    await receiver.stop();
+  });
 });
