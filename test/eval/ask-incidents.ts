@@ -2,7 +2,7 @@
 import { jsonToProtobuf } from '../../otlp/json.ts';
 import type { PostedEvent } from '../../query/records.ts';
 import { type QuerySystem, startQuerySystem } from '../support/query-system.ts';
-import { carrierLost, memoryRunsOut, moduleSilent } from './ask-strangers.ts';
+import { bookingsCollide, carrierLost, memoryRunsOut, moduleSilent, rosterFails } from './ask-strangers.ts';
 import {
   allIsWell,
   exportDenied,
@@ -24,7 +24,7 @@ export async function startIncidents(): Promise<QuerySystem> {
   const traced = {
     ...{ shop, slow, ledger, queue: queueStalls(now), tickets: poolExhausts(now) },
     ...{ iot: valvesStick(now), clinic: ordersRejected(now), arena: matchesFail(now), films: keysRefused(now) },
-    ...{ parcels: carrierLost(now), gpu: memoryRunsOut(now) },
+    ...{ parcels: carrierLost(now), gpu: memoryRunsOut(now), hotel: bookingsCollide(now) },
   };
   for (const [tenant, { bodies }] of Object.entries(traced))
     for (const { signal, body } of bodies)
@@ -36,7 +36,7 @@ export async function startIncidents(): Promise<QuerySystem> {
     fleet: brokerResets(now),
     tickets: venuesImported(now),
     ...{ desk: toolMisused(now), nightly: exportDenied(now), calm: allIsWell(now), plant: robotStops(now) },
-    bank: moduleSilent(now),
+    ...{ bank: moduleSilent(now), rail: rosterFails(now) },
   };
   for (const [tenant, events] of Object.entries(posted)) await system.service.postEvents(tenant, events);
   await system.needs.settled();

@@ -117,3 +117,87 @@ export function memoryRunsOut(nowMs: number): Incident {
   }
   return told.incident();
 }
+
+/** Rooms: of one channel two bookings in three collide since five minutes; what is free is looked up slower with a new version; batteries of locks are low. */
+export function bookingsCollide(nowMs: number): Incident {
+  const told = new Telling('bookings collide', 12);
+  const channels = ['bookly', 'direct', 'tripster'];
+  for (let i = 1; i <= 120; i++) {
+    const channel = channels[i % 3]!;
+    const collides = i > 68 && channel === 'bookly' && i % 2 === 0;
+    const isNew = i > 50;
+    const lookMs = isNew ? 260 + told.random(60) : 70 + told.random(20);
+    const operation = told.operation(`rsv_${2000 + i}`, nowMs - 720_000 + i * 6000);
+    const api = operation.span('reservation-api', 'PUT /reservations', 0, lookMs + 150, {
+      fails: collides ? 'HTTP 409' : undefined,
+    });
+    api.log(1, 9, `reservation rsv_${2000 + i} requested`, { channel, 'room.class': i % 4 === 0 ? 'suite' : 'double' });
+    api.span('availability-engine', 'find rooms', 5, lookMs, {
+      attributes: { 'app.version': isNew ? '2.9.0' : '2.8.4' },
+    });
+    api.span('pricing-rules', 'apply rules', lookMs + 10, 15, {});
+    const sync = api.span('channel-sync', 'push allotment', lookMs + 30, 80, {
+      fails: collides ? 'conflict' : undefined,
+      attributes: { channel },
+    });
+    if (collides) {
+      sync.log(70, 17, 'optimistic lock failed: allotment version 17, expected 18', { channel });
+      api.log(lookMs + 140, 17, `reservation rsv_${2000 + i} rejected: allotment conflict`, { channel });
+    } else sync.log(70, 9, `allotment pushed to ${channel}`, { channel });
+    const card = api.span('keycard-service', 'encode card', lookMs + 115, 20, {});
+    if (i % 8 === 0) card.log(5, 13, `battery of lock ${100 + (i % 9)} below 10%`, {});
+  }
+  return told.incident();
+}
+
+/** A railway: a roster finds no driver, a timetable is nearly built, positions had no broker for five minutes and have it again, the weather is silent for five hours. */
+export function rosterFails(nowMs: number): PostedEvent[] {
+  const { events, tell, step } = telling(nowMs);
+  for (let i = 0; i < 30; i++) {
+    tell(29.9 - i, 'service', 'signal-controller', 'INFO', `route ${i} locked`);
+    tell(
+      29.7 - i,
+      'service',
+      'ticket-gate',
+      i % 10 === 9 ? 'WARNING' : 'INFO',
+      i % 10 === 9 ? 'gate 3 reader dirty' : `gate ${i % 5} opened`,
+    );
+    tell(29.5 - i, 'agent', 'dispatch-agent', 'INFO', `proposed ${i % 4} diversions`);
+    const noBroker = i >= 15 && i < 20;
+    tell(
+      29.3 - i,
+      'service',
+      'gps-ingest',
+      noBroker ? 'ERROR' : 'INFO',
+      noBroker ? 'kafka: leader not available for partition positions-7' : `stored ${100 + i} positions`,
+    );
+    tell(29.2 - i, 'service', 'announcer', 'INFO', `announcement ${i} played`);
+  }
+  for (let i = 0; i < 4; i++)
+    tell(
+      12 - 2 * i,
+      'workflow',
+      'crew-roster',
+      'ERROR',
+      'no eligible driver for shift 4 on line S2',
+      step('roster-12', { step: 'assign', status: 'failed' }),
+    );
+  tell(
+    25,
+    'workflow',
+    'timetable-build',
+    'INFO',
+    'stations parsed',
+    step('tt-2027', { step: 'parse', status: 'completed' }),
+  );
+  tell(
+    3,
+    'workflow',
+    'timetable-build',
+    'INFO',
+    'optimising headways',
+    step('tt-2027', { step: 'optimise', progress: 0.8 }),
+  );
+  for (let i = 0; i < 5; i++) tell(300 + i, 'service', 'weather-poller', 'INFO', 'forecast fetched');
+  return events;
+}

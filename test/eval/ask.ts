@@ -73,6 +73,7 @@ export const SETS = [
   'unseen-6',
   'unseen-7',
   'unseen-8',
+  'unseen-9',
 ] as const;
 
 export const rightOf = (outcomes: readonly Outcome[]) => outcomes.filter(({ wrong }) => wrong.length === 0).length;
