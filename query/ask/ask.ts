@@ -159,8 +159,10 @@ async function rawOfSubject({ facts, tenant, understood }: Asking, reply: Reply)
 
 /** "Why is it failing?" out of the blue: whom it is about must be said. */
 async function whatIsMissing({ facts, tenant, understood }: Asking): Promise<Unclear | null> {
-  const { components, ids, text, words, known, intent, versions, attribute } = understood;
+  const { components, ids, text, words, known, intent, versions, attribute, wanted } = understood;
   if (components.length + ids.length + versions.length > 0 || text !== null || attribute !== null) return null;
+  // "Is it over": the situation.
+  if (wanted.has('over') && intent !== 'explain') return null;
   const anyOf = (set: ReadonlySet<string>) => words.some((word) => set.has(word));
   if (anyOf(WHOLE_WORDS)) return null;
   const isOperation = words.some((word, i) => ID_WORDS.has(word) && DEFINITE.has(words[i - 1] ?? ''));

@@ -32,11 +32,13 @@ export function takeFromContext(
   const points = words.some(({ word, role }) => role === undefined && POINTING_WORDS.has(word));
   // "Any warnings?" goes on; "which components" begins anew.
   const whole = plain.some((word) => WHOLE_WORDS.has(word) && !(word === 'any' && plain.length <= ASIDE_WORDS));
+  const names = textsOf(earlier, NAME_KEYS);
+  const spoken = textsOf(earlier, ['mentioned']);
+  understood.before = names.flatMap((name) => refOf(name, known) ?? []);
   const take = (part: string) => understood.fromContext.push(part);
 
   // "Compare it with lobby": what was spoken of is one side of it.
   const isSide = intent === 'compare' && components.length + ids.length === 1 && points;
-  const names = textsOf(earlier, NAME_KEYS);
   if (isElse && isBare && names.length > 1 && plain.includes('one')) {
     components.push(...[refOf(names.at(-1)!, known) ?? []].flat());
     take('components');
@@ -45,6 +47,9 @@ export function takeFromContext(
     components.push(...[refOf(counted, known) ?? []].flat());
     take('components');
     if (understood.unclear?.what === 'component_id') understood.unclear = null;
+  } else if (intent === 'compare' && isBare && plain.some((word) => BOTH_WORDS.has(word)) && spoken.length > 1) {
+    understood.components = spoken.slice(0, 2).flatMap((name) => refOf(name, known) ?? []);
+    take('components');
   } else if ((isBare && (points || !whole)) || isSide) {
     const type = typeof earlier.component_type === 'string' ? earlier.component_type : null;
     const [before, idsBefore] = isSide ? [components.splice(0), ids.splice(0)] : [[], []];
@@ -98,6 +103,7 @@ export function takeFromContext(
 
 const NAME_KEYS = ['component', 'components', 'component_id', 'service', 'service_name', 'agent', 'workflow'];
 const ASIDE_WORDS = 3;
+const BOTH_WORDS = new Set(['both', 'two', 'them', 'these', 'those', 'they']);
 const ELSE_WORDS = new Set(['else', 'other', 'others', 'another', 'rest', 'elsewhere']);
 const GOING_ON = new Set(
   'ok okay so and what how about the one ones same for also now in on of at please then a an is with'.split(' '),
@@ -150,7 +156,10 @@ export function saidInJson({ question, context }: Asked): { question: string; co
     return { question, context: given };
   }
   if (!isObject(said)) return { question, context: given };
-  const key = QUESTION_KEYS.find((key) => typeof said[key] === 'string');
+  // A call of a tool holds what it is about one level further in.
+  said = flattened(said);
+  if (!isObject(said)) return { question, context: given };
+  const key = QUESTION_KEYS.find((key) => typeof (said as JsonObject)[key] === 'string');
   const window = said.window ?? said.since ?? said.last;
   const more = { ...(window !== undefined && { time_range: window }), ...said, ...given };
   if (key !== undefined) return { question: said[key] as string, context: more };
@@ -158,6 +167,14 @@ export function saidInJson({ question, context }: Asked): { question: string; co
     ([key, value]) => `${key} ${typeof value === 'string' ? value : JSON.stringify(value)}`,
   );
   return { question: words.join(' '), context: given };
+}
+
+function flattened(said: JsonObject): JsonObject {
+  return Object.fromEntries(
+    Object.entries(said).flatMap(([key, value]) =>
+      isObject(value) ? Object.entries(flattened(value)) : [[key, value]],
+    ),
+  );
 }
 
 const QUESTION_KEYS = ['question', 'query', 'q', 'ask', 'prompt', 'text', 'task', 'message'];

@@ -175,7 +175,7 @@ export const CUES: Record<Intent, Partial<Record<Weight, readonly string[]>>> = 
     2: ['lag', 'taking', 'long'],
   },
   root_cause: {
-    7: ['<kinds>|who|what <blame>'],
+    7: ['<kinds>|who|what <blame>', '<do>|<have> <any> _ <fail>|<trouble> _ @time'],
     6: [
       'root <cause> of|for|between|during|in|this|that|yesterday|last|<incident>|window|trouble|mess|@time',
       '<which> to blame',
@@ -218,6 +218,7 @@ export const CUES: Record<Intent, Partial<Record<Weight, readonly string[]>>> = 
     2: ['than', '<better>', 'against'],
   },
   changes: {
+    7: ['<do>|<have> _ <shift>', '<slow>|<fault>|<quantile> _ <shift>|regression*', '<shift> of|in _ <slow>|<fault>'],
     6: [
       'new <fault>|problems|issues|insights',
       '<which> <be> new|different',

@@ -163,8 +163,10 @@ function runFrom(
       word += longer ?? 1;
     } else if (fits(wanted, words[word])) {
       if (names.has(said)) named++;
-      else if (said.length > 1 && !/^\d+$/.test(said)) weight++;
-      if (!names.has(said) && (!isKnownWord(said) || /[A-Z]{3}/.test(text))) isStrange = true;
+      // What a place of a template fits, an id, says nothing of what was said.
+      else if (typeof wanted === 'string' && said.length > 1 && !/^\d+$/.test(said)) weight++;
+      if (typeof wanted === 'string' && !names.has(said) && (!isKnownWord(said) || /[A-Z]{3}/.test(text)))
+        isStrange = true;
       word++;
     } else break;
     element++;

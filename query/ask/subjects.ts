@@ -241,17 +241,21 @@ export async function findAttribute(
   facts: AskFacts,
   tenant: string,
   words: readonly Word[],
-): Promise<{ key: string; isAsked: boolean } | null> {
+  unknown: Understood['unknown'],
+): Promise<{ key: string; isAsked: boolean; said: string } | null> {
   const asked = words.filter(
     ({ role, word }, i) =>
-      role !== 'name' &&
+      (role !== 'name' || ASKS_VALUES.has(words[i - 1]?.word ?? '')) &&
       role !== 'id' &&
       role !== 'time' &&
       word.length > 2 &&
       words.slice(Math.max(0, i - 3), i).some(({ word }) => ASKS_VALUES.has(word)),
   );
   const strange = words.filter(
-    ({ role, word }) => (role === undefined || role === 'text') && !isKnownWord(word) && !VERSION.test(word),
+    ({ role, text, word }) =>
+      (role === undefined || role === 'text' || unknown.some((each) => each.text === text)) &&
+      !isKnownWord(text.toLowerCase()) &&
+      !VERSION.test(word),
   );
   if (asked.length + strange.length === 0) return null;
   const { data } = await facts.events(tenant, { limit: ATTRIBUTE_EVENTS });
@@ -260,15 +264,17 @@ export async function findAttribute(
     for (const key of keys) {
       const word = text.toLowerCase();
       const last = key.toLowerCase().split(/[._-]/).at(-1)!;
-      if ([last, `${last}s`, key.toLowerCase()].includes(word)) return { key, isAsked: true };
+      if ([last, `${last}s`, key.toLowerCase()].includes(word)) return { key, isAsked: true, said: text };
     }
   for (const each of strange)
     for (const event of data)
       for (const [key, value] of Object.entries(event.data))
-        if (typeof value === 'string' && value.toLowerCase() === each.text.toLowerCase())
-          return { key, isAsked: asked.includes(each) };
+        if (typeof value === 'string' && formsOf(each.text).includes(value.toLowerCase()))
+          return { key, isAsked: asked.includes(each), said: each.text };
   return null;
 }
 
+/** "Suites" are those of the suite. */
+const formsOf = (text: string) => [text.toLowerCase(), text.toLowerCase().replace(/s$/, '')];
 const ASKS_VALUES = new Set(['which', 'what', 'whose', 'only', 'just', 'by', 'per', 'every', 'each']);
 const ATTRIBUTE_EVENTS = 200;

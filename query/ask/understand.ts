@@ -48,8 +48,11 @@ export async function understand(facts: AskFacts, tenant: string, asked: Asked, 
       ? await findPhrase(facts, tenant, words)
       : null;
 
+  const falls = MAY_FALL_ON.has(scored.intent) ? await findAttribute(facts, tenant, words, unknown) : null;
+  // "Failures per channel": the attribute, not a part of the name of a component.
+  const isAttribute = ({ text, likeness }: NameMatch) => falls?.isAsked && likeness < 1 && text === falls.said;
   const isLeftOut = ({ from }: NameMatch) => words.slice(Math.max(0, from - 2), from).some(leavesOut);
-  const meant = matches.filter((match) => isMeantWhole(match) && !isLeftOut(match));
+  const meant = matches.filter((match) => isMeantWhole(match) && !isLeftOut(match) && !isAttribute(match));
   const understood: Understood = {
     intent: scored.intent,
     wanted: foreign ? new Set() : wantedOf(words),
@@ -60,10 +63,11 @@ export async function understand(facts: AskFacts, tenant: string, asked: Asked, 
     text: saying?.text ?? text ?? phrase,
     said: saying,
     attribute: null,
+    before: [],
     except: matches.filter(isLeftOut).flatMap(({ refs }) => refs),
     versions: words.filter(({ role, word }) => role === undefined && VERSION.test(word)).map(({ word }) => word),
     ...timesOf(said.times),
-    unknown,
+    unknown: unknown.filter((each) => each.text !== falls?.said),
     unclear: null,
     certainty: scored.certainty * Math.min(1, ...matches.map(({ likeness }) => likeness)),
     fromContext: [],
@@ -72,7 +76,7 @@ export async function understand(facts: AskFacts, tenant: string, asked: Asked, 
     words: words.filter(({ role }) => role === undefined).map(({ word }) => word),
   };
   understood.components = distinct(understood.components);
-  const ambiguous = matches.find((match) => !isMeantWhole(match) && !isLeftOut(match));
+  const ambiguous = matches.find((match) => !isMeantWhole(match) && !isLeftOut(match) && !isAttribute(match));
   if (ambiguous !== undefined)
     understood.unclear = {
       what: 'component_id',
@@ -83,7 +87,6 @@ export async function understand(facts: AskFacts, tenant: string, asked: Asked, 
     understood.unclear = { what: 'time_range', question: `When was the ${said.untold}?`, choices: [] };
   takeTypeForName(understood, words);
   if (scored.weight <= WEAK && (await namesStateKey(facts, tenant, understood, words))) understood.intent = 'state';
-  const falls = MAY_FALL_ON.has(scored.intent) ? await findAttribute(facts, tenant, words) : null;
   understood.attribute = falls?.key ?? null;
   // A value alone, "premium users?", asks how they fare; beside other questions it is a word that was logged.
   if (falls?.isAsked || (falls !== null && understood.components.length === 0 && BY_VALUE.has(scored.intent)))
@@ -185,6 +188,8 @@ function settle(understood: Understood, words: readonly Word[], times: readonly 
       break;
     case 'root_cause':
       if (named > 0) understood.intent = 'explain';
+      // "Did anything break since": what is new then.
+      else if (wanted.has('whether') && range.start != null && range.end == null) understood.intent = 'changes';
       break;
     case 'explain':
       if (named === 0 && text === null && isExact && times.length > 0) understood.intent = 'root_cause';

@@ -26,6 +26,8 @@ export interface Understood {
   attribute: string | null;
   /** Whom it is not about: "what else is slow". */
   except: readonly ComponentRef[];
+  /** Whom the question before was about. */
+  before: readonly ComponentRef[];
   /** Empty: the time that the answer takes by itself. */
   range: TimeRangeInput;
   /** The time that `range` is held against. */
@@ -71,9 +73,12 @@ export interface Parsed {
 
 export const CHOICES_MAX = 10;
 
-/** @param mentioned in the answer, in this order */
-export function parsedOf(understood: Understood, mentioned: readonly ComponentRef[] = []): Parsed {
-  const { intent, components, ids, range, against, text, versions, unknown, fromContext } = understood;
+/** @param told of in the answer, in this order */
+export function parsedOf(understood: Understood, told: readonly ComponentRef[] = []): Parsed {
+  const { intent, components, ids, range, against, text, versions, unknown, fromContext, before } = understood;
+  // Of a conversation about one after the other the last two are "both".
+  const spoken = [...before.slice(-1), ...components].map((ref) => [shortName(ref), ref] as const);
+  const mentioned = told.length > 1 || components.length !== 1 ? told : [...new Map(spoken).values()];
   return {
     intent,
     components: components.map(shortName),

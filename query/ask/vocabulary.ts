@@ -50,6 +50,8 @@ const spoken = {
 
   // What happens.
   change: 'chang* differ* new different regress* deteriorat* degrading improv* evolv*',
+  shift: `regress* degrad* improv* deteriorat* increas* decreas* grow* grew rise rises rose rising risen drop* climb* worsen* jump* double* shrink*
+    shrank decline*`,
   done: 'done finish* complete* ready through succe* worked',
   most: 'most single biggest worst gravest main greatest severe critical',
   progress: 'progress* percent* eta remain* complet* finish* done steps stalled',

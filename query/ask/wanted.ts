@@ -6,6 +6,8 @@
 export const WANTED = {
   /** How many, how often. */
   count: ['how <count>', '<count> of', 'count|tally|total|quantity'],
+  /** How many of all. */
+  share: ['percent*|share|ratio|fraction|proportion', '<fail>|<fault>|failure|error|success rate'],
   /** When it began. */
   beginning: [
     'when _ <begin>',
@@ -47,6 +49,8 @@ export const WANTED = {
     '<gone> <well>|now|yet|again',
     '<well> again',
     'back to <usual>',
+    '@component|it|everything|<kinds> _ back',
+    'back <end>|up|online|now|again|yet|in',
   ],
   /** Who it is, of all. */
   who: ['<which> <kinds>', 'who _ <fault>|<fail>', '<which> _ <most>', 'by|per|each|every <kinds>', 'who'],
@@ -72,7 +76,7 @@ export const WANTED = {
   well: ['<which> <be> <well>', '<tell> _ <well>', '<which> _ not <affect>', '<be> <which> <well>'],
   /** Who stands before it: calls it, needs it, is hit where it fails. */
   callers: [
-    'who|<which> _ <call> _ @component',
+    'who|<which> _ <call> _ @component|it|them|this|that',
     'blast radius',
     '<call> by|from _ @component',
     '<which> <call> @component',

@@ -84,9 +84,10 @@ const DEEDS = new Set(
 export function isForeign(words: readonly Word[]): boolean {
   const bare = words.filter(({ role, quoted }) => role === undefined && !quoted);
   if (bare.some(({ word }) => /\p{L}/u.test(word) && !/\p{Script=Latin}/u.test(word))) return true;
-  const strange = bare.filter(
-    ({ word }) => /^\p{L}[\p{L}'-]*$/u.test(word) && !isKnownWord(word) && MISSPELLINGS[word] === undefined,
-  );
+  const isStrange = ({ word }: Word) => !isKnownWord(word) && MISSPELLINGS[word] === undefined;
+  // "¿Qué falla?": letters that English lacks, and no word of it.
+  if (bare.length > 0 && bare.every(isStrange) && bare.some(({ word }) => /[^\p{ASCII}]/u.test(word))) return true;
+  const strange = bare.filter((each) => /^\p{L}[\p{L}'-]*$/u.test(each.word) && isStrange(each));
   return strange.length >= FOREIGN_WORDS_MIN && strange.length > FOREIGN_SHARE * bare.length;
 }
 

@@ -29,6 +29,9 @@ describe('questions in words', { timeout: 300_000 }, () => {
     'ask-unseen-3.jsonl',
     'ask-unseen-4.jsonl',
     'ask-unseen-6.jsonl',
+    'ask-unseen-7.jsonl',
+    'ask-unseen-8.jsonl',
+    'ask-unseen-9.jsonl',
   ])('of %s too', async (file) => {
     const outcomes = await askAll(system, questionsOf(file));
     expect(outcomes.length).toBeGreaterThanOrEqual(40);

@@ -2,6 +2,7 @@
 import { listed, millis, percent, plural, refName } from '../../agent/say.ts';
 import type { TopologyView } from '../../topology.ts';
 import { type Answerer, heldTime, nothingOf, say, sureOf, toolName, whichOf } from '../reply.ts';
+import { health } from './health.ts';
 
 export const calls: Answerer = async (asking) => {
   const { facts, tenant, understood } = asking;
@@ -13,12 +14,15 @@ export const calls: Answerer = async (asking) => {
   const outward = data.edges.filter(({ from }) => refName(from) === name);
   const inward = data.edges.filter(({ to }) => refName(to) === name);
   const related = name === null ? data.edges : [...outward, ...inward];
+  // Without spans how those that were named fare is all that can be said.
+  const fares = related.length === 0 && ref !== undefined ? await health(asking) : null;
   if (related.length === 0)
     return {
       sentences: [
         say(
           `No calls ${name === null ? 'between components' : `of ${name}`} are known ${held.words}: ${data.spans === 0 ? 'there are no spans' : 'no span leads to another component'}.`,
         ),
+        ...(fares?.sentences ?? []),
       ],
       confidence: data.spans === 0 ? 0 : 0.6,
       coverage: ['calls are told from spans'],

@@ -5,6 +5,7 @@ import { formatNanos, parseNanos } from '../../../model/time.ts';
 import { clockTime, componentName, plural, refName } from '../../agent/say.ts';
 import { type DraftItem, quote } from '../../budget.ts';
 import type { EventFilter } from '../../events.ts';
+import type { TimeRangeInput } from '../../params.ts';
 import { type Asking, whichOf } from '../reply.ts';
 import type { Saying } from '../sayings.ts';
 
@@ -15,6 +16,22 @@ export function byComplaint(events: readonly DebugEvent[]): [DebugEvent, ...Debu
     span !== undefined && message === name;
   return groups.sort((a, b) => Number(isMute(a)) - Number(isMute(b)) || b.length - a.length);
 }
+
+/** How many of the operations that a component, or anybody, took part in met an error there, of the newest 1,000 events. */
+export async function failedOperations(
+  { facts, tenant }: Asking,
+  ref: ComponentRef | null,
+  range: TimeRangeInput,
+): Promise<{ failed: number; all: number; example: string } | null> {
+  const { data } = await facts.events(tenant, { ...(ref !== null && whichOf(ref)), ...range, limit: EVENTS_MAX });
+  const operations = Map.groupBy(data, ({ operation_id, correlation_id, id }) => operation_id ?? correlation_id ?? id);
+  const isError = ({ level }: DebugEvent) => level === 'ERROR' || level === 'CRITICAL';
+  const failed = [...operations.values()].filter((events) => events.some(isError));
+  const example = failed[0]?.find(isError) ?? data[0];
+  return example === undefined ? null : { failed: failed.length, all: operations.size, example: example.id };
+}
+
+const EVENTS_MAX = 1000;
 
 export function complaintOf({ component_type, component_id, template_id, message }: DebugEvent): string {
   return JSON.stringify([component_type, component_id, template_id ?? message]);

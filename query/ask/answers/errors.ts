@@ -139,7 +139,7 @@ function leadOf({ understood }: Asking, data: readonly DebugEvent[], subject: Su
         oldest.id,
       ),
     );
-  else if (wanted.has('end'))
+  else if (wanted.has('end') || wanted.has('over'))
     leads.push(
       say(
         `Last at ${clockTime(newest.timestamp, asOf)}: ${who(newest)}, the newest ${kind}${about}${when}.`,

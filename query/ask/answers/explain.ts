@@ -154,10 +154,16 @@ async function noError(
     sentences:
       worst === undefined
         ? [say(`${none[0]!.toUpperCase()}${none.slice(1)}, and nothing else stands out.`, any.data[0]!.id)]
-        : [
-            say(`What stands out: ${quote(worst.title, 200)}.`, worst.id),
-            say(`${quote(worst.summary, 400)} But ${none}.`, worst.id, any.data[0]!.id),
-          ],
+        : // "Is it the culprit" is answered before what else there is.
+          asking.understood.wanted.has('whether')
+          ? [
+              say(`Nothing says so: ${none}.`, any.data[0]!.id),
+              say(`What stands out: ${quote(worst.title, 200)}.`, worst.id),
+            ]
+          : [
+              say(`What stands out: ${quote(worst.title, 200)}.`, worst.id),
+              say(`${quote(worst.summary, 400)} But ${none}.`, worst.id, any.data[0]!.id),
+            ],
     confidence: worst === undefined ? sureOf(any.data.length) : worst.confidence_score,
     suggestions: worst?.suggestions ?? [],
     next: [worst === undefined ? { tool: 'health', arguments: {} } : { tool: 'explain', arguments: { id: worst.id } }],

@@ -12,15 +12,18 @@ import {
   insightItem,
   listed,
   openCount,
+  percent,
   plural,
   pressingFirst,
   refName,
 } from '../../agent/say.ts';
 import { quote } from '../../budget.ts';
 import type { InsightBrief } from '../../insights.ts';
+import type { Claim } from '../../needs.ts';
 import {
   type Answerer,
   type Asking,
+  type Held,
   heldTime,
   isOf,
   nothingOf,
@@ -30,7 +33,7 @@ import {
   toolName,
   whichOf,
 } from '../reply.ts';
-import { eventsAfter } from './complaints.ts';
+import { eventsAfter, failedOperations } from './complaints.ts';
 import { nodesOf } from './nodes.ts';
 
 export const health: Answerer = async (asking) => {
@@ -66,6 +69,7 @@ async function ofComponent(asking: Asking, ref: ComponentRef): Promise<Reply> {
   const last = errors.data[0]?.timestamp;
   const after = errors.data[0] === undefined ? null : await eventsAfter(asking, errors.data[0]);
   const sentences = [
+    ...(await shareWords(asking, ref, held)),
     ...overWords(asking, errors.data[0], after, data.error_rate ?? 0, meta.as_of),
     // What was heard of long ago says nothing of now.
     ...(held.note === null
@@ -148,6 +152,7 @@ async function ofEverything(asking: Asking): Promise<Reply> {
   const newestError = errors.data[0];
   const after = newestError === undefined ? null : await eventsAfter(asking, newestError);
   const sentences = [
+    ...(await shareWords(asking, null, held)),
     ...overWords(asking, newestError, after, rateOf(newestError), as_of),
     ...(held.note === null ? [] : [say(`${held.note} So whether it is well now is unknown.`)]),
     ...(isOfWell && ill.length > 0 ? [say(wellWords(well.map(nameOfHealth), kind))] : []),
@@ -192,6 +197,21 @@ const nameOfHealth = (each: { component_type: string; component_id: string }) =>
 
 function wellWords(names: readonly string[], kind: string): string {
   return names.length === 0 ? `No ${kind} is healthy.` : `Healthy: ${listed(names, 5)}.`;
+}
+
+/** "What share of them fails": by operations, as each failure is told by several records. */
+async function shareWords(asking: Asking, ref: ComponentRef | null, { range, words }: Held): Promise<Claim[]> {
+  if (!asking.understood.wanted.has('share')) return [];
+  const found = await failedOperations(asking, ref, range);
+  if (found === null) return [];
+  const { failed, all, example } = found;
+  const of = ref === null ? '' : ` of ${refName(ref)}`;
+  return [
+    say(
+      `${percent(failed / all)} failed, ${failed} of ${plural(all, 'operation')}${of} ${words}, and ${percent(1 - failed / all)} did not.`,
+      example,
+    ),
+  ];
 }
 
 /** "Is it over": when it was there for the last time, and what came since. */

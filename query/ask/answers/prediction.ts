@@ -1,7 +1,8 @@
 /** What will fail next: what the engine predicts, and which errors are rising. */
-import { clockTime, insightItem, listed, plural, pressingFirst, refName } from '../../agent/say.ts';
+import { clockTime, insightItem, listed, percent, plural, pressingFirst, refName } from '../../agent/say.ts';
 import { quote } from '../../budget.ts';
 import { type Answerer, heldTime, isOf, nothingOf, say, whichOf } from '../reply.ts';
+import { failedOperations } from './complaints.ts';
 
 export const prediction: Answerer = async (asking) => {
   const { facts, tenant, understood } = asking;
@@ -35,6 +36,14 @@ export const prediction: Answerer = async (asking) => {
           ),
         ]),
   ];
+  const past = first === undefined && ref !== undefined ? await failedOperations(asking, ref, held.range) : null;
+  if (past !== null && past.failed > 0)
+    sentences.unshift(
+      say(
+        `${past.failed} of ${plural(past.all, 'operation')} of ${what} failed ${held.words} (${percent(past.failed / past.all)}): as far as that goes on, so many will.`,
+        past.example,
+      ),
+    );
   if (sentences.length === 0)
     sentences.push(
       say(
