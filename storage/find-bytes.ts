@@ -20,16 +20,15 @@ export function byteFinder({
   text = '',
   attributes,
 }: Needles): (index: BlockIndex, payload: Uint8Array) => CanMatch | null {
-  const needle = foldedNeedle(text);
-  const find = needle === '' ? null : foldedFinder(needle);
+  const folded = foldedNeedle(text);
   const exact = [...(attributes ?? [])].flatMap(([key, value]) =>
     [key, ...(isOnlyText(value) ? [value] : [])].filter(isExact).map((part) => Buffer.from(part)),
   );
   return (index, bytes) => {
     const payload = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     const tests: CanMatch[] = [];
-    if (find !== null) {
-      const test = foldedTest(index, payload, find);
+    if (folded !== '') {
+      const test = foldedTest(index, payload, folded);
       if (test === null) return null;
       tests.push(test);
     }
@@ -57,16 +56,15 @@ const LOG = SIGNALS.indexOf('log');
 // Two characters beyond ASCII have a lower case within: the Kelvin sign and the dotted I.
 const FOLDED_TO_ASCII = ['\u212a', '\u0130'].map((character) => Buffer.from(character));
 
-function foldedTest(
-  { columns, count }: BlockIndex,
-  payload: Buffer,
-  find: (bytes: Uint8Array) => number[],
-): CanMatch | null {
+function foldedTest({ columns, count }: BlockIndex, payload: Buffer, needle: string): CanMatch | null {
   // A log record without a template has no text of its own: its message is made of its body's structure.
   const isMade = (i: number) => columns.template[i] === 0 && columns.signal[i] === LOG;
+  // One byte a character, so that offsets stay. That bytes above ASCII are folded too only makes more of them equal.
+  const folded = payload.toString('latin1').toLowerCase();
   // Of the records alone that have them: ids are random bytes, and in every other block somewhere spell a dotted I.
   const folding = FOLDED_TO_ASCII.flatMap((character) => offsetsOf(payload, character)).sort((a, b) => a - b);
-  const found = find(payload);
+  const found: number[] = [];
+  for (let at = folded.indexOf(needle); at !== -1; at = folded.indexOf(needle, at + 1)) found.push(at);
   if (found.length > 0 || folding.length > 0) {
     const spells = (offsets: readonly number[], i: number) => holds(offsets, columns.start[i]!, columns.length[i]!);
     return (i) => isMade(i) || spells(found, i) || spells(folding, i);
@@ -74,32 +72,6 @@ function foldedTest(
   for (let i = 0; i < count; i++) if (isMade(i)) return isMade;
   return null;
 }
-
-/**
- * Where a text in ASCII lies, in any case (Horspool, 1980): of a text of thirty characters one byte in thirty is looked at. A payload made a
- * string and that its lower case took ten times as long, and left twice its size behind.
- * @param needle in lower case
- */
-function foldedFinder(needle: string): (bytes: Uint8Array) => number[] {
-  const wanted = Buffer.from(needle, 'latin1');
-  const last = wanted.length - 1;
-  const steps = new Uint32Array(256).fill(wanted.length);
-  for (let byte = 0; byte < 256; byte++) {
-    const at = last === 0 ? -1 : wanted.lastIndexOf(LOWER[byte]!, last - 1);
-    if (at !== -1) steps[byte] = last - at;
-  }
-  return (bytes) => {
-    const found: number[] = [];
-    for (let end = last; end < bytes.length; end += steps[bytes[end]!]!) {
-      let i = last;
-      while (i >= 0 && LOWER[bytes[end - last + i]!] === wanted[i]) i--;
-      if (i < 0) found.push(end - last);
-    }
-    return found;
-  };
-}
-
-const LOWER = Uint8Array.from({ length: 256 }, (_, byte) => (byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte));
 
 function offsetsOf(payload: Buffer, needle: Buffer): number[] {
   const found: number[] = [];
