@@ -1,8 +1,8 @@
 /**
  * `npm run bench:instrumentation [-- --rounds N] [--requests N] [--json FILE]`: what instrumentation costs the service that carries it.
  *
- * Three copies of one service (bare; with ours; with stock auto-instrumentation, all three signals) take turns, round after round,
- * so that a noisy moment hits all alike; printed are medians, and ratios to the others of the same run. CPU is that of the whole
+ * Three copies of one service (bare; with ours; with stock auto-instrumentation, all three signals) take turns, a few hundred requests
+ * each, so that a noisy moment hits all alike; printed are medians, and ratios to the others of the same run. CPU is that of the whole
  * process with its threads, exporting included, to a receiver in this process that accepts everything.
  */
 import { type ChildProcess, execFile, fork } from 'node:child_process';
@@ -27,6 +27,8 @@ const { values: options } = parseArgs({
 const ROUNDS = Number(options.rounds);
 const REQUESTS = Number(options.requests);
 const CONNECTIONS = 10;
+/** Of each path in a round, every mode after the other: seconds of one and then of the next are seconds of different weather. */
+const TURNS = 20;
 const PATHS = ['/plain', '/log', '/fan'] as const;
 const MODES = ['bare', 'ours', 'stock'] as const;
 const STOCK = '@opentelemetry/auto-instrumentations-node@0.82.0';
@@ -55,7 +57,10 @@ async function main(): Promise<void> {
   const samples: Record<Mode, Sample[]> = { bare: [], ours: [], stock: [] };
   try {
     for (let round = 0; round < ROUNDS; round++) {
-      for (const mode of MODES) samples[mode].push(await measure(nodeArgs[mode], receiver.url));
+      const services: Service[] = [];
+      for (const mode of MODES) services.push(await start(nodeArgs[mode], receiver.url));
+      for (const path of PATHS) await measure(services, path);
+      for (const [i, mode] of MODES.entries()) samples[mode].push(await services[i]!.stop());
     }
   } finally {
     receiver.close();
@@ -64,8 +69,33 @@ async function main(): Promise<void> {
   await report(samples);
 }
 
-/** One service from its start to its end: a warm-up that is not counted, then each path. */
-async function measure(nodeArgs: string[], receiver: string): Promise<Sample> {
+interface Service {
+  process: ChildProcess;
+  port: number;
+  sample: Sample;
+  stop(): Promise<Sample>;
+}
+
+/** A warm-up that is not counted, then turns of all services in one order and in the other. */
+async function measure(services: Service[], path: Path): Promise<void> {
+  for (const { port } of services) await load(port, path, REQUESTS / 5);
+  const wallMs = new Map<Service, number>();
+  for (let turn = 0; turn < TURNS; turn++) {
+    for (const service of turn % 2 ? services.toReversed() : services) {
+      const { process, port, sample } = service;
+      const before = await usage(process);
+      const beginMs = performance.now();
+      await load(port, path, REQUESTS / TURNS);
+      wallMs.set(service, (wallMs.get(service) ?? 0) + performance.now() - beginMs);
+      const after = await usage(process);
+      sample.cpuUs[path] += (after.cpuUs - before.cpuUs) / REQUESTS;
+      sample.rssBytes = after.rssBytes;
+    }
+  }
+  for (const [{ sample }, ms] of wallMs) sample.requestsPerS[path] = (1000 * REQUESTS) / ms;
+}
+
+async function start(nodeArgs: string[], receiver: string): Promise<Service> {
   const spool = await mkdtemp(join(tmpdir(), 'ai-debug-bench-spool-'));
   const spawnedMs = performance.now();
   const service = fork(SERVICE, {
@@ -96,22 +126,18 @@ async function measure(nodeArgs: string[], receiver: string): Promise<Sample> {
   ]);
   const startMs = performance.now() - spawnedMs;
   const sample: Sample = { startMs, rssBytes: 0, cpuUs: zero(), requestsPerS: zero() };
-  for (const path of PATHS) {
-    await load(port, path, REQUESTS / 5);
-    const before = await usage(service);
-    const beginMs = performance.now();
-    await load(port, path, REQUESTS);
-    const wallMs = performance.now() - beginMs;
-    const after = await usage(service);
-    sample.cpuUs[path] = (after.cpuUs - before.cpuUs) / REQUESTS;
-    sample.requestsPerS[path] = (1000 * REQUESTS) / wallMs;
-    sample.rssBytes = after.rssBytes;
-  }
-  const ended = once(service, 'exit');
-  service.kill('SIGKILL');
-  await ended;
-  await rm(spool, { recursive: true, force: true });
-  return sample;
+  return {
+    process: service,
+    port,
+    sample,
+    async stop() {
+      const ended = once(service, 'exit');
+      service.kill('SIGKILL');
+      await ended;
+      await rm(spool, { recursive: true, force: true });
+      return sample;
+    },
+  };
 }
 
 async function usage(service: ChildProcess): Promise<{ cpuUs: number; rssBytes: number }> {
