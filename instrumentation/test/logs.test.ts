@@ -35,26 +35,23 @@ describe('winston', () => {
 });
 
 describe("Nest's own logger", () => {
-  it.each(['nest-logger.cjs', 'nest-logger.mjs'])(
-    'is sent once per line in %s, with its context and exceptions',
-    async (app) => {
-      const { stdout, stderr } = await runApp(app, farEnd.url);
-      expect(stdout).toContain('taking 7');
-      expect(stderr).toContain('no stock');
-      expect(farEnd.logs.map(({ body, severityNumber }) => [body, severityNumber])).toEqual([
-        ['taking 7', 9],
-        [{ left: 0 }, 13],
-        ['RangeError: no stock', 17],
-        ['told', 17],
-      ]);
-      for (const { attributes } of farEnd.logs)
-        expect(attributes).toMatchObject({ context: 'Stock', 'debug.operation_id': 'n-1' });
-      for (const body of ['RangeError: no stock', 'told']) {
-        expect(log(body).attributes).toMatchObject({ 'exception.type': 'RangeError', 'exception.message': 'no stock' });
-        expect(log(body).attributes['exception.stacktrace']).toContain('nest-logger');
-      }
-    },
-  );
+  it('is sent once per line, with its context and exceptions', async () => {
+    const { stdout, stderr } = await runApp('nest-logger.cjs', farEnd.url);
+    expect(stdout).toContain('taking 7');
+    expect(stderr).toContain('no stock');
+    expect(farEnd.logs.map(({ body, severityNumber }) => [body, severityNumber])).toEqual([
+      ['taking 7', 9],
+      [{ left: 0 }, 13],
+      ['RangeError: no stock', 17],
+      ['told', 17],
+    ]);
+    for (const { attributes } of farEnd.logs)
+      expect(attributes).toMatchObject({ context: 'Stock', 'debug.operation_id': 'n-1' });
+    for (const body of ['RangeError: no stock', 'told']) {
+      expect(log(body).attributes).toMatchObject({ 'exception.type': 'RangeError', 'exception.message': 'no stock' });
+      expect(log(body).attributes['exception.stacktrace']).toContain('nest-logger');
+    }
+  });
 });
 
 describe('pino', () => {
