@@ -28,12 +28,12 @@ export function takeFromContext(
   const isBare = components.length + ids.length + unknown.length === 0;
   const plain = words.filter(({ role }) => role === undefined).map(({ word }) => word);
   const isElse = plain.some((word) => ELSE_WORDS.has(word));
-  const counted = isBare ? countedOf(plain, textsOf(earlier, ['mentioned'])) : null;
+  const names = textsOf(earlier, NAME_KEYS);
+  const spoken = textsOf(earlier, ['mentioned']);
+  const counted = isBare ? countedOf(plain, spoken) : null;
   const points = words.some(({ word, role }) => role === undefined && POINTING_WORDS.has(word));
   // "Any warnings?" goes on; "which components" begins anew.
   const whole = plain.some((word) => WHOLE_WORDS.has(word) && !(word === 'any' && plain.length <= ASIDE_WORDS));
-  const names = textsOf(earlier, NAME_KEYS);
-  const spoken = textsOf(earlier, ['mentioned']);
   understood.before = names.flatMap((name) => refOf(name, known) ?? []);
   const take = (part: string) => understood.fromContext.push(part);
 

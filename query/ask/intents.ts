@@ -65,7 +65,9 @@ const FURTHER_MAX = 0.9;
 const FAINT_WORDS_MAX = 4;
 
 function scoreOf(intent: Intent, tokens: readonly string[]): number {
-  const weights = COMPILED[intent].filter(({ cue }) => occurs(cue, tokens)).map(({ weight }) => weight);
+  const weights = COMPILED.get(intent)!
+    .filter(({ cue }) => occurs(cue, tokens))
+    .map(({ weight }) => weight);
   const most = Math.max(0, ...weights);
   const further = weights.reduce((sum, weight) => sum + weight, 0) - most;
   return most + Math.min(FURTHER_MAX, FURTHER_CUES * further);
@@ -75,11 +77,11 @@ const COMPILED_WANTED = Object.entries(WANTED).flatMap(([wanted, cues]) =>
   cues.map((cue) => ({ wanted: wanted as Wanted, cue: compileCue(cue) })),
 );
 
-const COMPILED = Object.fromEntries(
+const COMPILED = new Map(
   INTENTS.map((intent) => [
     intent,
     Object.entries(CUES[intent]).flatMap(([weight, cues]) =>
       cues.map((cue) => ({ cue: compileCue(cue), weight: Number(weight) })),
     ),
   ]),
-) as unknown as Record<Intent, { cue: ReturnType<typeof compileCue>; weight: number }[]>;
+);

@@ -115,8 +115,6 @@ function leadOf({ understood }: Asking, data: readonly DebugEvent[], subject: Su
   const { kind, about, when, asOf, isPart } = subject;
   const [newest, oldest] = [data[0]!, data.at(-1)!];
   const leads: Claim[] = [];
-  const who = ({ component_type, component_id, message }: DebugEvent) =>
-    `${componentName(component_type, component_id)} ${quote(message, 120)}`;
   if (wanted.has('example')) {
     const event = wanted.has('beginning') ? oldest : newest;
     const of = event.correlation_id ?? event.trace_id;
@@ -126,7 +124,7 @@ function leadOf({ understood }: Asking, data: readonly DebugEvent[], subject: Su
   if (wanted.has('duration'))
     leads.push(
       say(
-        `${capital(plural(2, kind).slice(2))}${about} were there for ${timeWords(betweenMs(oldest.timestamp, newest.timestamp))}${isPart ? ' or longer' : ''}, from ${clockTime(oldest.timestamp, asOf)} to ${clockTime(newest.timestamp, asOf)}.`,
+        `${capital(kind)}s${about} were there for ${timeWords(betweenMs(oldest.timestamp, newest.timestamp))}${isPart ? ' or longer' : ''}, from ${clockTime(oldest.timestamp, asOf)} to ${clockTime(newest.timestamp, asOf)}.`,
         oldest.id,
         newest.id,
       ),
@@ -162,14 +160,17 @@ function leadOf({ understood }: Asking, data: readonly DebugEvent[], subject: Su
   return leads;
 }
 
+/** Who said what. */
+function who({ component_type, component_id, message }: DebugEvent): string {
+  return `${componentName(component_type, component_id)} ${quote(message, 120)}`;
+}
+
 const TIMES = ['beginning', 'end', 'duration'] as const;
 const ofTime = (wanted: ReadonlySet<Wanted>) => TIMES.some((time) => wanted.has(time));
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 function fromTo(data: readonly DebugEvent[], { asOf, isPart }: Subject): Claim {
   const [newest, oldest] = [data[0]!, data.at(-1)!];
-  const who = ({ component_type, component_id, message }: DebugEvent) =>
-    `${componentName(component_type, component_id)} ${quote(message, 120)}`;
   const oldestWords = complaintOf(oldest) === complaintOf(newest) ? '' : ` (${who(oldest)})`;
   return say(
     `${isPart ? 'The oldest of them' : 'The first'} at ${clockTime(oldest.timestamp, asOf)}${oldestWords}, the newest at ${clockTime(newest.timestamp, asOf)}: ${who(newest)}.`,
