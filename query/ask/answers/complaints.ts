@@ -1,6 +1,6 @@
 /** Errors and other records by what they complain of: how they are found, grouped and shown, and what came after the newest. */
 import type { ComponentRef } from '../../../model/block.ts';
-import type { DebugEvent } from '../../../model/event.ts';
+import { type DebugEvent, EVENT_TYPES } from '../../../model/event.ts';
 import { formatNanos, parseNanos } from '../../../model/time.ts';
 import { clockTime, componentName, plural, refName } from '../../agent/say.ts';
 import { type DraftItem, quote } from '../../budget.ts';
@@ -17,20 +17,37 @@ export function byComplaint(events: readonly DebugEvent[]): [DebugEvent, ...Debu
   return groups.sort((a, b) => Number(isMute(a)) - Number(isMute(b)) || b.length - a.length);
 }
 
-/** How many of the operations that a component, or anybody, took part in met an error there, of the newest 1,000 events. */
+/** By operation: what one correlation holds, or each of its operations where it holds several. What belongs to none is left out. */
+export function operationsIn(events: readonly DebugEvent[]): DebugEvent[][] {
+  const correlations = Map.groupBy(events, ({ correlation_id }) => correlation_id);
+  correlations.delete(null);
+  return [...correlations.values()].flatMap((all) => {
+    const operations = Map.groupBy(all, ({ operation_id }) => operation_id);
+    operations.delete(null);
+    return operations.size > 1 ? [...operations.values()] : [all];
+  });
+}
+
+/** How many of the operations that a component, or anybody, took part in met an error there; null where there are none. */
 export async function failedOperations(
   { facts, tenant }: Asking,
   ref: ComponentRef | null,
   range: TimeRangeInput,
-): Promise<{ failed: number; all: number; example: string } | null> {
-  const { data } = await facts.events(tenant, { ...(ref !== null && whichOf(ref)), ...range, limit: EVENTS_MAX });
-  const operations = Map.groupBy(data, ({ operation_id, correlation_id, id }) => operation_id ?? correlation_id ?? id);
+): Promise<{ failed: number; all: number; words: string; example: string } | null> {
+  const which = ref === null ? {} : whichOf(ref);
+  const { data, meta } = await facts.events(tenant, { ...which, ...range, event_type: TOLD_TYPES, limit: EVENTS_MAX });
+  const operations = operationsIn(data);
   const isError = ({ level }: DebugEvent) => level === 'ERROR' || level === 'CRITICAL';
-  const failed = [...operations.values()].filter((events) => events.some(isError));
-  const example = failed[0]?.find(isError) ?? data[0];
-  return example === undefined ? null : { failed: failed.length, all: operations.size, example: example.id };
+  const failed = operations.filter((events) => events.some(isError));
+  const example = failed[0]?.find(isError) ?? operations[0]?.[0];
+  if (example === undefined) return null;
+  const newest = meta.truncated ? 'the newest ' : '';
+  const words = `${failed.length} of ${newest}${plural(operations.length, 'operation')}`;
+  return { failed: failed.length, all: operations.length, words, example: example.id };
 }
 
+/** Metrics are of no operation. */
+const TOLD_TYPES = EVENT_TYPES.filter((type) => type !== 'metric');
 const EVENTS_MAX = 1000;
 
 export function complaintOf({ component_type, component_id, template_id, message }: DebugEvent): string {

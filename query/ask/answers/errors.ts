@@ -12,7 +12,15 @@ import { type Answerer, type Asking, heldTime, isOf, nothingOf, say, sureOf, whi
 import { CONCEPTS } from '../vocabulary.ts';
 import type { Wanted } from '../wanted.ts';
 import { betweenMs } from './compare.ts';
-import { byComplaint, complaintItem, complaintOf, eventsAfter, refsOf, saidFilter } from './complaints.ts';
+import {
+  byComplaint,
+  complaintItem,
+  complaintOf,
+  eventsAfter,
+  operationsIn,
+  refsOf,
+  saidFilter,
+} from './complaints.ts';
 import { nodesOf } from './nodes.ts';
 import { subjectOf } from './operations.ts';
 
@@ -52,9 +60,8 @@ export const errors: Answerer = async (asking) => {
   const groups = byComplaint(data);
   const most = groups[0]![0];
   // A failure is told by several records: who asks how many orders failed wants the operations.
-  const operations = new Set(data.flatMap(({ correlation_id }) => correlation_id ?? []));
-  const among =
-    level !== 'ERROR' || id !== undefined || operations.size < 2 ? '' : ` in ${plural(operations.size, 'operation')}`;
+  const operations = operationsIn(data).length;
+  const among = level !== 'ERROR' || id !== undefined || operations < 2 ? '' : ` in ${plural(operations, 'operation')}`;
   const after = await eventsAfter(asking, data[0]!);
   const subject = { kind, about, when, asOf: meta.as_of, isPart: meta.truncated };
   const count = meta.truncated ? `At least ${plural(data.length, kind)}` : plural(data.length, kind);

@@ -208,7 +208,7 @@ async function shareWords(asking: Asking, ref: ComponentRef | null, { range, wor
   const of = ref === null ? '' : ` of ${refName(ref)}`;
   return [
     say(
-      `${percent(failed / all)} failed, ${failed} of ${plural(all, 'operation')}${of} ${words}, and ${percent(1 - failed / all)} did not.`,
+      `${percent(failed / all)} failed, ${found.words}${of} ${words}, and ${percent(1 - failed / all)} did not.`,
       example,
     ),
   ];

@@ -40,7 +40,7 @@ export const prediction: Answerer = async (asking) => {
   if (past !== null && past.failed > 0)
     sentences.unshift(
       say(
-        `${past.failed} of ${plural(past.all, 'operation')} of ${what} failed ${held.words} (${percent(past.failed / past.all)}): as far as that goes on, so many will.`,
+        `${past.words} of ${what} failed ${held.words} (${percent(past.failed / past.all)}): as far as that goes on, so many will.`,
         past.example,
       ),
     );
