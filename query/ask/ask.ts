@@ -9,8 +9,8 @@ import { parseNanos } from '../../model/time.ts';
 import { rawCost, rawCostOf } from '../agent/raw.ts';
 import { refName } from '../agent/say.ts';
 import type { Answer } from '../answer.ts';
-import { type AgentAnswer, budgetOf, fitToBudget, nameOf, type RawCost } from '../budget.ts';
-import type { Wording } from '../needs.ts';
+import { type AgentAnswer, budgetOf, fitToBudget, nameOf, quote, type RawCost } from '../budget.ts';
+import type { Claim, Wording } from '../needs.ts';
 import { affected } from './answers/affected.ts';
 import { calls } from './answers/calls.ts';
 import { changes, compare } from './answers/compare.ts';
@@ -125,8 +125,21 @@ async function replyTo(asking: Asking): Promise<Reply> {
   const missing = await whatIsMissing(asking);
   if (missing !== null) return askBack(asking, missing);
   const reply = await ANSWERERS[intent](asking);
-  if (!asking.understood.wanted.has('act')) return reply;
-  return { ...reply, sentences: [say('Nothing is done from here: questions only read.'), ...reply.sentences] };
+  const { wanted } = asking.understood;
+  const first = [
+    ...(wanted.has('act') ? [say('Nothing is done from here: questions only read.')] : []),
+    ...(wanted.has('advice') ? adviceOf(reply) : []),
+  ];
+  return first.length === 0 ? reply : { ...reply, sentences: [...first, ...reply.sentences] };
+}
+
+/** The first suggestion in words, resting on what the answer does; where there is none that is said, as nothing may be wrong either. */
+function adviceOf({ suggestions = [], sentences, found, confidence }: Reply): Claim[] {
+  if (found === false || confidence === 0) return [];
+  const [first] = suggestions;
+  if (first === undefined) return [say('There is nothing to advise.')];
+  const words = typeof first === 'string' ? first : `${quote(first.action)}, as ${quote(first.why)}`;
+  return [say(`First: ${words}.`, ...(sentences[0]?.evidence ?? []))];
 }
 
 async function askBack({ facts, tenant }: Asking, { what, question, choices }: Unclear): Promise<Reply> {
@@ -161,8 +174,8 @@ async function rawOfSubject({ facts, tenant, understood }: Asking, reply: Reply)
 async function whatIsMissing({ facts, tenant, understood }: Asking): Promise<Unclear | null> {
   const { components, ids, text, words, known, intent, versions, attribute, wanted } = understood;
   if (components.length + ids.length + versions.length > 0 || text !== null || attribute !== null) return null;
-  // "Is it over": the situation.
-  if (wanted.has('over') && intent !== 'explain') return null;
+  // "Is it over", "how do we fix this": the situation.
+  if ((wanted.has('over') && intent !== 'explain') || wanted.has('advice')) return null;
   const anyOf = (set: ReadonlySet<string>) => words.some((word) => set.has(word));
   if (anyOf(WHOLE_WORDS)) return null;
   const isOperation = words.some((word, i) => ID_WORDS.has(word) && DEFINITE.has(words[i - 1] ?? ''));

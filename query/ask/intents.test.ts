@@ -26,6 +26,11 @@ describe('the form in which an answer is wanted', () => {
     ['what is not broken', 'well'],
     ['does it work', 'whether'],
     ['restart it', 'act'],
+    ['what should I do', 'advice'],
+    ['how do we fix this', 'advice'],
+    ['any recommendations?', 'advice'],
+    ['next steps', 'advice'],
+    ['what would you suggest we do about orders', 'advice'],
   ] as const)('%s', (question, form) => {
     expect(wantedOf(read(question))).toContain(form);
   });

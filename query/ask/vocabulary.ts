@@ -28,6 +28,7 @@ const spoken = {
     'problem* issue* trouble* wrong matter bug* burning fire broken alarm* unusual strange odd weird anomal* abnormal* suspicious irregular* fishy peculiar',
   gone: 'gone recover* resolved solved fixed cured mended over cleared healed subsided stopped',
   fix: 'fix fixes repair* solve* resolv* mitigat* remed* hotfix patch workaround',
+  advice: 'advice advise* recommend* suggestion* suggest countermeasure* remedy remedies playbook runbook',
   cause: 'kill kills killing killed cause causes caused causing reason* culprit* trigger* origin source bug led behind',
   blame: 'blame* culprit* suspect* guilty fault responsible offender offending perpetrator',
   affect: 'affect* impact* suffer* hurt hurts hit',

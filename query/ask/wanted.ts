@@ -91,6 +91,19 @@ export const WANTED = {
   act: [
     '^ restart|reboot|kill|rollback|scale|redeploy|deploy|delete|drain|retry|rerun|stop|disable|enable|failover _ @component|@id|it',
   ],
+  /** What to do about it. */
+  advice: [
+    'what <may> i|we|you|one _ do|try|check|change|fix',
+    'what do i|we|you do',
+    'what <will>|<be> i|we _ do',
+    'what to do|try|check|change|fix',
+    'what now|next',
+    'next step|steps|action|actions',
+    'how <do>|<may> i|we|you|one <fix>',
+    'how to <fix>|recover|react|respond|proceed',
+    'how <do>|<may>|<be> i|we|one _ recover|react|respond|proceed|<fix>',
+    '<advice>',
+  ],
   /** A yes or a no: it begins with what is or does. */
   whether: ['^ <be>|<do>|<have>|<may>', '^ @component <call>', '? <be>|<do>|<have>'],
 } as const;

@@ -25,6 +25,8 @@ export async function sideBySide(asking: Asking, input: CompareInput, labels: re
   const remarks = data.remarks.map((remark) =>
     sides.reduce((text, { label }, i) => text.replaceAll(label, labels[i]!), remark),
   );
+  const { component_type: type, component_id: id } = input;
+  const whose = type == null || id == null ? '' : `of ${refName({ type, id })} `;
   const sentences =
     total === 0
       ? [say(`Nothing is known of ${labels.join(' or ')}: no events.`)]
@@ -37,7 +39,7 @@ export async function sideBySide(asking: Asking, input: CompareInput, labels: re
                 ? `${remarks.join('. ')}.`
                 : differences.length > 0
                   ? `${words.join('; ')}.`
-                  : `No difference beyond chance: ${words.join('; ')}.`,
+                  : `No difference ${whose}beyond chance: ${words.join('; ')}.`,
           ),
           ...(differences[0] === undefined
             ? []
