@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { AttributeFilterBuilder, attributeProbe, mayHoldAttributes } from './attribute-filter.ts';
+import {
+  AttributeFilterBuilder,
+  attributeProbe,
+  integerPair,
+  keyHash,
+  mayHoldAttributes,
+  otherPair,
+  textPair,
+} from './attribute-filter.ts';
 
 type Pair = [key: string, value: string | bigint | null];
 
@@ -11,11 +19,12 @@ function filterOf(pairs: Iterable<Pair>): Uint8Array {
     const bytes = Buffer.from(`${key}${typeof value === 'string' ? value : ''}`);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     const keyEnd = Buffer.byteLength(key);
-    if (value === null) builder.other(view, 0, keyEnd);
-    else if (typeof value === 'string') builder.text(view, 0, keyEnd, keyEnd, bytes.length);
+    const hash = keyHash(view, 0, keyEnd);
+    if (value === null) builder.add(otherPair(hash));
+    else if (typeof value === 'string') builder.add(textPair(hash, view, keyEnd, bytes.length));
     else {
       const word = BigInt.asUintN(64, value);
-      builder.integer(view, 0, keyEnd, Number(word & 0xffff_ffffn), Number(word >> 32n));
+      builder.add(integerPair(hash, Number(word & 0xffff_ffffn), Number(word >> 32n)));
     }
   }
   return builder.build();

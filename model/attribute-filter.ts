@@ -6,6 +6,7 @@
  */
 
 import { foldedMap, SHARE_AIMED_AT, setBits } from './folded-map.ts';
+import { NO_PAIRS, type PairLists } from './pair-lists.ts';
 
 /** Bits of the largest map of a block: 8 kB. A block of 1,024 usual records has some 2,000 different pairs. */
 const BITS_MAX = 1 << 16;
@@ -33,19 +34,27 @@ export class AttributeFilterBuilder {
     this.#map = new Uint8Array(bits / 8);
   }
 
-  /** A key and a text, as UTF-8 in ranges of `view`. */
-  text(view: DataView, keyStart: number, keyEnd: number, start: number, end: number): void {
-    this.#set(textHash(keyHash(view, keyStart, keyEnd), view, start, end));
+  /** @param pair of {@link textPair}, {@link integerPair} or {@link otherPair} */
+  add(pair: number): void {
+    const map = this.#map;
+    const mask = map.length * 8 - 1;
+    const step = stepOf(pair);
+    for (let i = 0, bit = pair; i < PROBES; i++, bit = (bit + step) | 0) {
+      map[(bit & mask) >>> 3]! |= 1 << (bit & 7);
+    }
   }
 
-  /** A key and an integer of 64 bits, in halves. */
-  integer(view: DataView, keyStart: number, keyEnd: number, low: number, high: number): void {
-    this.#set(integerHash(keyHash(view, keyStart, keyEnd), low, high));
+  /** One of the lists of a record table. @param at where it begins */
+  addList(lists: PairLists, at: number): void {
+    const { words } = lists;
+    const last = at + words[at]!;
+    for (let i = at + 1; i <= last; i++) this.add(words[i]!);
   }
 
-  /** A key with a value of another kind. */
-  other(view: DataView, keyStart: number, keyEnd: number): void {
-    this.#set(finished(keyHash(view, keyStart, keyEnd) ^ OTHER));
+  /** All of them. */
+  addLists(lists: PairLists): void {
+    if (!lists.known) this.giveUp();
+    for (let at = NO_PAIRS; at < lists.length; at += 1 + lists.words[at]!) this.addList(lists, at);
   }
 
   /** There is something that cannot be told: the filter says nothing. */
@@ -77,15 +86,6 @@ export class AttributeFilterBuilder {
     this.#map.fill(0);
     this.#known = true;
   }
-
-  #set(hash: number): void {
-    const map = this.#map;
-    const mask = map.length * 8 - 1;
-    const step = stepOf(hash);
-    for (let i = 0, bit = hash; i < PROBES; i++, bit = (bit + step) | 0) {
-      map[(bit & mask) >>> 3]! |= 1 << (bit & 7);
-    }
-  }
 }
 
 /** What {@link mayHoldAttributes} asks of a filter, made once for many: for each pair the hashes of which one must be there. */
@@ -101,10 +101,10 @@ export function attributeProbe(attributes: Iterable<readonly [key: string, text:
   return pairs.map(([key, text]) => {
     const [keyView, textView] = [viewOf(key), viewOf(text)];
     const hash = keyHash(keyView, 0, keyView.byteLength);
-    const hashes = [textHash(hash, textView, 0, textView.byteLength), finished(hash ^ OTHER)];
+    const hashes = [textPair(hash, textView, 0, textView.byteLength), otherPair(hash)];
     if (/^(0|-?[1-9]\d{0,18})$/.test(text)) {
       const value = BigInt.asUintN(64, BigInt(text));
-      hashes.push(integerHash(hash, Number(value & 0xffff_ffffn), Number(value >> 32n)));
+      hashes.push(integerPair(hash, Number(value & 0xffff_ffffn), Number(value >> 32n)));
     }
     return hashes;
   });
@@ -137,13 +137,14 @@ function isExact(text: string): boolean {
   return text.isWellFormed() && !text.includes('\uFFFD');
 }
 
-/** By its length and its end: keys are few, and what begins alike ends differently. */
-function keyHash(view: DataView, start: number, end: number): number {
+/** Of a key, UTF-8 in a range, by its length and its end: keys are few, and what begins alike ends differently. */
+export function keyHash(view: DataView, start: number, end: number): number {
   const length = end - start;
   return mixed(Math.imul(length, 0x9e3779b1), length >= 4 ? view.getInt32(end - 4, true) : tailOf(view, start, end));
 }
 
-function textHash(key: number, view: DataView, start: number, end: number): number {
+/** A pair as the filter knows it: a key ({@link keyHash}) and a text, as UTF-8 in a range of `view`. */
+export function textPair(key: number, view: DataView, start: number, end: number): number {
   const length = end - start;
   let hash = mixed(key ^ TEXT, length);
   if (length > 2 * SAMPLED_BYTES) {
@@ -153,8 +154,14 @@ function textHash(key: number, view: DataView, start: number, end: number): numb
   return finished(mixedRange(hash, view, start, end));
 }
 
-function integerHash(key: number, low: number, high: number): number {
+/** A key and an integer of 64 bits, in halves. */
+export function integerPair(key: number, low: number, high: number): number {
   return finished(mixed(mixed(key ^ INTEGER, low), high));
+}
+
+/** A key with a value of another kind. */
+export function otherPair(key: number): number {
+  return finished(key ^ OTHER);
 }
 
 /** As MurmurHash3 (Appleby, 2011) takes its words. */

@@ -20,6 +20,7 @@ import {
 } from './block.ts';
 import { ContentHash } from './hash.ts';
 import { eventId } from './ids.ts';
+import { NO_PAIRS } from './pair-lists.ts';
 import {
   COMPONENT,
   CORRELATION,
@@ -31,6 +32,7 @@ import {
   MESSAGE_END,
   MESSAGE_START,
   OPERATION,
+  PAIRS,
   PART,
   pairOf,
   RecordTable,
@@ -46,34 +48,23 @@ import { TextFilterBuilder } from './text-filter.ts';
  * Makes one block of records that are held as objects, in the order given.
  * @param records 1 to BLOCK_RECORDS_MAX, of one tenant, shard and day
  * @param texts their messages, where the records do not say which they are
- * @param marks who knows attributes; absent: the block's filter of attributes says nothing
+ * @param attributes theirs, which records that are held as objects do not know; absent: the filter of attributes says nothing
  */
 export function buildBlock(
   tenant: string,
   shard: number,
   day: string,
   records: Iterable<BlockRecord>,
-  { texts, marks }: { texts?: TextFilterBuilder; marks?: Marks } = {},
+  { texts, attributes }: { texts?: TextFilterBuilder; attributes?: AttributeFilterBuilder } = {},
 ): Block {
   const all = [...records];
-  const builder = new BlockBuilder(all.length, marks);
+  const builder = new BlockBuilder(all.length);
   for (const record of all) {
     builder.begin(RecordTable.of(record), record.receivedAt);
     builder.add(0, record.template);
   }
-  return compressBlockSync(builder.build(tenant, shard, day, texts));
+  return compressBlockSync(builder.build(tenant, shard, day, texts, attributes));
 }
-
-/** Marks what answers find as attributes in a block's filter: who knows OTLP. Ranges lie in the body that was begun last. */
-export interface AttributeMarker {
-  begin(body: Uint8Array): void;
-  resource(start: number, end: number): void;
-  scope(start: number, end: number): void;
-  /** @param signal position in SIGNALS  @param start of the whole message: the parts of a span or a metric are marked with it */
-  record(signal: number, start: number, end: number): void;
-}
-
-export type Marks = (filter: AttributeFilterBuilder) => AttributeMarker;
 
 /** Takes rows until it is told to build; after {@link BlockBuilder.clear} it may be used again, with the memory that it has. */
 export class BlockBuilder {
@@ -86,9 +77,8 @@ export class BlockBuilder {
   readonly #payload = new PayloadWriter();
   readonly #texts = new TextFilterBuilder();
   readonly #attributes = new AttributeFilterBuilder();
-  readonly #marker: AttributeMarker | undefined;
-  #markedBody = NO_BYTES;
-  #markedStart = -1;
+  /** The list that was added last: the parts of a span or a metric share theirs. */
+  #addedPairs = NO_PAIRS;
   #components = new Dictionary<ComponentRef>();
   #correlations = new Dictionary<string>();
   #operations = new Dictionary<string>();
@@ -103,14 +93,13 @@ export class BlockBuilder {
   readonly #traceCodes = new Translation();
   readonly #envelopeCodes = new Translation();
 
-  /** @param capacity records, 1 to BLOCK_RECORDS_MAX  @param marks absent: the filter of attributes says nothing */
-  constructor(capacity: number, marks?: Marks) {
+  /** @param capacity records, 1 to BLOCK_RECORDS_MAX */
+  constructor(capacity: number) {
     assert(
       capacity > 0 && capacity <= BLOCK_RECORDS_MAX,
       `a block holds 1 to ${BLOCK_RECORDS_MAX} records, not ${capacity}`,
     );
     this.#capacity = capacity;
-    this.#marker = marks?.(this.#attributes);
     this.#time = new Uint32Array(capacity * 2);
     this.#hash = new Uint32Array(capacity * 2);
     this.#columns = {
@@ -143,11 +132,8 @@ export class BlockBuilder {
     this.#table = table;
     this.#arrivals.push(receivedAt);
     this.#payload.begin(table.body);
-    if (table.body !== this.#markedBody) {
-      this.#markedBody = table.body;
-      this.#markedStart = -1;
-      this.#marker?.begin(table.body);
-    }
+    this.#addedPairs = NO_PAIRS;
+    if (!table.pairs.known) this.#attributes.giveUp();
     this.#componentCodes.reset(table.components.length);
     this.#correlationCodes.reset(table.correlations.length + 1);
     this.#operationCodes.reset(table.operations.length + 1);
@@ -188,14 +174,14 @@ export class BlockBuilder {
     columns.start[i] = this.#payload.place(words[at + START]!, words[at + END]!);
     columns.length[i] = words[at + END]! - words[at + START]!;
     this.#texts.add(this.#table.body, words[at + MESSAGE_START]!, words[at + MESSAGE_END]!);
-    if (this.#marker !== undefined && words[at + START] !== this.#markedStart) {
-      this.#markedStart = words[at + START]!;
-      this.#marker.record(signal, this.#markedStart, words[at + END]!);
+    if (words[at + PAIRS] !== this.#addedPairs) {
+      this.#addedPairs = words[at + PAIRS]!;
+      this.#attributes.addList(this.#table.pairs, this.#addedPairs);
     }
   }
 
   /** The payload is the builder's own memory: valid until it is cleared. */
-  build(tenant: string, shard: number, day: string, texts = this.#texts): RawBlock {
+  build(tenant: string, shard: number, day: string, texts = this.#texts, attributes = this.#attributes): RawBlock {
     const { count } = this;
     assert(count > 0, `a block holds 1 to ${BLOCK_RECORDS_MAX} records, not 0`);
     const { id, timeMin, timeMax } = this.#identity();
@@ -216,10 +202,7 @@ export class BlockBuilder {
       templates: this.#templates.values,
       envelopes: this.#payload.envelopes,
     };
-    const filters = {
-      texts: texts.build(),
-      attributes: this.#marker === undefined ? NO_BYTES : this.#attributes.build(),
-    };
+    const filters = { texts: texts.build(), attributes: attributes.build() };
     const index = encodeIndex(header, count, filters.texts, ({ time, hash, ...others }) => {
       wordsOf(time).set(this.#time.subarray(0, count * 2));
       wordsOf(hash).set(this.#hash.subarray(0, count * 2));
@@ -251,7 +234,6 @@ export class BlockBuilder {
     this.#payload.clear();
     this.#texts.clear();
     this.#attributes.clear();
-    this.#markedBody = NO_BYTES;
     this.#components = new Dictionary();
     this.#correlations = new Dictionary();
     this.#operations = new Dictionary();
@@ -304,8 +286,8 @@ export class BlockBuilder {
     const position = this.#payload.envelope(envelope);
     this.#envelopeCodes.codes[code] = position + 1;
     if (position === known) {
-      this.#marker?.resource(envelope.resourceStart, envelope.resourceEnd);
-      this.#marker?.scope(envelope.scopeStart, envelope.scopeEnd);
+      this.#attributes.addList(this.#table.pairs, this.#table.envelopePairs[2 * code]!);
+      this.#attributes.addList(this.#table.pairs, this.#table.envelopePairs[2 * code + 1]!);
     }
     return position;
   }

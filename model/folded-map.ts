@@ -18,14 +18,17 @@ export function foldedMap(
   bytesMin: number,
   shareMax: number,
 ): Uint8Array | null {
-  if (bitsSet(map) > map.length * 8 * shareMax) return null;
+  const set = bitsSet(map);
+  if (set > map.length * 8 * shareMax) return null;
   let last = map;
   while (last.length > bytesMin) {
     const folded = last.slice(0, last.length / 2);
     const words = new Uint32Array(folded.buffer);
     const upper = new Uint32Array(last.buffer, last.byteOffset + folded.length, words.length);
     for (let i = 0; i < words.length; i++) words[i]! |= upper[i]!;
-    if (bitsSet(folded) > folded.length * 8 * shareAimedAt) break;
+    // Folding never sets more: only where the last count is too high, counting anew can tell.
+    const most = folded.length * 8 * shareAimedAt;
+    if (set > most && bitsSet(folded) > most) break;
     last = folded;
   }
   return last;

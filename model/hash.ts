@@ -32,38 +32,48 @@ export class ContentHash {
     let i = start;
     for (const last = end - 3; i < last; i += 4) {
       const value = view.getInt32(i, true);
-      const k = Math.imul(value, 0xcc9e2d51);
-      a ^= Math.imul((k << 15) | (k >>> 17), 0x1b873593);
-      a = (Math.imul((a << 13) | (a >>> 19), 5) + 0xe6546b64) | 0;
-      const l = Math.imul(value, 0x239b961b);
-      b ^= Math.imul((l << 16) | (l >>> 16), 0xab0e9789);
-      b = (Math.imul((b << 17) | (b >>> 15), 5) + 0x561ccd1b) | 0;
+      a = mixedA(a, value);
+      b = mixedB(b, value);
+    }
+    if (i < end) {
+      const tail = tailOf(view, i, end);
+      a = mixedA(a, tail);
+      b = mixedB(b, tail);
     }
     this.#a = a;
     this.#b = b;
-    if (i < end) {
-      let tail = 0;
-      for (let shift = 0; i < end; i++, shift += 8) tail |= view.getUint8(i) << shift;
-      this.number(tail);
-    }
     this.#length += end - start;
     return this;
   }
 
-  /** A field of a message: its number, its length and its bytes, as number, number and range would feed them one after the other. */
+  /**
+   * A field of a message: its number, its length and its bytes, as number, number and range would feed them one after the other. Of a log
+   * record, with eighteen of them, a tenth of the hash is saved by doing it in one.
+   */
   field(number: number, view: DataView, start: number, end: number): this {
-    this.number(number).number(end - start);
-    return this.range(view, start, end);
+    let a = mixedA(mixedA(this.#a, number), end - start);
+    let b = mixedB(mixedB(this.#b, number), end - start);
+    let i = start;
+    for (const last = end - 3; i < last; i += 4) {
+      const value = view.getInt32(i, true);
+      a = mixedA(a, value);
+      b = mixedB(b, value);
+    }
+    if (i < end) {
+      const tail = tailOf(view, i, end);
+      a = mixedA(a, tail);
+      b = mixedB(b, tail);
+    }
+    this.#a = a;
+    this.#b = b;
+    this.#length += end - start;
+    return this;
   }
 
   /** Feeds 32 bits. */
   number(value: number): this {
-    const k = Math.imul(value, 0xcc9e2d51);
-    const a = this.#a ^ Math.imul((k << 15) | (k >>> 17), 0x1b873593);
-    this.#a = (Math.imul((a << 13) | (a >>> 19), 5) + 0xe6546b64) | 0;
-    const l = Math.imul(value, 0x239b961b);
-    const b = this.#b ^ Math.imul((l << 16) | (l >>> 16), 0xab0e9789);
-    this.#b = (Math.imul((b << 17) | (b >>> 15), 5) + 0x561ccd1b) | 0;
+    this.#a = mixedA(this.#a, value);
+    this.#b = mixedB(this.#b, value);
     return this;
   }
 
@@ -102,6 +112,27 @@ export function hashText(...texts: string[]): bigint {
   const hash = new ContentHash().reset();
   for (const text of texts) hash.text(text);
   return hash.digest();
+}
+
+/** One word into the first lane. */
+function mixedA(a: number, word: number): number {
+  const k = Math.imul(word, 0xcc9e2d51);
+  const x = a ^ Math.imul((k << 15) | (k >>> 17), 0x1b873593);
+  return (Math.imul((x << 13) | (x >>> 19), 5) + 0xe6546b64) | 0;
+}
+
+/** One word into the second. */
+function mixedB(b: number, word: number): number {
+  const k = Math.imul(word, 0x239b961b);
+  const x = b ^ Math.imul((k << 16) | (k >>> 16), 0xab0e9789);
+  return (Math.imul((x << 17) | (x >>> 15), 5) + 0x561ccd1b) | 0;
+}
+
+/** At most three bytes. */
+function tailOf(view: DataView, start: number, end: number): number {
+  let tail = 0;
+  for (let i = start, shift = 0; i < end; i++, shift += 8) tail |= view.getUint8(i) << shift;
+  return tail;
 }
 
 const encoder = new TextEncoder();

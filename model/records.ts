@@ -1,10 +1,11 @@
 /**
  * The records of one request as the walk leaves them: where each lies in the request's bytes, what it is and whose. A record is a row
- * of 16 words instead of an object with bigints in it, which was most of the garbage; a request of 512 records is one array of 32 kB.
+ * of 17 words instead of an object with bigints in it, which was most of the garbage; a request of 512 records is one array of 32 kB.
  *
  * A row holds 64-bit values as two words (low first), texts as positions in the table's lists, and the duration as a float.
  */
 import type { BlockRecord, ComponentRef, SourceEnvelope } from './block.ts';
+import { NO_PAIRS, PairLists } from './pair-lists.ts';
 
 /** Words of a row. */
 export const TIME_LOW = 0;
@@ -37,7 +38,10 @@ export const KIND = 15;
 /** In `KIND`: the message is a name, of which no template is mined. */
 export const NAMED = 1 << 16;
 
-export const ROW_WORDS = 16;
+/** Where in `pairs` the list of the whole message begins: a span with its events, a metric with its points. */
+export const PAIRS = 16;
+
+export const ROW_WORDS = 17;
 
 /** A record of a table as an object, for what is not in a hurry. */
 export interface IndexedRecord extends BlockRecord {
@@ -57,6 +61,9 @@ export class RecordTable implements Iterable<IndexedRecord> {
   /** The same memory. */
   floats: Float32Array;
   readonly envelopes: SourceEnvelope[] = [];
+  /** For each envelope where in `pairs` the lists of its resource and its scope begin, in turn. */
+  readonly envelopePairs: number[] = [];
+  readonly pairs: PairLists;
   readonly components: ComponentRef[] = [];
   // Not always distinct: two spellings of one text may stand apart, which costs a place and nothing else.
   correlations: readonly string[] = [];
@@ -64,22 +71,25 @@ export class RecordTable implements Iterable<IndexedRecord> {
   /** 32 hex each. */
   traces: readonly string[] = [];
 
-  /** @param capacity rows to begin with */
-  constructor(signal: number, body: Uint8Array, capacity: number) {
+  /** @param capacity rows to begin with  @param pairs of them */
+  constructor(signal: number, body: Uint8Array, capacity: number, pairs = new PairLists(0)) {
     this.signal = signal;
     this.body = body;
+    this.pairs = pairs;
     this.words = new Uint32Array(Math.max(capacity, 1) * ROW_WORDS);
     this.floats = new Float32Array(this.words.buffer);
   }
 
-  /** A table of one record that is held as an object. */
+  /** A table of one record that is held as an object; its attributes are not known. */
   static of(record: BlockRecord): RecordTable {
     const table = new RecordTable(record.signal, record.body, 1);
     const { words } = table;
     const code = (text: string | null) => (text === null ? 0 : 1);
     const list = (text: string | null) => (text === null ? [] : [text]);
     table.push();
+    table.pairs.known = false;
     table.envelopes.push(record.envelope);
+    table.envelopePairs.push(NO_PAIRS, NO_PAIRS);
     table.components.push(record.component);
     table.correlations = list(record.correlation);
     table.operations = list(record.operation);

@@ -42,6 +42,7 @@ const KINDS = Uint16Array.from({ length: 256 }, (_, byte) => {
 
 /** A power of two; as many messages are remembered. A slot is 12 bytes, cleared with each block. */
 const SLOTS = 512;
+const SLOT_SHIFT = 32 - Math.log2(SLOTS);
 const SLOT_WORDS = 3;
 const VIEW = 0; // place of the view of its bytes, plus one; 0: none yet
 const START = 1;
@@ -70,13 +71,18 @@ export class TextFilterBuilder {
   /** The message in a range, as a row of a record table has it: where it ends before it begins, it is not known, and the filter says nothing. */
   add(bytes: Uint8Array, start: number, end: number): void {
     if (end <= start) {
-      if (end < start) this.#known = false;
+      if (end < start) this.giveUp();
       return;
     }
     if (this.#addAscii(bytes, start, end)) return;
     // What folds beyond ASCII is left to the one who knows all of Unicode: a Kelvin sign is a k.
     const folded = encoder.encode(decoder.decode(bytes.subarray(start, end)).toLowerCase());
     this.#addFolded(folded);
+  }
+
+  /** There is a message that cannot be told: the filter says nothing. */
+  giveUp(): void {
+    this.#known = false;
   }
 
   /** For {@link mayHoldText}; empty where it would rule out nothing. @param shareAimedAt as of {@link foldedMap} */
@@ -190,7 +196,7 @@ export class TextFilterBuilder {
 
 function slotOf(bytes: Uint8Array, start: number, end: number): number {
   const head = bytes[start]! | (bytes[start + 1]! << 8) | (bytes[start + 2]! << 16) | (bytes[start + 3]! << 24);
-  return Math.imul(head ^ (end - start), 0x9e3779b1) >>> (32 - Math.log2(SLOTS));
+  return Math.imul(head ^ (end - start), 0x9e3779b1) >>> SLOT_SHIFT;
 }
 
 /** Of a text in lower case. */

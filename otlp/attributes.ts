@@ -2,7 +2,9 @@
  * What the attributes of a record, a scope or a resource say about whose it is and what it belongs to: the mapping of CONTRACT
  * section 3, read off the wire without decoding more than the few values that matter.
  */
+import { integerPair, keyHash, otherPair, textPair } from '../model/attribute-filter.ts';
 import type { ComponentRef } from '../model/block.ts';
+import { NO_PAIRS, type PairLists } from '../model/pair-lists.ts';
 import { Cursor } from './cursor.ts';
 import { identityOf } from './identity.ts';
 import type { KeyRole, KeyTable } from './keys.ts';
@@ -42,6 +44,8 @@ export class Said {
   named = false;
   /** A value nested deeper than DEPTH_MAX. */
   tooDeep = false;
+  /** Where the list begins that its pairs are in, of the table's. */
+  pairs = NO_PAIRS;
 
   clear(): void {
     if (this.any) {
@@ -64,13 +68,15 @@ export class Said {
 
 const RANK_NONE = 0x7fff_ffff;
 /** Of AnyValue the fields of which it holds one; those past it are not known. */
-export const VALUE_FIELD_MAX = 8;
+const VALUE_FIELD_MAX = 8;
 const VARINT_BYTES_MAX = 10;
+// 28 bits: status codes, ports and sizes. What is larger is read by a cursor, which takes longer than all the rest of an attribute.
+const SHORT_VARINT_BYTES = 4;
 // Field numbers and wire types, as one byte.
-export const TAG_1 = 0x0a;
-export const TAG_2 = 0x12;
-export const TAG_2_VARINT = 0x10;
-export const TAG_3_VARINT = 0x18;
+const TAG_1 = 0x0a;
+const TAG_2 = 0x12;
+const TAG_2_VARINT = 0x10;
+const TAG_3_VARINT = 0x18;
 
 /** Reads attributes, one KeyValue at a time, of one request. */
 export class AttributeReader {
@@ -79,6 +85,8 @@ export class AttributeReader {
   textEnd = 0;
   readonly #keys: KeyTable;
   readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #pairs: PairLists;
   readonly #correlations: RangeDictionary;
   readonly #operations: RangeDictionary;
   // Messages hold attributes, those hold values: no cursor is used twice at once.
@@ -90,11 +98,14 @@ export class AttributeReader {
     keys: KeyTable,
     bytes: Uint8Array,
     view: DataView,
+    pairs: PairLists,
     correlations: RangeDictionary,
     operations: RangeDictionary,
   ) {
     this.#keys = keys;
     this.#bytes = bytes;
+    this.#view = view;
+    this.#pairs = pairs;
     this.#correlations = correlations;
     this.#operations = operations;
     this.#messages = new Cursor(bytes, view);
@@ -102,9 +113,11 @@ export class AttributeReader {
     this.#value = new Cursor(bytes, view);
   }
 
-  /** All attributes of a resource (field 1) or a scope (field 3). @throws DebugError MALFORMED, also for a value nested too deep */
+  /** Reads all attributes of a resource (field 1) or a scope (field 3). @throws DebugError MALFORMED, also for a value nested too deep */
   message(start: number, end: number, attributesField: number, said: Said): void {
     const reader = this.#messages.over(start, end);
+    said.clear();
+    said.pairs = this.#pairs.begin();
     while (reader.next()) {
       if (reader.field === attributesField) this.attribute(reader.range(), reader.position, said);
       else reader.skip();
@@ -112,7 +125,10 @@ export class AttributeReader {
     if (said.tooDeep) throw malformed(`a resource or scope with a value nested deeper than ${DEPTH_MAX}`, start);
   }
 
-  /** One KeyValue. Its value is checked whole, so that whatever passes the walk can be decoded later. */
+  /**
+   * One KeyValue, which goes into the list of pairs that was begun last. Its value is checked whole, so that whatever passes the walk can be
+   * decoded later.
+   */
   attribute(start: number, end: number, said: Said): void {
     said.attributes++;
     // As every exporter writes it, a short key and then a short value of one field: most of a request consists of them, and read at once they
@@ -130,11 +146,15 @@ export class AttributeReader {
     if (!usual) return this.#attributeInAnyOrder(start, end, said);
     const tag = bytes[keyEnd + 2]!;
     if (tag === TAG_1 && bytes[keyEnd + 3] === end - valueStart) {
-      const key = this.#keys.find(bytes, start + 2, keyEnd);
+      const hash = keyHash(this.#view, start + 2, keyEnd);
+      const key = this.#keys.find(hash, bytes, start + 2, keyEnd);
       if (key !== undefined) this.#say(key, said, valueStart, end, -1);
+      this.#pairs.add(textPair(hash, this.#view, valueStart, end));
     } else if ((tag === TAG_2_VARINT || tag === TAG_3_VARINT) && this.#isVarint(keyEnd + 3, end)) {
-      const key = this.#keys.find(bytes, start + 2, keyEnd);
+      const hash = keyHash(this.#view, start + 2, keyEnd);
+      const key = this.#keys.find(hash, bytes, start + 2, keyEnd);
       if (key !== undefined) this.#say(key, said, 0, -1, tag === TAG_3_VARINT ? keyEnd + 3 : -1);
+      this.#pairs.add(tag === TAG_3_VARINT ? this.#integerPair(hash, keyEnd + 3, end) : otherPair(hash));
     } else this.#attributeInAnyOrder(start, end, said);
   }
 
@@ -146,31 +166,56 @@ export class AttributeReader {
     return at === end - 1;
   }
 
+  /** @param start of the varint that ends at `end` */
+  #integerPair(key: number, start: number, end: number): number {
+    let low = 0;
+    let high = 0;
+    if (end - start <= SHORT_VARINT_BYTES) {
+      for (let i = start, shift = 0; i < end; i++, shift += 7) low |= (this.#bytes[i]! & 0x7f) << shift;
+    } else {
+      const value = this.#value.over(start, end);
+      value.varintPair();
+      low = value.low;
+      high = value.high;
+    }
+    return integerPair(key, low, high);
+  }
+
   #attributeInAnyOrder(start: number, end: number, said: Said): void {
     const reader = this.#attribute.over(start, end);
     let keyStart = 0;
     let keyEnd = 0;
     let valueStart = 0;
     let valueEnd = -1;
+    let values = 0;
     while (reader.next()) {
       if (reader.field === 1) {
         keyStart = reader.range();
         keyEnd = reader.position;
       } else if (reader.field === 2) {
+        values++;
         valueStart = reader.range();
         valueEnd = reader.position;
       } else reader.skip();
     }
+    // A value in two pieces is put together by who decodes it.
+    if (values > 1) this.#pairs.known = false;
+    const hash = keyHash(this.#view, keyStart, keyEnd);
+    const key = this.#keys.find(hash, this.#bytes, keyStart, keyEnd);
     if (valueEnd < 0) {
+      this.#pairs.add(otherPair(hash));
       // Of equal keys the last counts, and this one says nothing: then readers take another text for the message.
-      if (this.#keys.find(this.#bytes, keyStart, keyEnd)?.role === 'exceptionMessage') said.exceptionMessageEnd = 0;
+      if (key?.role === 'exceptionMessage') said.exceptionMessageEnd = 0;
       return;
     }
     const value = this.#value.over(valueStart, valueEnd);
     let textStart = 0;
     let textEnd = -1;
     let numberStart = -1;
+    let numberEnd = 0;
+    let fields = 0;
     while (value.next()) {
+      if (value.field <= VALUE_FIELD_MAX) fields++;
       if (value.field === 1) {
         textStart = value.range();
         textEnd = value.position;
@@ -180,11 +225,15 @@ export class AttributeReader {
       if (value.field === 3 && value.wireType === VARINT) {
         numberStart = value.position;
         value.skip();
+        numberEnd = value.position;
       } else if (value.field === 5 || value.field === 6) {
         if (!valueDepthFits(this.#bytes, value.range(), value.position, value.field, 1)) said.tooDeep = true;
       } else value.skip();
     }
-    const key = this.#keys.find(this.#bytes, keyStart, keyEnd);
+    if (fields > 1) this.#pairs.known = false;
+    else if (textEnd >= 0) this.#pairs.add(textPair(hash, this.#view, textStart, textEnd));
+    else if (numberStart >= 0) this.#pairs.add(this.#integerPair(hash, numberStart, numberEnd));
+    else this.#pairs.add(otherPair(hash));
     if (key !== undefined) this.#say(key, said, textStart, textEnd, numberStart);
   }
 

@@ -1,4 +1,5 @@
 /** The few attribute keys that decide what a record is and whose it is, found by their bytes while a record is walked. */
+import { keyHash } from '../model/attribute-filter.ts';
 
 /** What a key says. Values of `correlation` and `operation` keys are ranked: the first of the configured keys wins. */
 export type Role =
@@ -60,7 +61,7 @@ const FIXED_ROLES: readonly (readonly [string, Role])[] = [
   ['exception.stacktrace', 'exception'],
 ];
 
-/** Looks keys up by length and three of their bytes: 12 attributes a record are passed over without decoding one key. */
+/** Looks keys up by the hash under which the filter of attributes knows them: 12 attributes a record are passed over without decoding one key. */
 export class KeyTable {
   readonly #buckets: (KeyRole[] | undefined)[] = new Array(256);
 
@@ -70,8 +71,9 @@ export class KeyTable {
     for (const [key, role] of FIXED_ROLES) this.#add(key, role, 0);
   }
 
-  find(bytes: Uint8Array, start: number, end: number): KeyRole | undefined {
-    const bucket = this.#buckets[slot(bytes, start, end)];
+  /** @param hash {@link keyHash} of the range */
+  find(hash: number, bytes: Uint8Array, start: number, end: number): KeyRole | undefined {
+    const bucket = this.#buckets[slotOf(hash)];
     if (bucket === undefined) return undefined;
     next: for (const candidate of bucket) {
       if (candidate.bytes.length !== end - start) continue;
@@ -83,12 +85,11 @@ export class KeyTable {
 
   #add(key: string, role: Role, rank: number): void {
     const bytes = new TextEncoder().encode(key);
-    const at = slot(bytes, 0, bytes.length);
+    const at = slotOf(keyHash(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, bytes.length));
     (this.#buckets[at] ??= []).push({ role, rank, bytes });
   }
 }
 
-function slot(bytes: Uint8Array, start: number, end: number): number {
-  if (end <= start) return 0;
-  return ((end - start) * 31 + bytes[start]! * 7 + bytes[end - 1]! * 13 + bytes[(start + end) >> 1]!) & 255;
+function slotOf(hash: number): number {
+  return Math.imul(hash, 0x9e3779b1) >>> 24;
 }

@@ -64,10 +64,13 @@ export class RangeDictionary {
 
   #is(code: number, start: number, end: number): boolean {
     const bytes = this.#bytes;
+    const view = this.#view;
     const at = this.#starts[code - 1]!;
     if (this.#ends[code - 1]! - at !== end - start) return false;
     // From behind: ids begin alike.
-    for (let i = end - start - 1; i >= 0; i--) if (bytes[at + i] !== bytes[start + i]) return false;
+    let i = end - start;
+    for (; i >= 4; i -= 4) if (view.getInt32(at + i - 4) !== view.getInt32(start + i - 4)) return false;
+    for (i--; i >= 0; i--) if (bytes[at + i] !== bytes[start + i]) return false;
     return true;
   }
 

@@ -2,9 +2,10 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { AttributeFilterBuilder, attributeProbe, mayHoldAttributes } from '../model/attribute-filter.ts';
 import { EVENT_TYPES, levelOf } from '../model/event.ts';
 import { eventId } from '../model/ids.ts';
-import type { IndexedRecord } from '../model/records.ts';
+import { type IndexedRecord, PAIRS, type RecordTable, ROW_WORDS } from '../model/records.ts';
 import { LogRecordSchema } from '../proto/gen/opentelemetry/proto/logs/v1/logs_pb.js';
 import { jsonToProtobuf } from './json.ts';
 import { createIndexer, indexRequest, REQUEST_RECORDS_MAX } from './walk.ts';
@@ -119,6 +120,61 @@ describe('what a record is', () => {
     ]);
     expect(found.accepted).toBe(3);
   });
+});
+
+describe('which attributes a record has', () => {
+  test('its own and no others, whatever their kind', () => {
+    const found = logs([
+      { attributes: [text('user', 'ann'), { key: 'status', value: { intValue: '503' } }] },
+      {
+        attributes: [
+          { key: 'size', value: { intValue: '-5' } },
+          { key: 'done', value: { boolValue: true } },
+        ],
+      },
+      {},
+    ]);
+    const asked = [
+      ['user', 'ann'],
+      ['status', '503'],
+      ['size', '-5'],
+      ['done', 'true'],
+      ['user', 'bob'],
+    ] as const;
+    const has = (row: number) => asked.map((pair) => mayHave(found, row, pair));
+    expect([has(0), has(1), has(2)]).toEqual([
+      [true, true, false, false, false],
+      [false, false, true, true, false],
+      [false, false, false, false, false],
+    ]);
+  });
+
+  test('a span and its exceptions have those of both, the points of a metric those of all', () => {
+    const exception = { timeUnixNano: '8', name: 'exception', attributes: [text('exception.type', 'E')] };
+    const found = spans([{ attributes: [text('user', 'ann')], events: [exception] }, {}]);
+    const point = (user: string) => ({ attributes: [text('user', user)] });
+    const metrics = [{ name: 'm', sum: { dataPoints: [point('ann'), point('bob')] } }];
+    const { records } = index('metric', { resourceMetrics: [{ scopeMetrics: [{ metrics }] }] });
+    const has = (table: RecordTable, key: string, value: string) =>
+      Array.from({ length: table.length }, (_, row) => mayHave(table, row, [key, value]));
+    expect(has(found, 'user', 'ann')).toEqual([true, true, false]);
+    expect(has(found, 'exception.type', 'E')).toEqual([true, true, false]);
+    expect(has(records, 'user', 'bob')).toEqual([true, true]);
+  });
+
+  test('a value in two pieces cannot be told, and neither can those of its request', () => {
+    const attribute = new BinaryWriter().tag(1, 2).string('user');
+    for (const name of ['ann', 'bob']) attribute.tag(2, 2).fork().tag(1, 2).string(name).join();
+    const record = new BinaryWriter().tag(6, 2).bytes(attribute.finish()).finish();
+    expect(indexRequest('log', wrap(record)).records.pairs.known).toBe(false);
+    expect(logs([{ attributes: [text('user', 'ann')] }]).pairs.known).toBe(true);
+  });
+
+  function mayHave({ pairs, words }: RecordTable, row: number, pair: readonly [string, string]): boolean {
+    const filter = new AttributeFilterBuilder();
+    filter.addList(pairs, words[row * ROW_WORDS + PAIRS]!);
+    return mayHoldAttributes(filter.build(), attributeProbe([pair])!);
+  }
 });
 
 describe('whose a record is', () => {

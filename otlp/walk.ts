@@ -9,6 +9,7 @@ import { createPause } from '../base/pause.ts';
 import { SIGNALS, type Signal } from '../model/block.ts';
 import { EVENT_TYPES, type EventType, SEVERITY_ERROR, severityOf } from '../model/event.ts';
 import { ContentHash } from '../model/hash.ts';
+import { PairLists } from '../model/pair-lists.ts';
 import {
   COMPONENT,
   CORRELATION,
@@ -22,6 +23,7 @@ import {
   MESSAGE_START,
   NAMED,
   OPERATION,
+  PAIRS,
   PART,
   RecordTable,
   START,
@@ -31,6 +33,7 @@ import {
 } from '../model/records.ts';
 import { AttributeReader, ComponentFinder, Said } from './attributes.ts';
 import { Cursor } from './cursor.ts';
+import { type Head, headOf } from './head.ts';
 import { identityOf } from './identity.ts';
 import { DEFAULT_KEYS, type KeySettings, KeyTable } from './keys.ts';
 import { LogMessage } from './log-message.ts';
@@ -77,15 +80,11 @@ export const REQUEST_RECORDS_MAX = 1 << 20;
 const STEP_BYTES = 256 * 1024;
 // Guessed low, as a table doubles: usual records take 300 to 700 bytes.
 const ROW_BYTES_GUESSED = 512;
+const PAIR_BYTES_GUESSED = 40;
 const TYPE_CODE = Object.fromEntries(EVENT_TYPES.map((type, code) => [type, code])) as Record<EventType, number>;
 const SIGNAL_CODE = Object.fromEntries(SIGNALS.map((signal, code) => [signal, code])) as Record<Signal, number>;
 const SEVERITY_INFO = severityOf('INFO');
 const SNAPSHOT_EVENTS = new Set(['debug.state.snapshot', 'entity.state']);
-interface Head {
-  start: number;
-  end: number;
-  schemaUrl: string;
-}
 
 class RequestWalk {
   readonly index: RequestIndex;
@@ -129,7 +128,8 @@ class RequestWalk {
     this.#signal = signal;
     this.#body = body;
     this.#view = view;
-    this.#table = new RecordTable(SIGNAL_CODE[signal], body, Math.ceil(body.length / ROW_BYTES_GUESSED));
+    const pairs = new PairLists(Math.ceil(body.length / PAIR_BYTES_GUESSED));
+    this.#table = new RecordTable(SIGNAL_CODE[signal], body, Math.ceil(body.length / ROW_BYTES_GUESSED), pairs);
     this.index = { records: this.#table, accepted: 0, rejected: 0, rejectedReason: '' };
     this.#requests = cursor().over(0, body.length);
     this.#envelopes = cursor();
@@ -140,7 +140,7 @@ class RequestWalk {
     this.#correlations = new RangeDictionary(body, identityOf);
     this.#operations = new RangeDictionary(body, identityOf);
     this.#traces = new RangeDictionary(body, (bytes, start, end) => bytes.subarray(start, end).toHex());
-    this.#attributes = new AttributeReader(keys, body, view, this.#correlations, this.#operations);
+    this.#attributes = new AttributeReader(keys, body, view, this.#table.pairs, this.#correlations, this.#operations);
     this.#messages = new MessageHasher(body, view);
     this.#components = new ComponentFinder(this.#table.components);
     this.#table.correlations = this.#correlations.values;
@@ -172,8 +172,7 @@ class RequestWalk {
   /** ResourceSpans, ResourceLogs, ResourceMetrics: alike but for what their scopes hold. */
   *#resourceItems(start: number, end: number): Generator<void> {
     const reader = this.#envelopes.over(start, end);
-    const resource = this.#head(reader);
-    this.#resource.clear();
+    const resource = headOf(reader);
     this.#attributes.message(resource.start, resource.end, 1, this.#resource);
     this.#messages.hash(resource.start, resource.end);
     this.#resourceHigh = this.#messages.high;
@@ -188,8 +187,7 @@ class RequestWalk {
 
   *#scopeItems(start: number, end: number, resource: Head): Generator<void> {
     const reader = this.#scopes.over(start, end);
-    const scope = this.#head(reader);
-    this.#scope.clear();
+    const scope = headOf(reader);
     this.#attributes.message(scope.start, scope.end, 3, this.#scope);
     this.#messages.hash(scope.start, scope.end);
     this.#scopeHigh = this.#messages.high;
@@ -204,6 +202,7 @@ class RequestWalk {
       scopeSchemaUrl: scope.schemaUrl,
       nodeId: this.#resource.instanceId ?? this.#resource.podName ?? this.#resource.hostName,
     });
+    this.#table.envelopePairs.push(this.#resource.pairs, this.#scope.pairs);
     reader.over(start, end);
     while (reader.next()) {
       if (reader.field !== 2) reader.skip();
@@ -212,19 +211,6 @@ class RequestWalk {
       else this.#metric(reader.range(), reader.position);
       if (this.#stepDone(reader)) yield;
     }
-  }
-
-  /** Where the resource or scope lies and which schema it follows: both may stand behind what they are for. */
-  #head(reader: Cursor): Head {
-    const head = { start: 0, end: 0, schemaUrl: '' };
-    while (reader.next()) {
-      if (reader.field === 1) {
-        head.start = reader.range();
-        head.end = reader.position;
-      } else if (reader.field === 3) head.schemaUrl = textOf(this.#body, reader.range(), reader.position);
-      else reader.skip();
-    }
-    return head;
   }
 
   /**
@@ -238,6 +224,7 @@ class RequestWalk {
     const message = this.#message;
     message.clear();
     said.clear();
+    said.pairs = this.#table.pairs.begin();
     let ordered = true;
     let last = 0;
     let timeLow = 0;
@@ -333,6 +320,7 @@ class RequestWalk {
     const said = this.#record;
     const reader = this.#items.over(start, end);
     said.clear();
+    said.pairs = this.#table.pairs.begin();
     let traceStart = 0;
     let traceEnd = 0;
     let spanStart = 0;
@@ -463,6 +451,7 @@ class RequestWalk {
     let nameEnd = 0;
     let unitStart = 0;
     let unitEnd = 0;
+    this.#record.pairs = this.#table.pairs.begin();
     while (reader.next()) {
       if (reader.field === 1) {
         nameStart = reader.range();
@@ -552,6 +541,7 @@ class RequestWalk {
     words[at + CORRELATION] =
       said.correlation || owner?.correlation || this.#scope.correlation || this.#resource.correlation;
     words[at + OPERATION] = said.operation || owner?.operation || this.#scope.operation || this.#resource.operation;
+    words[at + PAIRS] = (owner ?? said).pairs;
     words[at + ENVELOPE] = table.envelopes.length - 1;
     return at;
   }
@@ -594,6 +584,6 @@ class RequestWalk {
 const TOO_DEEP = `a value nested deeper than ${DEPTH_MAX}`;
 
 /** Where a data point keeps its attributes, by the field of Metric that holds the points. */
-export const POINT_ATTRIBUTES: Record<number, number | undefined> = { 5: 7, 7: 7, 9: 9, 10: 1, 11: 7 };
+const POINT_ATTRIBUTES: Record<number, number | undefined> = { 5: 7, 7: 7, 9: 9, 10: 1, 11: 7 };
 
 const EXCEPTION = new TextEncoder().encode('exception');

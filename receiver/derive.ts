@@ -23,7 +23,6 @@ import {
 } from '../model/records.ts';
 import type { ComponentMinute, EdgeMinute, Template, TemplateMinute, TraceCorrelation } from '../model/rollup.ts';
 import { SNAPSHOT_TYPES, type Snapshot, type SnapshotType } from '../model/snapshot.ts';
-import { attributeMarks } from '../otlp/attribute-marks.ts';
 import { readBlock } from '../otlp/read.ts';
 import { textOf } from '../otlp/wire.ts';
 import { Calls } from './calls.ts';
@@ -272,7 +271,7 @@ class BlocksByDay {
   }
 
   #opened(day: string): BlockBuilder {
-    const builder = IDLE_BUILDERS.pop() ?? new BlockBuilder(BLOCK_RECORDS, attributeMarks);
+    const builder = IDLE_BUILDERS.pop() ?? new BlockBuilder(BLOCK_RECORDS);
     builder.begin(this.#records, this.#receivedAt);
     this.#open.set(day, builder);
     return builder;

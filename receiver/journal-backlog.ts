@@ -53,8 +53,13 @@ function joined(steps: readonly Step[]): Step[] {
 /** What an entry that waits takes of the heap. */
 export function memoryBytesOf({ body, index }: { body: Uint8Array; index: RequestIndex | null }): number {
   if (index === null) return body.length;
-  const { words, correlations, operations, traces } = index.records;
-  return body.length + words.byteLength + (correlations.length + operations.length + traces.length) * TEXT_BYTES;
+  const { words, pairs, correlations, operations, traces } = index.records;
+  return (
+    body.length +
+    words.byteLength +
+    pairs.words.byteLength +
+    (correlations.length + operations.length + traces.length) * TEXT_BYTES
+  );
 }
 
 // An id of 32 characters with what V8 keeps beside it, and its place in a list that has grown.

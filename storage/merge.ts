@@ -14,6 +14,7 @@ import type { Part } from '../base/lifecycle.ts';
 import type { Logger } from '../base/log.ts';
 import type { Meter } from '../base/meter.ts';
 import { createPause } from '../base/pause.ts';
+import { AttributeFilterBuilder } from '../model/attribute-filter.ts';
 import {
   BLOCK_RECORDS_MAX,
   type Block,
@@ -26,8 +27,7 @@ import {
 import { buildBlock } from '../model/block-builder.ts';
 import { TextFilterBuilder } from '../model/text-filter.ts';
 import { dayOf, NANOS_PER_DAY, NANOS_PER_HOUR, NANOS_PER_MS } from '../model/time.ts';
-import { attributeMarks } from '../otlp/attribute-marks.ts';
-import { addTexts } from './block-contents.ts';
+import { addContents } from './block-contents.ts';
 import { MERGED_RECORDS, type SmallBlock, type WarmStore } from './contract.ts';
 
 export interface MergerOptions {
@@ -194,9 +194,12 @@ class Group {
 
   merge(tenant: string, day: string): Block {
     const texts = new TextFilterBuilder();
-    for (const { index, payload } of this.#sources) addTexts(index, payload, texts);
+    const attributes = new AttributeFilterBuilder();
+    for (const { index, payload } of this.#sources) {
+      addContents(index, payload, { attributes: [attributes], texts: [texts] });
+    }
     const records = byCorrelation(this.#sources.flatMap(recordsOf));
-    return buildBlock(tenant, this.#shard, day, records, { texts, marks: attributeMarks });
+    return buildBlock(tenant, this.#shard, day, records, { texts, attributes });
   }
 }
 

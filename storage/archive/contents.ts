@@ -10,7 +10,7 @@
 import { AttributeFilterBuilder } from '../../model/attribute-filter.ts';
 import type { BlockFilters, BlockIndex } from '../../model/block.ts';
 import { TextFilterBuilder } from '../../model/text-filter.ts';
-import { addAttributes, addTexts } from '../block-contents.ts';
+import { addContents } from '../block-contents.ts';
 import { type FilterProbe, holds } from '../contract.ts';
 import type { Place } from './objects.ts';
 
@@ -40,11 +40,9 @@ export interface BlockContents {
 /** @param payload decompressed */
 export function contentsOf(index: BlockIndex, payload: Uint8Array): BlockContents {
   const attributes = new AttributeFilterBuilder();
-  addAttributes(index, payload, attributes);
   fileAttributes.clear();
-  addAttributes(index, payload, fileAttributes);
   fileTexts.clear();
-  addTexts(index, payload, fileTexts);
+  addContents(index, payload, { attributes: [attributes, fileAttributes], texts: [fileTexts] });
   return {
     filters: { texts: index.texts, attributes: attributes.build() },
     bits: { texts: fileTexts.bits(), attributes: fileAttributes.bits() },

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { fromBinary } from '@bufbuild/protobuf';
 import protobuf from 'protobufjs';
 import { BlockBuilder } from '../../model/block-builder.ts';
-import { attributeMarks } from '../../otlp/attribute-marks.ts';
 import { indexRequest } from '../../otlp/walk.ts';
 import { ExportLogsServiceRequestSchema } from '../../proto/gen/opentelemetry/proto/collector/logs/v1/logs_service_pb.js';
 import { ExportTraceServiceRequestSchema } from '../../proto/gen/opentelemetry/proto/collector/trace/v1/trace_service_pb.js';
@@ -26,7 +25,7 @@ export function benchDecode(signal: PayloadSignal, rounds = 15): DecodeResult {
   const bodies = Array.from({ length: 4 }, (_, i) => createPayload(signal, i).stamped(i + 1, NOW));
   const schema = signal === 'span' ? ExportTraceServiceRequestSchema : ExportLogsServiceRequestSchema;
   const type = protobufjsType(signal);
-  const builder = new BlockBuilder(RECORDS, attributeMarks);
+  const builder = new BlockBuilder(RECORDS);
   const ways: Record<string, (body: Buffer) => unknown> = {
     block(body) {
       const { records } = indexRequest(signal, body);

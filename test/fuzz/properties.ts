@@ -7,7 +7,6 @@ import { BlockBuilder } from '../../model/block-builder.ts';
 import { type DebugEvent, EVENT_TYPES } from '../../model/event.ts';
 import { eventId } from '../../model/ids.ts';
 import { mayHoldText, textProbe } from '../../model/text-filter.ts';
-import { attributeMarks } from '../../otlp/attribute-marks.ts';
 import { jsonToProtobuf, protobufToJson } from '../../otlp/json.ts';
 import { DECODE_ERROR_KEY, readBlock } from '../../otlp/read.ts';
 import { indexRequest } from '../../otlp/walk.ts';
@@ -46,7 +45,7 @@ export function take(signal: Signal, encoding: Encoding, body: Uint8Array): Take
   const hidden: string[] = [];
   for (let start = 0; start < records.length; start += BLOCK_RECORDS) {
     const count = Math.min(BLOCK_RECORDS, records.length - start);
-    const builder = new BlockBuilder(BLOCK_RECORDS, attributeMarks);
+    const builder = new BlockBuilder(BLOCK_RECORDS);
     builder.begin(records, RECEIVED_AT);
     for (let i = 0; i < count; i++) builder.add(start + i, null);
     const block = compressBlockSync(builder.build('default', 0, '2026-01-01'));

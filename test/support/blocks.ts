@@ -1,11 +1,12 @@
 /** Real blocks for tests: log records as an exporter sends them, walked and packed by the code that production uses. */
 import { create, toBinary } from '@bufbuild/protobuf';
+import { AttributeFilterBuilder } from '../../model/attribute-filter.ts';
 import { type Block, type BlockRecord, type ComponentRef, decodeIndex, decodePayload } from '../../model/block.ts';
 import { buildBlock } from '../../model/block-builder.ts';
 import { type DebugEvent, severityOf } from '../../model/event.ts';
 import { eventId } from '../../model/ids.ts';
+import type { RecordTable } from '../../model/records.ts';
 import { dayOf } from '../../model/time.ts';
-import { attributeMarks } from '../../otlp/attribute-marks.ts';
 import { readBlock } from '../../otlp/read.ts';
 import { indexRequest } from '../../otlp/walk.ts';
 import { ExportLogsServiceRequestSchema } from '../../proto/gen/opentelemetry/proto/collector/logs/v1/logs_service_pb.js';
@@ -44,14 +45,20 @@ export const UINT64_MAX = 0xffff_ffff_ffff_ffffn;
 /** @param logs 1 to 4096, kept in this order */
 export function logBlock(logs: readonly LogSpec[], spec: BlockSpec = {}): Block {
   const records = logRecords(logs, spec.receivedAt ?? NOON);
+  const attributes = new AttributeFilterBuilder();
+  attributes.addLists(walked(logs).pairs);
   const newest = logs
     .map(({ time }) => dayOf(time))
     .sort()
     .at(-1)!;
-  return buildBlock(spec.tenant ?? 'default', spec.shard ?? 0, spec.day ?? newest, records, { marks: attributeMarks });
+  return buildBlock(spec.tenant ?? 'default', spec.shard ?? 0, spec.day ?? newest, records, { attributes });
 }
 
 export function logRecords(logs: readonly LogSpec[], receivedAt: bigint): BlockRecord[] {
+  return walked(logs).map((record, i) => ({ ...record, receivedAt, template: logs[i]!.template ?? null }));
+}
+
+function walked(logs: readonly LogSpec[]): RecordTable {
   const request = create(ExportLogsServiceRequestSchema, {
     resourceLogs: logs.map((log) => ({
       resource: { attributes: attributes(log.resource ?? {}) },
@@ -60,7 +67,7 @@ export function logRecords(logs: readonly LogSpec[], receivedAt: bigint): BlockR
   });
   const { records, rejectedReason } = indexRequest('log', toBinary(ExportLogsServiceRequestSchema, request));
   if (records.length !== logs.length) throw new Error(`the fixture made a record that is refused: ${rejectedReason}`);
-  return records.map((record, i) => ({ ...record, receivedAt, template: logs[i]!.template ?? null }));
+  return records;
 }
 
 /** The ids of the records, in their order. */
