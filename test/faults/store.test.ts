@@ -86,12 +86,12 @@ async function admin(...statements: string[]): Promise<Record<string, unknown>[]
 describe('F1 PostgreSQL away at the start', () => {
   it('takes in what fits the journal, then refuses with when to come again, and loses none of it', async () => {
     await postgres.refuse();
-    const system = await start({ 'journal-bytes-max': '1048576', 'request-bytes-max': '262144' });
+    const system = await start({ 'journal-bytes-max': '4194304', 'request-bytes-max': '262144' });
     await vi.waitFor(async () => expect(await readiness(system)).toBe(503), DRAIN);
     const acknowledged: number[] = [];
     let refused = 0;
-    for (let number = 0; refused < 6; number += 200) {
-      const numbers = Array.from({ length: 100 }, (_, i) => number + ((number / 200) % 2) + 2 * i);
+    for (let number = 0; refused < 6; number += 80) {
+      const numbers = Array.from({ length: 40 }, (_, i) => number + ((number / 80) % 2) + 2 * i);
       const outcome = await send(system, ...numbers);
       if (outcome === 'acknowledged') acknowledged.push(...numbers);
       else refused++;
