@@ -162,6 +162,13 @@ describe('a replica that misses a write', () => {
     expect(find(late, lateMs + 40_000)).toMatchObject([{ what: 'missing n2' }]);
   });
 
+  test('quiet: what was read begins between the reports of one operation', () => {
+    const told = tell({});
+    const reports = told.filter(({ operation_id }) => operation_id === 'op5').map(({ time }) => time);
+    const [, second] = reports.sort((a, b) => Number(a - b));
+    expect(find(told.filter(({ time }) => time >= second!))).toEqual([]);
+  });
+
   test('it fell silent', () => {
     const findings = find(tell({ fate: (i, node) => (i >= 30 && node === 'n1' ? 'unreported' : 'applied') }));
     expect(findings).toMatchObject([

@@ -97,11 +97,13 @@ export function missingIn(replicas: readonly Replica[], groups: readonly Group[]
   const rare = replicas.filter((replica) => rates.get(replica)! < ALWAYS);
   const missing: Missing[] = [];
   for (const replica of replicas) {
-    const lastHeard = replica.moments.at(-1)!.snapshot.time;
+    const [firstHeard, lastHeard] = [replica.moments[0]!.snapshot.time, replica.moments.at(-1)!.snapshot.time];
+    // What was read begins between the reports of one operation: that of the quickest is outside.
+    const isWithin = ({ start }: Group): boolean => now === null || firstHeard < start;
     const hasPassedBy = ({ end }: Group): boolean =>
       now === null || now - end > (lastHeard > end ? RESENT_NANOS : SILENCE_NANOS);
     const without = [
-      ...(isRule ? together : []).filter((group) => !group.first.has(replica) && hasPassedBy(group)),
+      ...(isRule ? together : []).filter((group) => !group.first.has(replica) && isWithin(group) && hasPassedBy(group)),
       // What reports reach one after the other is passed by in another order: only silence tells there.
       ...alone.filter(
         ({ first, end }) => !first.has(replica) && (now === null || (lastHeard <= end && now - end > SILENCE_NANOS)),
