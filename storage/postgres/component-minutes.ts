@@ -76,7 +76,8 @@ export const IN_RANGE = `minute BETWEEN $2 AND $3 AND ${IN_COMPONENT}`;
 
 /**
  * Of counted hours one row a component, of what is left around and between them the minutes. Added up by a number of eight bytes, not by
- * two texts; what that stands for is looked up in one minute of each.
+ * two texts; what that stands for is looked up in one minute of each. OFFSET 0 keeps the minutes a question of their own for each part, which
+ * an index answers: joined with parts of unknown length, all minutes there are were read (354 ms for an hour at ten million events).
  */
 const SUMS = `
   WITH counted AS MATERIALIZED (
@@ -90,7 +91,7 @@ const SUMS = `
     UNION ALL
     SELECT component_key, total, errors, critical FROM part CROSS JOIN LATERAL (
       SELECT component_key, total, errors, critical FROM component_minute
-      WHERE tenant_id = $1 AND minute BETWEEN part.first AND part.last AND ${IN_COMPONENT}) AS minutes WHERE part.first <= part.last
+      WHERE tenant_id = $1 AND minute BETWEEN part.first AND part.last AND ${IN_COMPONENT} OFFSET 0) AS minutes WHERE part.first <= part.last
   ), sums AS (
     SELECT component_key, sum(total) AS total, sum(errors) AS errors, sum(critical) AS critical FROM known GROUP BY component_key
   )
