@@ -1,6 +1,6 @@
 /**
  * Looks for insights that nobody asked for, in a thread of their own (decision 024). Such a look reads and joins 20,000 events and more: a
- * second of CPU, in which one analyzer alone held the loop of the receiver for up to 220 ms, and garbage in the middle of its age.
+ * second of CPU, in which an analyzer holds the loop as long as it takes, and garbage in the middle of its age.
  */
 import { DebugError } from '../base/errors.ts';
 import type { Part } from '../base/lifecycle.ts';
@@ -15,12 +15,9 @@ export interface LookThread extends Part {
   look: Look;
 }
 
-/** What is published is JavaScript; from the sources Node takes TypeScript as it is. */
-const BUILT = import.meta.url.endsWith('.js');
-
 /** The thread is there from the first look on; it opens stores of its own. */
 export function createLookThread(config: Config, { log }: { log: Logger }): LookThread {
-  const script = BUILT ? new URL('./look-worker.js', import.meta.url) : new URL('./look-worker.ts', import.meta.url);
+  const script = new URL('./look-worker.ts', import.meta.url);
   const data: LookerData = { config: { ...config }, level: log.level };
   const thread = createThread<LookRequest, Looked>('the thread that looks for insights', script, data);
   let stopped = false;

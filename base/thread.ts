@@ -12,10 +12,13 @@ export interface Thread<Question, Answer> {
   end(): Promise<void>;
 }
 
+/** What is published is JavaScript; from the sources Node takes TypeScript as it is. */
+const BUILT = import.meta.url.endsWith('.js');
+
 /**
  * Started by the first question; keeps no process from ending.
  * @param name as errors call it
- * @param script of which the last line calls {@link serveThread}
+ * @param script its TypeScript, of which the last line calls {@link serveThread}; once built, what was made of it beside
  * @param data what the script finds in `workerData`
  */
 export function createThread<Question, Answer>(name: string, script: URL, data?: unknown): Thread<Question, Answer> {
@@ -23,7 +26,7 @@ export function createThread<Question, Answer>(name: string, script: URL, data?:
   let last: Promise<unknown> = Promise.resolve();
 
   function start(): Worker {
-    const started = new Worker(script, { workerData: data });
+    const started = new Worker(BUILT ? new URL(script.href.replace(/\.ts$/, '.js')) : script, { workerData: data });
     started.unref();
     const ended = () => {
       if (worker === started) worker = undefined;

@@ -1,39 +1,23 @@
 /** What interruption, damage and company do to the archive: FAULTS.md F11, F35. */
-import { cp, mkdtemp, readdir, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, readdir, readFile, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
-import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { systemClock } from '../../base/clock.ts';
 import { createMeter, type Meter } from '../../base/meter.ts';
-import { type Block, blockKey } from '../../model/block.ts';
+import { blockKey } from '../../model/block.ts';
+import { type ArchiveFolder, archiveAll, archiveFolder } from '../../test/support/archives.ts';
 import { collect, eventsOf, found, logBlock, MINUTE, NOON } from '../../test/support/blocks.ts';
 import type { ColdStore } from '../contract.ts';
-import { createArchive } from './archive.ts';
 
+let archives: ArchiveFolder;
 let folder: string;
-let archives: ColdStore[];
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'ai-debug-archive-'));
-  archives = [];
+  archives = await archiveFolder();
+  folder = archives.folder;
 });
-afterEach(async () => {
-  for (const archive of archives) await archive.stop();
-  await rm(folder, { recursive: true });
-});
+afterEach(() => archives.drop());
 
-async function openArchive(url = `file:${folder}/archive`, meter: Meter = createMeter()): Promise<ColdStore> {
-  const archive = createArchive({ url, clock: systemClock(), log: pino({ level: 'silent' }), meter });
-  archives.push(archive);
-  await archive.start();
-  return archive;
-}
-
-async function archiveAll(archive: ColdStore, blocks: readonly Block[]): Promise<void> {
-  for (const block of blocks) await archive.put(found(block));
-  await archive.seal();
-}
+const openArchive = (url = `file:${folder}/archive`, meter?: Meter) => archives.open({ url, ...(meter && { meter }) });
 
 const ids = async (archive: ColdStore, keys?: bigint[]) =>
   (await collect(archive.blocks({ tenant: 'default', ...(keys && { keys }) }))).map(({ id }) => id);

@@ -1,46 +1,27 @@
 /** Which files and blocks a search for an attribute or a text leaves alone, and that it passes over nothing. */
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { systemClock } from '../../base/clock.ts';
-import { createMeter } from '../../base/meter.ts';
-import type { Block } from '../../model/block.ts';
 import { NANOS_PER_DAY } from '../../model/time.ts';
-import { collect, eventsOf, found, type LogSpec, logBlock, MINUTE, NOON } from '../../test/support/blocks.ts';
+import { type ArchiveFolder, archiveAll, archiveFolder } from '../../test/support/archives.ts';
+import { collect, eventsOf, type LogSpec, logBlock, MINUTE, NOON } from '../../test/support/blocks.ts';
 import type { ColdStore, FileTally } from '../contract.ts';
 import { type ContentQuery, contentMatcher } from '../match.ts';
-import { createArchive } from './archive.ts';
 import { createDirectoryObjects } from './folder.ts';
 import type { Objects } from './objects.ts';
 
 const HOUR = 60n * MINUTE;
 const [DAYS, HOURS] = [30, 4];
+let archives: ArchiveFolder;
 let folder: string;
-let archives: ColdStore[];
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'ai-debug-archive-'));
-  archives = [];
+  archives = await archiveFolder();
+  folder = archives.folder;
 });
-afterEach(async () => {
-  for (const archive of archives) await archive.stop();
-  await rm(folder, { recursive: true });
-});
+afterEach(() => archives.drop());
 
-async function openArchive(objects?: Objects): Promise<ColdStore> {
-  const shared = { clock: systemClock(), log: pino({ level: 'silent' }), meter: createMeter() };
-  const archive = createArchive({ url: `file:${folder}`, ...(objects !== undefined && { objects }), ...shared });
-  archives.push(archive);
-  await archive.start();
-  return archive;
-}
-
-async function archiveAll(archive: ColdStore, blocks: readonly Block[]): Promise<void> {
-  for (const block of blocks) await archive.put(found(block));
-  await archive.seal();
-}
+const openArchive = (objects?: Objects) => archives.open(objects && { objects });
 
 async function search(archive: ColdStore, query: ContentQuery): Promise<{ ids: string[] } & FileTally> {
   const tally = { considered: 0, opened: 0 };
@@ -184,7 +165,7 @@ it('whatever two processes archive and drop in turn, each record that matches is
           }
         }
         await writers[0].dropDay('default', '2026-01-15', () => false);
-        for (const archive of archives.splice(0)) await archive.stop();
+        await archives.stop();
       },
     ),
     { numRuns: 12 },

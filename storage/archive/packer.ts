@@ -10,11 +10,8 @@ export interface Packer {
   stop(): Promise<void>;
 }
 
-/** What is published is JavaScript; from the sources Node takes TypeScript as it is. */
-const BUILT = import.meta.url.endsWith('.js');
-
 export function createPacker(): Packer {
-  const script = BUILT ? new URL('./pack-worker.js', import.meta.url) : new URL('./pack-worker.ts', import.meta.url);
+  const script = new URL('./pack-worker.ts', import.meta.url);
   const thread = createThread<{ index: Uint8Array; payload: Uint8Array }, PackedBlock>('the packing thread', script);
   let resting: NodeJS.Timeout | undefined;
   let last: Promise<unknown> = Promise.resolve();

@@ -1,5 +1,5 @@
 /**
- * Where flushes are written (decision 025). SQLite takes 2 to 5 µs an event, and a flush in one piece: on the loop, which is what the receiver
+ * Where flushes are written (decision 025). SQLite takes a flush in one piece: on the loop, which is what the receiver
  * has least of, all others wait for it. Large ones are written by a thread with a connection of its own, and readers go on on this one.
  * Within a process all who write do it in turns: SQLite itself would have them sleep.
  */
@@ -17,12 +17,9 @@ export interface Writer {
   stop(): Promise<void>;
 }
 
-/** What is published is JavaScript; from the sources Node takes TypeScript as it is. */
-const BUILT = import.meta.url.endsWith('.js');
-
 /** Until the thread is there, flushes are written here: it is started by the first that is worth it. */
 export function createWriter(directory: string, log: Logger): Writer {
-  const script = BUILT ? new URL('./write-worker.js', import.meta.url) : new URL('./write-worker.ts', import.meta.url);
+  const script = new URL('./write-worker.ts', import.meta.url);
   const thread = createThread<FlushMessage | null, readonly string[]>('the writing thread', script, directory);
   let state: 'none' | 'starting' | 'open' | 'stopped' = 'none';
 

@@ -77,7 +77,7 @@ export const IN_RANGE = `minute BETWEEN $2 AND $3 AND ${IN_COMPONENT}`;
 /**
  * Of counted hours one row a component, of what is left around and between them the minutes. Added up by a number of eight bytes, not by
  * two texts; what that stands for is looked up in one minute of each. OFFSET 0 keeps the minutes a question of their own for each part, which
- * an index answers: joined with parts of unknown length, all minutes there are were read (354 ms for an hour at ten million events).
+ * an index answers: joined with parts of unknown length, all minutes there are were read.
  */
 const SUMS = `
   WITH counted AS MATERIALIZED (

@@ -7,6 +7,7 @@ import type { InsightChanged } from '../../storage/contract.ts';
 import { type ApiClient, createApiClient } from '../support/api-client.ts';
 import { goodSpan, requestProtobuf, spansProtobuf, TRACE_ID } from '../support/otlp-requests.ts';
 import { type QuerySystem, startQuerySystem } from '../support/query-system.ts';
+import { insight } from '../support/telemetry.ts';
 
 let system: QuerySystem;
 let api: ApiClient;
@@ -189,7 +190,7 @@ describe('messages', () => {
     const client = await connect(`/${id}`);
     await client.joined();
     const publish = (change: InsightChanged, severity: Insight['severity']) =>
-      system.needs.publish({ kind: 'insight', tenant: 'default', change, insight: insight(id, severity) });
+      system.needs.publish({ kind: 'insight', tenant: 'default', change, insight: insightOn(id, severity) });
     publish('opened', 'info');
     publish('updated', 'critical');
     publish('opened', 'warning');
@@ -219,7 +220,7 @@ describe('messages', () => {
 
   test('of a resolved insight follow from the request', async () => {
     const id = fresh('agent');
-    const stored = insight(id, 'warning');
+    const stored = insightOn(id, 'warning');
     await system.needs.rows.changeInsight('default', stored.id, () => stored);
     const client = await connect(`/${id}`);
     await client.joined();
@@ -510,32 +511,11 @@ function readLines(body: ReadableStream<Uint8Array>) {
   };
 }
 
-function insight(component: string, severity: Insight['severity']): Insight {
+function insightOn(component: string, severity: Insight['severity']): Insight {
   const now = formatNanos(system.needs.clock.nowNanos());
-  return {
-    id: fresh('').slice(1).padStart(32, 'b'),
-    fingerprint: 'f',
-    insight_type: 'error',
+  return insight(fresh('').slice(1).padStart(32, 'b'), now, {
     severity,
-    title: 'title',
-    summary: 'summary',
-    description: 'description',
-    evidence: { event_ids: [], span_ids: [], trace_ids: [], snapshot_ids: [], numbers: {} },
-    confidence_score: 0.9,
-    suggestions: [],
-    scope: 'component',
     affected_components: [{ type: 'agent', id: component }],
-    correlation_id: null,
-    operation_id: null,
-    first_seen: now,
-    last_seen: now,
-    occurrences: 1,
-    state: 'open',
-    resolution_notes: null,
-    resolved_by: null,
-    resolved_at: null,
-    generated_at: now,
-    updated_at: now,
     expires_at: now,
-  };
+  });
 }

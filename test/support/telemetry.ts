@@ -4,6 +4,7 @@ import { createWindow, type Window, type WindowInput } from '../../insight/windo
 import type { DebugEvent, Level } from '../../model/event.ts';
 import { severityOf } from '../../model/event.ts';
 import { eventId } from '../../model/ids.ts';
+import type { Insight } from '../../model/insight.ts';
 import type { JsonObject } from '../../model/json.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
 import { formatNanos } from '../../model/time.ts';
@@ -185,5 +186,36 @@ export function readerOf(events: readonly DebugEvent[], snapshots: readonly Snap
       ),
     templateMinutes: async () => [],
     componentMinutes: async () => [],
+  };
+}
+
+/** An open insight, of the time of its making. @param now RFC 3339 */
+export function insight(id: string, now: string, more: Partial<Insight> = {}): Insight {
+  return {
+    id,
+    fingerprint: id,
+    insight_type: 'error',
+    severity: 'warning',
+    title: 'title',
+    summary: 'summary',
+    description: 'description',
+    evidence: { event_ids: [], span_ids: [], trace_ids: [], snapshot_ids: [], numbers: {} },
+    confidence_score: 0.9,
+    suggestions: [],
+    scope: 'component',
+    affected_components: [],
+    correlation_id: null,
+    operation_id: null,
+    first_seen: now,
+    last_seen: now,
+    occurrences: 1,
+    state: 'open',
+    resolution_notes: null,
+    resolved_by: null,
+    resolved_at: null,
+    generated_at: now,
+    updated_at: now,
+    expires_at: '2027-01-01T00:00:00.000000000Z',
+    ...more,
   };
 }

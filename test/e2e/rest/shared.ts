@@ -3,6 +3,7 @@ import type { Insight } from '../../../model/insight.ts';
 import { formatNanos } from '../../../model/time.ts';
 import { type ApiClient, createApiClient } from '../../support/api-client.ts';
 import { type QuerySystem, startQuerySystem } from '../../support/query-system.ts';
+import { insight } from '../../support/telemetry.ts';
 
 export let system: QuerySystem;
 export let api: ApiClient;
@@ -29,33 +30,7 @@ export const ids = (answer: { body: { data: { id: string }[] } }) => answer.body
 export async function putInsight(more: Partial<Insight>, { needs } = system): Promise<string> {
   const id = fresh('').slice(1).padStart(32, 'a');
   const now = formatNanos(needs.clock.nowNanos());
-  const insight = await needs.rows.changeInsight('default', id, () => ({
-    id,
-    fingerprint: id,
-    insight_type: 'error',
-    severity: 'warning',
-    title: 'title',
-    summary: 'summary',
-    description: 'description',
-    evidence: { event_ids: [], span_ids: [], trace_ids: [], snapshot_ids: [], numbers: {} },
-    confidence_score: 0.9,
-    suggestions: [],
-    scope: 'component',
-    affected_components: [],
-    correlation_id: null,
-    operation_id: null,
-    first_seen: now,
-    last_seen: now,
-    occurrences: 1,
-    state: 'open',
-    resolution_notes: null,
-    resolved_by: null,
-    resolved_at: null,
-    generated_at: now,
-    updated_at: now,
-    expires_at: '2027-01-01T00:00:00.000000000Z',
-    ...more,
-  }));
-  needs.publish({ kind: 'insight', tenant: 'default', change: 'opened', insight: insight! });
+  const stored = await needs.rows.changeInsight('default', id, () => insight(id, now, more));
+  needs.publish({ kind: 'insight', tenant: 'default', change: 'opened', insight: stored! });
   return id;
 }
