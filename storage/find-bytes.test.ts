@@ -72,8 +72,9 @@ test('records that do not hold the text are not decoded', () => {
   const canMatch = (query: Parameters<typeof contentMatcher>[0]) => contentMatcher(query)!.canMatch(index, payload);
   expect([0, 1].map(canMatch({ q: 'refused' })!)).toEqual([false, true]);
   expect([0, 1].map(canMatch({ attributes: new Map([['reason', 'limit']]) })!)).toEqual([false, true]);
-  expect(canMatch({ q: 'nowhere' })).toBe(null);
-  expect(canMatch({ regex: 'by \\w+ cheque' })).toBe(null);
+  expect([0, 1].map(canMatch({ q: 'nowhere' })!)).toEqual([false, false]);
+  expect([0, 1].map(canMatch({ regex: 'by \\w+ cheque' })!)).toEqual([false, false]);
+  expect(canMatch({ attributes: new Map([['nowhere', 'limit']]) })).toBe(null);
 });
 
 test.each([
@@ -83,29 +84,4 @@ test.each([
   const block = logBlock([{ time: NOON, message, template: '00' }]);
   const index = decodeIndex(block.index);
   expect(contentMatcher({ q })!.canMatch(index, decodePayload(block.payload))?.(0)).toBe(true);
-});
-
-test('what could fold to the text in one record makes nobody decode the others', () => {
-  const block = logBlock([
-    { time: NOON, message: 'paid', template: '00', attributes: { city: '\u0130zmir' } },
-    { time: NOON + 1n, message: 'paid', template: '00' },
-  ]);
-  const canMatch = contentMatcher({ q: 'nowhere' })!.canMatch(decodeIndex(block.index), decodePayload(block.payload));
-  expect([0, 1].map(canMatch!)).toEqual([true, false]);
-});
-
-test('a text is found in any case wherever it lies, as a search through the lower case finds it', () => {
-  const letters = fc.string({ unit: fc.constantFrom('a', 'A', 'b', 'B', '7', ' ', '['), maxLength: 40 });
-  fc.assert(
-    fc.property(letters, letters, fc.nat(30), fc.integer({ min: 1, max: 6 }), (message, other, from, length) => {
-      const block = logBlock([{ time: NOON, message, template: '00' }]);
-      const [index, payload] = [decodeIndex(block.index), decodePayload(block.payload)];
-      const whole = Buffer.from(payload).toString('latin1').toLowerCase();
-      for (const q of [message.slice(from, from + length), other.slice(0, length)].filter((text) => text !== '')) {
-        const canMatch = contentMatcher({ q })!.canMatch(index, payload);
-        expect(canMatch !== null).toBe(whole.includes(q.toLowerCase()));
-      }
-    }),
-    { numRuns: 500 },
-  );
 });

@@ -3,6 +3,7 @@
  * record to look takes 30 µs, looking at its bytes 0.3. Never says no where a record that can be decoded would say yes.
  */
 import { type BlockIndex, SIGNALS } from '../model/block.ts';
+import { type FoldedSearch, foldedSearch } from './folded-search.ts';
 
 /** Whether the record at a position can match. */
 export type CanMatch = (position: number) => boolean;
@@ -20,18 +21,13 @@ export function byteFinder({
   text = '',
   attributes,
 }: Needles): (index: BlockIndex, payload: Uint8Array) => CanMatch | null {
-  const folded = foldedNeedle(text);
+  const folded = foldedSearch(foldedNeedle(text));
   const exact = [...(attributes ?? [])].flatMap(([key, value]) =>
     [key, ...(isOnlyText(value) ? [value] : [])].filter(isExact).map((part) => Buffer.from(part)),
   );
   return (index, bytes) => {
     const payload = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     const tests: CanMatch[] = [];
-    if (folded !== '') {
-      const test = foldedTest(index, payload, folded);
-      if (test === null) return null;
-      tests.push(test);
-    }
     for (const needle of exact) {
       const found = offsetsOf(payload, needle);
       if (found.length === 0) return null;
@@ -42,6 +38,7 @@ export function byteFinder({
       );
       tests.push((i) => shared[columns.envelope[i]!]! || holds(found, columns.start[i]!, columns.length[i]!));
     }
+    if (folded !== null) tests.push(foldedTest(index, payload, folded));
     return (i) => tests.every((test) => test(i));
   };
 }
@@ -53,24 +50,20 @@ function foldedNeedle(text: string): string {
 }
 
 const LOG = SIGNALS.indexOf('log');
-// Two characters beyond ASCII have a lower case within: the Kelvin sign and the dotted I.
-const FOLDED_TO_ASCII = ['\u212a', '\u0130'].map((character) => Buffer.from(character));
 
-function foldedTest({ columns, count }: BlockIndex, payload: Buffer, needle: string): CanMatch | null {
-  // A log record without a template has no text of its own: its message is made of its body's structure.
-  const isMade = (i: number) => columns.template[i] === 0 && columns.signal[i] === LOG;
-  // One byte a character, so that offsets stay. That bytes above ASCII are folded too only makes more of them equal.
-  const folded = payload.toString('latin1').toLowerCase();
-  // Of the records alone that have them: ids are random bytes, and in every other block somewhere spell a dotted I.
-  const folding = FOLDED_TO_ASCII.flatMap((character) => offsetsOf(payload, character)).sort((a, b) => a - b);
-  const found: number[] = [];
-  for (let at = folded.indexOf(needle); at !== -1; at = folded.indexOf(needle, at + 1)) found.push(at);
-  if (found.length > 0 || folding.length > 0) {
-    const spells = (offsets: readonly number[], i: number) => holds(offsets, columns.start[i]!, columns.length[i]!);
-    return (i) => isMade(i) || spells(found, i) || spells(folding, i);
-  }
-  for (let i = 0; i < count; i++) if (isMade(i)) return isMade;
-  return null;
+function foldedTest({ columns }: BlockIndex, payload: Uint8Array, search: FoldedSearch): CanMatch {
+  const { start, length, part, template, signal } = columns;
+  // The points of a metric share its bytes, which are looked through once and not for each of a thousand.
+  const shared = new Map<number, boolean>();
+  return (i) => {
+    // A log record without a template has no text of its own: its message is made of its body's structure.
+    if (template[i] === 0 && signal[i] === LOG) return true;
+    const at = start[i]!;
+    if (part[i] === 0) return search(payload, at, at + length[i]!);
+    let found = shared.get(at);
+    if (found === undefined) shared.set(at, (found = search(payload, at, at + length[i]!)));
+    return found;
+  };
 }
 
 function offsetsOf(payload: Buffer, needle: Buffer): number[] {
