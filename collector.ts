@@ -50,6 +50,7 @@ import { createPipeline, type Sink } from './receiver/pipeline.ts';
 import { createQuarantine } from './receiver/quarantine.ts';
 import { RecentIds } from './receiver/recent-ids.ts';
 import { createRejected } from './receiver/rejected.ts';
+import { ToldTraces } from './receiver/told-traces.ts';
 import type { ColdStore, Feed, FeedMessage, WarmStore } from './storage/contract.ts';
 import { eventually } from './storage/eventually.ts';
 import { createMerger } from './storage/merge.ts';
@@ -132,6 +133,7 @@ export function createCollector(config: Config, shared: Shared): Collector {
     recent: new RecentIds(RECENT_IDS),
     cardinality: createCardinality(shared),
     calls: new Calls(),
+    told: new ToldTraces(),
     setAside: createQuarantine({ directory: join(config.dataDir, 'quarantine'), ...shared }),
     batchMs: config.batchSizeMs,
     committed(flush) {

@@ -11,6 +11,11 @@ export interface ComponentMinute {
   /** Of them at level ERROR and above. */
   errors: number;
   critical: number;
+  /**
+   * Of `errors`, those that no template tells of: without one of their own, and no failed span of a trace of which an error with one was seen by
+   * then. What comes later takes nothing back: it is so many at most. Absent: not known, as versions before this one did not count it.
+   */
+  untold?: number;
   /** Durations of the component's spans in milliseconds. */
   latency: Sketch;
 }

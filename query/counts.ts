@@ -108,7 +108,7 @@ async function readMinutes(
 ): Promise<Counted> {
   const sums = new Sums([]);
   let latencyBeyond = false;
-  const add = ({ component_type, component_id, total, errors, critical }: ComponentSum) => {
+  const add = ({ component_type, component_id, total, errors, critical }: Omit<ComponentSum, 'untold'>) => {
     const counts = sums.of(component_type, component_id);
     counts.total += total;
     counts.errors += errors;

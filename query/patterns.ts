@@ -60,7 +60,7 @@ export function createPatternAnswers(needs: QueryNeeds): PatternAnswers {
       const window = parseWindow(request, reading.now);
       const middle = (window.start + (window.end < reading.now ? window.end : reading.now)) / 2n;
       const mined = await minedIn(tenant, { ...window, middle, errors: true });
-      const wordless = await wordlessErrors(tenant, window, middle, mined);
+      const wordless = await wordlessErrors(tenant, window, middle);
       const patterns = mostFrequent([...mined, ...wordless.patterns]);
       const shown = patterns.slice(0, request.limit);
       const known = await seenBefore(tenant, shown, window);
@@ -85,11 +85,9 @@ export function createPatternAnswers(needs: QueryNeeds): PatternAnswers {
   }
 
   /** Errors without a template: failed spans of traces where nothing else tells of the failure, and empty messages. */
-  async function wordlessErrors(tenant: string, window: Window, middle: bigint, mined: readonly Pattern[]) {
+  async function wordlessErrors(tenant: string, window: Window, middle: bigint) {
     const sums = await rows.componentSums(tenant, { start: minuteOf(window.start), end: window.end });
-    const errors = sums.reduce((sum, row) => sum + row.errors, 0);
-    const told = mined.reduce((sum, pattern) => sum + pattern.count, 0);
-    if (errors <= told) return { patterns: [], truncated: false, tiers: [] };
+    if (sums.every(({ untold }) => untold === 0)) return { patterns: [], truncated: false, tiers: [] };
     const query = { tenant, ...window, min_level: 'ERROR', event_types: COUNTED_TYPES } as const;
     const untold = await untoldErrors(query);
     const { events, truncated, tiers } = untold ?? (await readAll(needs.events, query, WORDLESS_EVENTS_MAX));

@@ -11,6 +11,7 @@ import { indexRequest } from '../otlp/walk.ts';
 import { type Cardinality, createCardinality } from './cardinality.ts';
 import { type Derived, derive, withoutKnown } from './derive.ts';
 import { RecentIds } from './recent-ids.ts';
+import { ToldTraces } from './told-traces.ts';
 
 const NOW = parseNanos('2026-03-02T12:00:30Z')!;
 const HOUR = 3_600_000_000_000n;
@@ -105,6 +106,47 @@ describe('what is counted beside the blocks', () => {
     expect((await deriveLogs([log({ severity: 21 }), log({ body: 'x' })])).componentMinutes).toMatchObject([
       { total: 2, errors: 1, critical: 1 },
     ]);
+  });
+
+  describe('errors that no template tells of', () => {
+    const failed = { ...span({ failed: true }), traceId: '1'.repeat(32) };
+    const deriveSpan = (fields: object, told = new ToldTraces()) =>
+      deriveRequest('span', { resourceSpans: [{ scopeSpans: [{ spans: [{ ...failed, ...fields }] }] }] }, { told });
+    const untold = ({ componentMinutes }: Derived) => componentMinutes.map(({ errors, untold }) => [errors, untold]);
+
+    test('are failed spans, unless an exception comes with them', async () => {
+      expect(untold(await deriveSpan({}))).toEqual([[1, 1]]);
+      const attributes = [attribute('exception.type', 'Timeout'), attribute('exception.message', 'too late')];
+      const events = [{ name: 'exception', timeUnixNano: String(NOW), attributes }];
+      expect(untold(await deriveSpan({ events }))).toEqual([[2, 0]]);
+    });
+
+    test('are failed spans until their trace has logged an error, in whatever flush, of the same tenant', async () => {
+      const told = new ToldTraces();
+      const logged = (severity: number) => deriveLogs([log({ severity, trace: failed.traceId })], { told });
+      expect(untold(await logged(9))).toEqual([[0, 0]]);
+      expect(untold(await deriveSpan({}, told))).toEqual([[1, 1]]);
+      expect(untold(await logged(17))).toEqual([[1, 0]]);
+      expect(untold(await deriveSpan({ spanId: '2'.repeat(16) }, told))).toEqual([[1, 0]]);
+      expect(untold(await deriveSpan({ traceId: '2'.repeat(32) }, told))).toEqual([[1, 1]]);
+      expect(told.has('another', failed.traceId)).toBe(false);
+    });
+
+    test('are logs without a message, and named ones', async () => {
+      const told = new ToldTraces();
+      told.add('default', [failed.traceId]);
+      const of = { severity: 17, trace: failed.traceId };
+      const logs = [log({ ...of, body: '' }), { ...log(of), body: undefined, eventName: 'cart.lost' }, log(of)];
+      expect(untold(await deriveLogs(logs, { told }))).toEqual([[3, 2]]);
+    });
+
+    test('are those of a trace again that was forgotten behind many others', async () => {
+      const told = new ToldTraces(2);
+      told.add('default', ['a', 'b', 'c']);
+      expect(['a', 'b', 'c'].map((trace) => told.has('default', trace))).toEqual([true, true, true]);
+      told.add('default', ['d']);
+      expect(['a', 'b', 'c', 'd'].map((trace) => told.has('default', trace))).toEqual([false, false, true, true]);
+    });
   });
 
   test('metric points are not counted: they cannot fail', async () => {
@@ -204,6 +246,7 @@ interface More {
   recent?: RecentIds;
   /** Each message is then a template of its own. */
   cardinality?: Cardinality;
+  told?: ToldTraces;
 }
 
 function deriveLogs(logRecords: object[], more: More = {}): Promise<Found> {
@@ -213,7 +256,7 @@ function deriveLogs(logRecords: object[], more: More = {}): Promise<Found> {
 async function deriveRequest(
   signal: 'log' | 'span' | 'metric',
   json: object,
-  { recent = new RecentIds(100), cardinality }: More = {},
+  { recent = new RecentIds(100), cardinality, told = new ToldTraces() }: More = {},
 ): Promise<Found> {
   const body = jsonToProtobuf(signal, new TextEncoder().encode(JSON.stringify(json)));
   const first = (message: string): Template => ({ id: 'T', text: message.split(' ')[0]! });
@@ -221,7 +264,7 @@ async function deriveRequest(
   const more = cardinality === undefined ? { templateOf: first } : { templateOf: each, cardinality };
   const arrivals = [{ receivedAt: NOW, records: indexRequest(signal, body).records }];
   const { fresh, duplicates } = await withoutKnown('default', arrivals, recent);
-  return { ...(await derive('default', fresh, { retentionNanos: 168n * HOUR, ...more })), duplicates };
+  return { ...(await derive('default', fresh, { retentionNanos: 168n * HOUR, told, ...more })), duplicates };
 }
 
 function events({ blocks }: Derived): DebugEvent[] {

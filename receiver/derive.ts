@@ -29,6 +29,7 @@ import { Calls } from './calls.ts';
 import type { Cardinality } from './cardinality.ts';
 import { type Admits, MinuteCounts, OVERFLOW_TEMPLATE } from './minute-counts.ts';
 import type { RecentIds } from './recent-ids.ts';
+import type { ToldTraces } from './told-traces.ts';
 import { TraceCorrelations } from './trace-correlations.ts';
 
 /** What a flush holds for one tenant; the pipeline adds the ledger line. */
@@ -52,6 +53,8 @@ export interface DeriveSettings {
   cardinality?: Cardinality;
   /** The spans of flushes before this one, for calls that come in several. Absent: calls are joined within the flush alone. */
   calls?: Calls;
+  /** Of flushes before this one. Absent: failed spans are told by the errors of this flush alone. */
+  told?: ToldTraces;
   /** Whether more waits than the next flush will take: then others have their turn less often. */
   isBehind?: () => boolean;
   /** Templates that have become another text since this was asked. */
@@ -111,9 +114,9 @@ export async function withoutKnown<A extends Arrival>(
  * way to others between blocks.
  */
 export async function derive(tenant: string, arrivals: readonly Arrival[], settings: DeriveSettings): Promise<Derived> {
-  const { cardinality } = settings;
+  const { cardinality, told } = settings;
   const admits: Admits = (kind, name) => cardinality?.admits(tenant, kind, name) ?? true;
-  const minutes = new MinuteCounts(admits);
+  const minutes = new MinuteCounts(admits, (trace) => told?.has(tenant, trace) ?? false);
   const correlations = new TraceCorrelations();
   const templates = new Map<string, Template>();
   const blocks = new BlocksByDay(tenant);
@@ -148,6 +151,8 @@ export async function derive(tenant: string, arrivals: readonly Arrival[], setti
     }
   }
   const built = await blocks.finish();
+  // Not of a flush that cannot be derived: what it brings is set aside.
+  told?.add(tenant, minutes.toldTraces);
   const tables = arrivals.map(({ records }) => records);
   const calls = settings.calls ?? new Calls(capacityFor(tables));
   return {

@@ -1,4 +1,4 @@
-import type { ComponentRef } from '../model/block.ts';
+import { type ComponentRef, SIGNALS } from '../model/block.ts';
 import { SEVERITY_CRITICAL, SEVERITY_ERROR } from '../model/event.ts';
 import { eventId } from '../model/ids.ts';
 import {
@@ -7,10 +7,12 @@ import {
   HASH_HIGH,
   HASH_LOW,
   KIND,
+  PART,
   pairOf,
   type RecordTable,
   TIME_HIGH,
   TIME_LOW,
+  TRACE,
 } from '../model/records.ts';
 import type { ComponentMinute, TemplateMinute } from '../model/rollup.ts';
 import { Sketch } from '../model/sketch.ts';
@@ -22,6 +24,11 @@ import { type NameKind, OVERFLOW } from './cardinality.ts';
 export class MinuteCounts {
   readonly #counts = new Map<string, Count>();
   readonly #admits: Admits;
+  readonly #told: (trace: string) => boolean;
+  /** 32 hex: of errors with a template. */
+  readonly toldTraces = new Set<string>();
+  /** Failed spans: whether their trace is told is known at the end. */
+  readonly #mute: { row: Row; trace: string }[] = [];
   #table!: RecordTable;
   /** Of the table's components in the minute of the row before. */
   #known: (Count | undefined)[] = [];
@@ -32,9 +39,13 @@ export class MinuteCounts {
   #untilHigh = 0;
   #untilLow = 0;
 
-  /** @param admits whether a name is counted by itself; asked once a minute and request for a component, once a row for a template */
-  constructor(admits: Admits = () => true) {
+  /**
+   * @param admits whether a name is counted by itself; asked once a minute and request for a component, once a row for a template
+   * @param told whether an error with a template has been seen of a trace before
+   */
+  constructor(admits: Admits = () => true, told: (trace: string) => boolean = () => false) {
     this.#admits = admits;
+    this.#told = told;
   }
 
   /** The rows that follow are of this table. */
@@ -59,7 +70,7 @@ export class MinuteCounts {
     const severity = (words[at + KIND]! >>> 8) & 0xff;
     const { row } = count;
     row.total++;
-    if (severity >= SEVERITY_ERROR) row.errors++;
+    if (severity >= SEVERITY_ERROR) this.#countError(row, template, at);
     if (severity >= SEVERITY_CRITICAL) row.critical++;
     const durationMs = floats[at + DURATION]!;
     if (durationMs >= 0) row.latency.add(durationMs);
@@ -69,6 +80,8 @@ export class MinuteCounts {
   rows(): { componentMinutes: ComponentMinute[]; templateMinutes: TemplateMinute[] } {
     const componentMinutes: ComponentMinute[] = [];
     const templateMinutes: TemplateMinute[] = [];
+    for (const { row, trace } of this.#mute) if (!this.toldTraces.has(trace) && !this.#told(trace)) row.untold++;
+    this.#mute.length = 0;
     for (const { row, templates } of this.#counts.values()) {
       componentMinutes.push(row);
       for (const { firstHigh, firstLow, lastHigh, lastLow, ...counted } of templates.values()) {
@@ -104,6 +117,7 @@ export class MinuteCounts {
         component_id: id,
         total: 0,
         errors: 0,
+        untold: 0,
         critical: 0,
         latency: new Sketch(),
       };
@@ -111,6 +125,19 @@ export class MinuteCounts {
       this.#counts.set(key, count);
     }
     return count;
+  }
+
+  #countError(row: Row, template: string | null, at: number): void {
+    row.errors++;
+    const { words, signal, traces } = this.#table;
+    const trace = words[at + TRACE]! === 0 ? null : traces[words[at + TRACE]! - 1]!;
+    if (template !== null) {
+      if (trace !== null) this.toldTraces.add(trace);
+    } else if (trace !== null && signal === SPAN && words[at + PART] === 0) {
+      this.#mute.push({ row, trace });
+    } else {
+      row.untold++;
+    }
   }
 
   #countTemplate({ row, templates }: Count, of: string, at: number, severity: number): void {
@@ -156,8 +183,12 @@ const OVERFLOW_COMPONENT: ComponentRef = { type: 'system', id: OVERFLOW };
 // Senders choose both halves: no separator would tell them apart.
 const nameOf = ({ type, id }: ComponentRef) => `${type.length} ${type}${id}`;
 
+type Row = ComponentMinute & { untold: number };
+
+const SPAN = SIGNALS.indexOf('span');
+
 interface Count {
-  row: ComponentMinute;
+  row: Row;
   templates: Map<string, CountedTemplate>;
 }
 

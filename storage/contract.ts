@@ -342,7 +342,10 @@ export interface TemplateRange extends MinuteRange {
   errors?: true;
 }
 
-export type ComponentSum = Omit<ComponentMinute, 'minute' | 'latency'>;
+export interface ComponentSum extends Omit<ComponentMinute, 'minute' | 'latency' | 'untold'> {
+  /** Of minutes of which that is not known, all errors. */
+  untold: number;
+}
 export type EdgeSum = Omit<EdgeMinute, 'minute'>;
 
 /** Minutes of which a record lies in [start, end]. */

@@ -1,10 +1,10 @@
 /** Counts and latencies per component and minute. */
 import type { ComponentMinute } from '../../model/rollup.ts';
 import { Sketch } from '../../model/sketch.ts';
-import { NANOS_PER_HOUR, NANOS_PER_MINUTE } from '../../model/time.ts';
 import type { ComponentSum, MinuteRange } from '../contract.ts';
 import { rowText, rowTime } from '../text.ts';
 import type { Database } from './database.ts';
+import { countedAndParts } from './hours.ts';
 import { rowKey } from './keys.ts';
 import { Where } from './where.ts';
 
@@ -12,12 +12,13 @@ import { Where } from './where.ts';
 export function writeComponentMinute(database: Database, tenant: string, row: ComponentMinute): void {
   database.run(
     `INSERT INTO component_minute
-       (tenant, minute, component_key, component_type, component_id, total, errors, critical, latency)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+       (tenant, minute, component_key, component_type, component_id, total, errors, critical, untold, latency)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT DO UPDATE SET
        total = total + excluded.total,
        errors = errors + excluded.errors,
        critical = critical + excluded.critical,
+       untold = untold + excluded.untold,
        latency = sketch_merge(latency, excluded.latency)`,
     [
       tenant,
@@ -28,6 +29,7 @@ export function writeComponentMinute(database: Database, tenant: string, row: Co
       row.total,
       row.errors,
       row.critical,
+      row.untold ?? null,
       row.latency.toBytes(),
     ],
   );
@@ -40,13 +42,15 @@ interface ComponentMinuteRow {
   total: bigint;
   errors: bigint;
   critical: bigint;
+  /** Of sums never null. */
+  untold: bigint | null;
   latency: Uint8Array;
 }
 
 export function readComponentMinutes(database: Database, tenant: string, range: MinuteRange): ComponentMinute[] {
   const where = inMinutes(tenant, range);
   const rows = database.all<ComponentMinuteRow>(
-    `SELECT minute, component_type, component_id, total, errors, critical, latency
+    `SELECT minute, component_type, component_id, total, errors, critical, untold, latency
      FROM component_minute ${where} ORDER BY minute, component_key`,
     where.values,
   );
@@ -57,11 +61,12 @@ export function readComponentMinutes(database: Database, tenant: string, range: 
     total: Number(row.total),
     errors: Number(row.errors),
     critical: Number(row.critical),
+    ...(row.untold !== null && { untold: Number(row.untold) }),
     latency: Sketch.fromBytes(row.latency),
   }));
 }
 
-/** Of counted hours one row a component, of what is left around and between them the minutes: in one statement, as commits come from a thread. */
+/** Of counted hours one row a component, of what is left around and between them the minutes. */
 export function readComponentSums(database: Database, tenant: string, range: MinuteRange): ComponentSum[] {
   const { component_type, component_id, start, end } = range;
   const isOne = component_type !== undefined && component_id !== undefined;
@@ -76,28 +81,24 @@ export function readComponentSums(database: Database, tenant: string, range: Min
     total: Number(row.total),
     errors: Number(row.errors),
     critical: Number(row.critical),
+    untold: Number(row.untold),
   }));
 }
 
 const SUMS = sumsWhere('component_type = coalesce(?4, component_type) AND component_id = coalesce(?5, component_id)');
 const SUMS_OF_ONE = sumsWhere('component_key = ?4', 'INDEXED BY component_minute_by_component');
 
-/** CROSS JOIN is read in the order in which it is written. */
 function sumsWhere(condition: string, minutesBy = ''): string {
   return `
-  WITH counted AS MATERIALIZED (
-    SELECT hour FROM counted_hour WHERE tenant = ?1 AND hour BETWEEN ?2 AND ?3 - ${NANOS_PER_HOUR - NANOS_PER_MINUTE}
-  ), part AS MATERIALIZED (
-    SELECT lag(hour + ${NANOS_PER_HOUR}, 1, ?2) OVER (ORDER BY hour) AS first, hour - 1 AS last FROM counted
-    UNION ALL SELECT coalesce((SELECT max(hour) + ${NANOS_PER_HOUR} FROM counted), ?2), ?3
-  ), known AS (
-    SELECT component_type, component_id, total, errors, critical
+  WITH ${countedAndParts('?2', '?3')}, known AS (
+    SELECT component_type, component_id, total, errors, critical, coalesce(untold, errors) AS untold
     FROM counted CROSS JOIN component_hour USING (hour) WHERE tenant = ?1 AND ${condition}
     UNION ALL
-    SELECT component_type, component_id, total, errors, critical
+    SELECT component_type, component_id, total, errors, critical, coalesce(untold, errors)
     FROM part CROSS JOIN component_minute ${minutesBy} ON minute BETWEEN first AND last WHERE tenant = ?1 AND ${condition}
   )
-  SELECT component_type, component_id, sum(total) AS total, sum(errors) AS errors, sum(critical) AS critical
+  SELECT component_type, component_id, sum(total) AS total, sum(errors) AS errors, sum(critical) AS critical,
+    sum(untold) AS untold
   FROM known GROUP BY component_type, component_id`;
 }
 

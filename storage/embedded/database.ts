@@ -95,6 +95,11 @@ function createDatabase(sqlite: DatabaseSync, log: LogSync): Database {
   sqlite.function('sketch_merge', { deterministic: true, directOnly: true }, (a, b) =>
     Sketch.mergeBytes(a as Uint8Array, b as Uint8Array),
   );
+  sqlite.aggregate('sketch_sum', {
+    directOnly: true,
+    start: new Uint8Array(),
+    step: (sum: SQLInputValue, sketch) => Sketch.mergeBytes(sum as Uint8Array, sketch as Uint8Array),
+  });
 
   function ask<T>(sql: string, how: (statement: StatementSync) => T): T {
     if (!sqlite.isOpen) throw new DebugError('UNAVAILABLE', 'the store is stopped');

@@ -4,6 +4,7 @@ import { Sketch } from '../../model/sketch.ts';
 import type { EdgeSum } from '../contract.ts';
 import { rowText, rowTime } from '../text.ts';
 import type { Database } from './database.ts';
+import { countedAndParts } from './hours.ts';
 import { rowKey } from './keys.ts';
 import { Where } from './where.ts';
 
@@ -36,14 +37,12 @@ interface EdgeMinuteRow {
   latency: Uint8Array;
 }
 
-/** The sketches are merged from their bytes; who is called by whom is kept of one minute. */
+/** The sketches are merged from their bytes; who is called by whom is kept of one row. */
 export function readEdgeSums(database: Database, tenant: string, range: { start: bigint; end: bigint }): EdgeSum[] {
   const sums = new Map<bigint, EdgeSum>();
-  const where = new Where().equal('tenant', tenant).within('minute', range).and('calls > 0');
-  const rows = database.all<Omit<EdgeMinuteRow, 'minute'> & { edge_key: bigint }>(
-    `SELECT edge_key, kind, from_type, from_id, to_type, to_id, calls, errors, latency FROM edge_minute ${where}`,
-    where.values,
-  );
+  const rows = database.all<Omit<EdgeMinuteRow, 'minute'> & { edge_key: bigint }>(SUMS, [
+    ...[tenant, rowTime(range.start), rowTime(range.end)],
+  ]);
   for (const { edge_key, calls, errors, latency, ...ends } of rows) {
     let sum = sums.get(edge_key);
     if (sum === undefined) sums.set(edge_key, (sum = { ...ends, calls: 0, errors: 0, latency: new Sketch() }));
@@ -53,6 +52,13 @@ export function readEdgeSums(database: Database, tenant: string, range: { start:
   }
   return [...sums.values()];
 }
+
+const COLUMNS = 'edge_key, kind, from_type, from_id, to_type, to_id, calls, errors, latency';
+const SUMS = `
+  WITH ${countedAndParts('?2', '?3')}
+  SELECT ${COLUMNS} FROM counted CROSS JOIN edge_hour USING (hour) WHERE tenant = ?1
+  UNION ALL
+  SELECT ${COLUMNS} FROM part CROSS JOIN edge_minute ON minute BETWEEN first AND last WHERE tenant = ?1 AND calls > 0`;
 
 export function readEdgeMinutes(
   database: Database,

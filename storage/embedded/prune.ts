@@ -58,7 +58,7 @@ const OF_TIME = [
      SELECT snapshot FROM snapshot
      WHERE tenant = ?1 AND time > ?2 AND time < ?3 AND id NOT IN (SELECT value FROM json_each(?4)) LIMIT ${SLICE})`,
   // Behind the minutes: an hour that lost some is counted anew from what it has. Those at an edge of the gap may have lost some.
-  ...['counted_hour', 'component_hour'].map(
+  ...['counted_hour', 'component_hour', 'template_hour', 'edge_hour'].map(
     (table) =>
       `DELETE FROM ${table} WHERE (tenant, hour) IN (
          SELECT tenant, hour FROM ${table}

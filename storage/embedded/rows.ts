@@ -1,9 +1,9 @@
 /** The row store of SQLite: each family of rows has a file of its own. */
 import type { Flush, RowStore } from '../contract.ts';
-import { uncountHours } from './component-hours.ts';
 import { readComponentMinutes, readComponentSums, writeComponentMinute } from './component-minutes.ts';
 import type { Database } from './database.ts';
 import { readEdgeMinutes, readEdgeSums, writeEdgeMinute } from './edge-minutes.ts';
+import { uncountHours } from './hours.ts';
 import { readInsight, readInsights, writeInsight } from './insights.ts';
 import { readSession, readSessions, writeSession } from './sessions.ts';
 import { readSnapshots, writeSnapshot } from './snapshots.ts';
@@ -21,12 +21,12 @@ import { readTraceCorrelations, writeTraceCorrelation } from './trace-correlatio
 export function writeRows(database: Database, flush: Flush): void {
   const { tenant } = flush;
   for (const minute of flush.componentMinutes) writeComponentMinute(database, tenant, minute);
-  uncountHours(database, tenant, flush.componentMinutes);
   for (const minute of flush.templateMinutes) writeTemplateMinute(database, tenant, minute);
   for (const minute of flush.edgeMinutes) writeEdgeMinute(database, tenant, minute);
   for (const template of flush.templates) writeTemplate(database, tenant, template);
   for (const said of flush.traceCorrelations) writeTraceCorrelation(database, tenant, said);
   for (const snapshot of flush.snapshots) writeSnapshot(database, tenant, snapshot);
+  uncountHours(database, flush);
 }
 
 /** @param database gives the open database, or throws */

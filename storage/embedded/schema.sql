@@ -1,4 +1,4 @@
--- user_version = 8
+-- user_version = 9
 
 -- journal_mode = wal
 
@@ -62,7 +62,7 @@ CREATE TABLE component_hour (
   component_id   TEXT    NOT NULL,
   total          INTEGER NOT NULL,
   errors         INTEGER NOT NULL,
-  critical       INTEGER NOT NULL,
+  critical       INTEGER NOT NULL, untold INTEGER,
   PRIMARY KEY (tenant, hour, component_key)
 ) STRICT, WITHOUT ROWID;
 
@@ -75,7 +75,7 @@ CREATE TABLE component_minute (
   total          INTEGER NOT NULL,
   errors         INTEGER NOT NULL,
   critical       INTEGER NOT NULL,
-  latency        BLOB    NOT NULL, -- model/sketch.ts
+  latency        BLOB    NOT NULL, untold INTEGER, -- model/sketch.ts
   PRIMARY KEY (tenant, minute, component_key)
 ) STRICT, WITHOUT ROWID;
 
@@ -85,6 +85,21 @@ CREATE TABLE counted_hour (
   tenant         TEXT    NOT NULL,
   hour           INTEGER NOT NULL, -- its start, nanoseconds
   PRIMARY KEY (tenant, hour)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE edge_hour (
+  tenant         TEXT    NOT NULL,
+  hour           INTEGER NOT NULL,
+  edge_key       INTEGER NOT NULL,
+  kind           TEXT    NOT NULL,
+  from_type      TEXT    NOT NULL,
+  from_id        TEXT    NOT NULL,
+  to_type        TEXT    NOT NULL,
+  to_id          TEXT    NOT NULL,
+  calls          INTEGER NOT NULL,
+  errors         INTEGER NOT NULL,
+  latency        BLOB    NOT NULL, -- model/sketch.ts
+  PRIMARY KEY (tenant, hour, edge_key)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE edge_minute (
@@ -189,6 +204,22 @@ CREATE TABLE template (
   id             TEXT    NOT NULL,
   text           TEXT    NOT NULL,
   PRIMARY KEY (tenant, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE template_hour (
+  tenant         TEXT    NOT NULL,
+  hour           INTEGER NOT NULL,
+  with_errors    INTEGER NOT NULL, -- 1: the sum of minutes that have an error; 0: of those that have none
+  template_id    TEXT    NOT NULL,
+  component_key  INTEGER NOT NULL,
+  component_type TEXT    NOT NULL,
+  component_id   TEXT    NOT NULL,
+  count          INTEGER NOT NULL,
+  severity_max   INTEGER NOT NULL,
+  first_time     INTEGER NOT NULL,
+  last_time      INTEGER NOT NULL,
+  example_event_id TEXT  NOT NULL,
+  PRIMARY KEY (tenant, hour, with_errors, template_id, component_key)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE template_minute (

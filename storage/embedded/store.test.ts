@@ -88,7 +88,9 @@ describe('the embedded store', () => {
     await before.stop();
     const database = new DatabaseSync(join(directory, 'events.db'));
     database.exec(
-      'DROP TABLE block_filter; DROP TABLE counted_hour; DROP TABLE component_hour; PRAGMA user_version = 6',
+      `${['block_filter', 'counted_hour', 'component_hour', 'template_hour', 'edge_hour']
+        .map((table) => `DROP TABLE ${table};`)
+        .join('')}ALTER TABLE component_minute DROP COLUMN untold; PRAGMA user_version = 6`,
     );
     database
       .prepare('DELETE FROM block_key WHERE key = ?')

@@ -14,8 +14,8 @@ import {
   findBlocksOfDay,
   tenantsWithBlocks,
 } from './blocks.ts';
-import { countHours } from './component-hours.ts';
 import { type Database, openDatabase } from './database.ts';
+import { countHours } from './hours.ts';
 import { endLease, heldLeases, takeLease } from './leases.ts';
 import { forgetReplaced, readSmallBlocks, replaceBlocks } from './merge.ts';
 import { pruneRows } from './prune.ts';

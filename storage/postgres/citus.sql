@@ -20,6 +20,8 @@ SELECT create_distributed_table('ai_debug.block', 'shard');
 SELECT create_distributed_table('ai_debug.block_key', 'shard', colocate_with => 'ai_debug.block');
 SELECT create_distributed_table('ai_debug.component_minute', 'shard', colocate_with => 'ai_debug.block');
 SELECT create_distributed_table('ai_debug.component_hour', 'shard', colocate_with => 'ai_debug.block');
+SELECT create_distributed_table('ai_debug.template_hour', 'shard', colocate_with => 'ai_debug.block');
+SELECT create_distributed_table('ai_debug.edge_hour', 'shard', colocate_with => 'ai_debug.block');
 SELECT create_distributed_table('ai_debug.counted_hour', 'shard', colocate_with => 'ai_debug.block');
 SELECT create_distributed_table('ai_debug.template_minute', 'shard', colocate_with => 'ai_debug.block');
 SELECT create_distributed_table('ai_debug.edge_minute', 'shard', colocate_with => 'ai_debug.block');

@@ -8,11 +8,11 @@ import { lineTaken, RepeatedRequests } from '../repeated.ts';
 import { rowTime } from '../text.ts';
 import { reachOf } from './blocks.ts';
 import { recordCommit } from './commits.ts';
-import { uncountHours } from './component-hours.ts';
 import { addComponentMinutes } from './component-minutes.ts';
 import type { Connection } from './connection.ts';
 import { CopyBinary } from './copy-binary.ts';
 import { addEdgeMinutes } from './edge-minutes.ts';
+import { uncountHours } from './hours.ts';
 import { recordset, shardOf } from './rows.ts';
 import { putSnapshots } from './snapshots.ts';
 import { addTemplateMinutes, putTemplates } from './template-minutes.ts';
@@ -54,7 +54,7 @@ export async function writeFlush(
   await putTemplates(client, tenant, flush.templates);
   await putTraceCorrelations(client, tenant, flush.traceCorrelations, retentionDay);
   await putSnapshots(client, tenant, flush.snapshots, retentionDay);
-  await uncountHours(client, tenant, flush.componentMinutes);
+  await uncountHours(client, flush);
   return commit;
 }
 

@@ -2,10 +2,10 @@
 import type pg from 'pg';
 import type { ComponentMinute } from '../../model/rollup.ts';
 import { Sketch } from '../../model/sketch.ts';
-import { NANOS_PER_HOUR, NANOS_PER_MINUTE } from '../../model/time.ts';
 import type { ComponentSum, MinuteRange } from '../contract.ts';
 import { rowText, rowTime } from '../text.ts';
 import type { Connection } from './connection.ts';
+import { countedAndParts } from './hours.ts';
 import { combine, recordset, rowKey, shardOf } from './rows.ts';
 import { addSketches, sketchOf } from './sketches.ts';
 
@@ -16,7 +16,7 @@ export async function componentMinutes(
 ): Promise<ComponentMinute[]> {
   const rows = await connection.rows(
     tenant,
-    `SELECT minute, component_type, component_id, total, errors, critical, latency FROM component_minute
+    `SELECT minute, component_type, component_id, total, errors, critical, untold, latency FROM component_minute
      WHERE tenant_id = $1 AND ${IN_RANGE}
      ORDER BY minute, component_type COLLATE "C", component_id COLLATE "C"`,
     [tenant, ...rangeValues(range)],
@@ -28,6 +28,7 @@ export async function componentMinutes(
     total: Number(row.total),
     errors: Number(row.errors),
     critical: Number(row.critical),
+    ...(row.untold !== null && { untold: Number(row.untold) }),
     latency: sketchOf(row.latency),
   }));
 }
@@ -38,9 +39,9 @@ export async function componentSums(
   range: MinuteRange,
 ): Promise<ComponentSum[]> {
   const rows = await connection.rows(tenant, SUMS, [tenant, ...rangeValues(range)]);
-  return rows.map(({ component_type, component_id, total, errors, critical }) => ({
+  return rows.map(({ component_type, component_id, total, errors, critical, untold }) => ({
     ...{ component_type, component_id },
-    ...{ total: Number(total), errors: Number(errors), critical: Number(critical) },
+    ...{ total: Number(total), errors: Number(errors), critical: Number(critical), untold: Number(untold) },
   }));
 }
 
@@ -56,6 +57,7 @@ export async function addComponentMinutes(
     into.total += row.total;
     into.errors += row.errors;
     into.critical += row.critical;
+    into.untold = sumOf(into.untold, row.untold);
     into.latency = Sketch.mergeBytes(into.latency, row.latency);
   });
   const rows = added.map(({ latency: _, ...row }) => ({ ...row, day: retentionDay(row.minute) }));
@@ -76,26 +78,22 @@ export const IN_RANGE = `minute BETWEEN $2 AND $3 AND ${IN_COMPONENT}`;
 
 /**
  * Of counted hours one row a component, of what is left around and between them the minutes. Added up by a number of eight bytes, not by
- * two texts; what that stands for is looked up in one minute of each. OFFSET 0 keeps the minutes a question of their own for each part, which
- * an index answers: joined with parts of unknown length, all minutes there are were read.
+ * two texts; what that stands for is looked up in one minute of each.
  */
 const SUMS = `
-  WITH counted AS MATERIALIZED (
-    SELECT hour FROM counted_hour WHERE tenant_id = $1 AND hour >= $2 AND hour <= $3 - ${NANOS_PER_HOUR - NANOS_PER_MINUTE}
-  ), part AS (
-    SELECT lag(hour + ${NANOS_PER_HOUR}, 1, $2::bigint) OVER (ORDER BY hour) AS first, hour - 1 AS last FROM counted
-    UNION ALL SELECT coalesce((SELECT max(hour) + ${NANOS_PER_HOUR} FROM counted), $2), $3
-  ), known AS (
-    SELECT component_key, total, errors, critical FROM component_hour
+  WITH ${countedAndParts('$2', '$3')}, known AS (
+    SELECT component_key, total, errors, critical, coalesce(untold, errors) AS untold FROM component_hour
     WHERE tenant_id = $1 AND hour IN (SELECT hour FROM counted) AND ${IN_COMPONENT}
     UNION ALL
-    SELECT component_key, total, errors, critical FROM part CROSS JOIN LATERAL (
-      SELECT component_key, total, errors, critical FROM component_minute
-      WHERE tenant_id = $1 AND minute BETWEEN part.first AND part.last AND ${IN_COMPONENT} OFFSET 0) AS minutes WHERE part.first <= part.last
+    SELECT component_key, total, errors, critical, untold FROM part CROSS JOIN LATERAL (
+      SELECT component_key, total, errors, critical, coalesce(untold, errors) AS untold FROM component_minute
+      WHERE tenant_id = $1 AND minute BETWEEN part.first AND part.last AND ${IN_COMPONENT} OFFSET 0) AS minutes
   ), sums AS (
-    SELECT component_key, sum(total) AS total, sum(errors) AS errors, sum(critical) AS critical FROM known GROUP BY component_key
+    SELECT component_key, sum(total) AS total, sum(errors) AS errors, sum(critical) AS critical,
+      sum(untold) AS untold
+    FROM known GROUP BY component_key
   )
-  SELECT component_type, component_id, sums.total, sums.errors, sums.critical
+  SELECT component_type, component_id, sums.total, sums.errors, sums.critical, sums.untold
   FROM sums CROSS JOIN LATERAL (
     SELECT component_type, component_id FROM component_minute
     WHERE tenant_id = $1 AND component_key = sums.component_key LIMIT 1) AS component`;
@@ -109,6 +107,7 @@ interface Row {
   total: number;
   errors: number;
   critical: number;
+  untold?: number | undefined;
   latency: Uint8Array;
 }
 
@@ -121,6 +120,10 @@ function toRow(minute: ComponentMinute): Row {
   return { ...minute, minute: rowTime(minute.minute), component_key, component_type, component_id, shard, latency };
 }
 
+function sumOf(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? undefined : a + b;
+}
+
 function identity({ component_key, minute }: { component_key: bigint; minute: bigint }): string {
   return `${component_key} ${minute}`;
 }
@@ -128,9 +131,10 @@ function identity({ component_key, minute }: { component_key: bigint; minute: bi
 // A new row has the empty sketch, so that new and known rows go on alike.
 const ADD = `
   INSERT INTO component_minute AS known (tenant_id, component_key, minute, shard, day, component_type, component_id,
-    total, errors, critical, latency)
+    total, errors, critical, untold, latency)
   SELECT $1, *, ''::bytea FROM json_to_recordset($2) AS added (component_key bigint, minute bigint, shard smallint,
-    day date, component_type text, component_id text, total bigint, errors bigint, critical bigint)
+    day date, component_type text, component_id text, total bigint, errors bigint, critical bigint, untold bigint)
   ON CONFLICT (tenant_id, component_key, minute, shard) DO UPDATE SET total = known.total + excluded.total,
-    errors = known.errors + excluded.errors, critical = known.critical + excluded.critical
+    errors = known.errors + excluded.errors, critical = known.critical + excluded.critical,
+    untold = known.untold + excluded.untold
   RETURNING component_key, minute, latency`;

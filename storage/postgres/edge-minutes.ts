@@ -5,8 +5,9 @@ import { Sketch } from '../../model/sketch.ts';
 import type { EdgeSum } from '../contract.ts';
 import { rowText, rowTime } from '../text.ts';
 import type { Connection } from './connection.ts';
+import { countedAndParts } from './hours.ts';
 import { combine, recordset, rowKey, shardOf } from './rows.ts';
-import { addSketches, sketchOf } from './sketches.ts';
+import { addSketches, BEHIND_EACH_OTHER, mergedSketch, sketchOf } from './sketches.ts';
 
 export async function edgeMinutes(
   connection: Connection,
@@ -25,41 +26,40 @@ export async function edgeMinutes(
   }));
 }
 
-/**
- * Of each edge one row, with the sketches of its minutes behind each other, each behind its length: the server cannot merge them, and sixty
- * rows of ten columns cost more to read than their counts and sketches.
- */
+/** Of counted hours one row an edge, of what is left around and between them the minutes; their sketches come behind each other. */
 export async function edgeSums(
   connection: Connection,
   tenant: string,
   { start, end }: { start: bigint; end: bigint },
 ): Promise<EdgeSum[]> {
-  const rows = await connection.rows(
-    tenant,
-    // By a number of eight bytes, not by five texts; what it stands for is looked up in one minute of each.
-    `WITH sums AS (
-       SELECT edge_key, max(minute) AS minute, sum(calls) AS calls, sum(errors) AS errors,
-         string_agg(int4send(octet_length(latency)) || latency, ''::bytea) AS latencies
-       FROM edge_minute WHERE tenant_id = $1 AND minute BETWEEN $2 AND $3 AND calls > 0 GROUP BY edge_key)
-     SELECT kind, from_type, from_id, to_type, to_id, sums.calls, sums.errors, latencies
-     FROM sums JOIN edge_minute AS known USING (edge_key, minute) WHERE known.tenant_id = $1`,
-    [tenant, rowTime(start), rowTime(end)],
-  );
+  const rows = await connection.rows(tenant, SUMS, [tenant, rowTime(start), rowTime(end)]);
   return rows.map(({ kind, from_type, from_id, to_type, to_id, calls, errors, latencies }) => ({
     ...{ kind, from_type, from_id, to_type, to_id },
-    ...{ calls: Number(calls), errors: Number(errors), latency: mergedSketches(latencies) },
+    ...{ calls: Number(calls), errors: Number(errors), latency: mergedSketch(latencies) },
   }));
 }
 
-function mergedSketches(bytes: Buffer): Sketch {
-  const merged = new Sketch();
-  for (let at = 0; at < bytes.length; ) {
-    const start = at + 4;
-    at = start + bytes.readInt32BE(at);
-    merged.addBytes(bytes.subarray(start, at));
-  }
-  return merged;
-}
+// By a number of eight bytes, not by five texts; what it stands for is looked up in one row of each.
+const SUMS = `
+  WITH ${countedAndParts('$2', '$3')}, known AS (
+    SELECT edge_key, hour AS minute, true AS of_hour, calls, errors, latency FROM edge_hour
+    WHERE tenant_id = $1 AND hour IN (SELECT hour FROM counted)
+    UNION ALL
+    SELECT edge_key, minute, false, calls, errors, latency FROM part CROSS JOIN LATERAL (
+      SELECT edge_key, minute, calls, errors, latency FROM edge_minute
+      WHERE tenant_id = $1 AND minute BETWEEN part.first AND part.last AND calls > 0 OFFSET 0) AS minutes
+  ), sums AS (
+    SELECT edge_key, max(minute) FILTER (WHERE of_hour) AS hour, max(minute) FILTER (WHERE NOT of_hour) AS minute,
+      sum(calls) AS calls, sum(errors) AS errors, ${BEHIND_EACH_OTHER} AS latencies
+    FROM known GROUP BY edge_key
+  )
+  SELECT kind, from_type, from_id, to_type, to_id, sums.calls, sums.errors, latencies FROM sums CROSS JOIN LATERAL (
+    SELECT kind, from_type, from_id, to_type, to_id FROM edge_minute AS one
+    WHERE one.tenant_id = $1 AND one.edge_key = sums.edge_key AND one.minute = sums.minute
+    UNION ALL
+    SELECT kind, from_type, from_id, to_type, to_id FROM edge_hour AS one
+    WHERE one.tenant_id = $1 AND one.edge_key = sums.edge_key AND one.hour = sums.hour
+    LIMIT 1) AS ends`;
 
 /** @param retentionDay the day until which retention keeps a row of this time */
 export async function addEdgeMinutes(

@@ -1,8 +1,8 @@
 /** Rows leave by the day until which retention keeps them, insights when they have expired, templates with their last minute. */
 import { dayOf, NANOS_PER_DAY } from '../../model/time.ts';
 import { rowTime } from '../text.ts';
-import { forgetHours } from './component-hours.ts';
 import type { Connection } from './connection.ts';
+import { forgetHours } from './hours.ts';
 
 /** @param before times of the record before this one are not retained any more, nanoseconds */
 export async function pruneRows(

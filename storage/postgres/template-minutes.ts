@@ -1,11 +1,12 @@
 /** Template minutes, and the templates themselves. */
 import type pg from 'pg';
 import type { Template, TemplateMinute } from '../../model/rollup.ts';
-import { minuteOf } from '../../model/time.ts';
+import { minuteOf, NANOS_PER_HOUR } from '../../model/time.ts';
 import type { TemplateRange, TemplateSum, TemplateWindow } from '../contract.ts';
 import { rowText, rowTime } from '../text.ts';
 import { IN_RANGE, rangeValues } from './component-minutes.ts';
 import type { Connection } from './connection.ts';
+import { countedAndParts, HOUR_TO_LAST_MINUTE } from './hours.ts';
 import { combine, recordset, rowKey, shardOf } from './rows.ts';
 
 export async function templateMinutes(
@@ -40,16 +41,8 @@ export async function templateSums(
   tenant: string,
   { start, end, middle, errors }: TemplateWindow,
 ): Promise<TemplateSum[]> {
-  const rows = await connection.rows(
-    tenant,
-    `SELECT template_id, component_type, component_id, sum(count) AS count,
-       coalesce(sum(count) FILTER (WHERE minute < $5), 0) AS earlier, max(severity_max) AS severity_max,
-       min(first_time) AS first_time, max(last_time) AS last_time, max(example_event_id COLLATE "C") AS example_event_id
-     FROM template_minute WHERE tenant_id = $1 AND minute BETWEEN $2 AND $4 AND last_time >= $3 AND first_time <= $4
-       ${errors ? 'AND severity_max >= 17' : '' /* as the index has it */}
-     GROUP BY template_id, component_type, component_id`,
-    [tenant, rowTime(minuteOf(start)), rowTime(start), rowTime(end), rowTime(middle)],
-  );
+  const values = [tenant, rowTime(minuteOf(start)), rowTime(start), rowTime(end), rowTime(middle)];
+  const rows = await connection.rows(tenant, errors ? ERROR_SUMS : SUMS, values);
   return rows.map((row) => ({
     ...{ template_id: row.template_id, component_type: row.component_type, component_id: row.component_id },
     ...{ count: Number(row.count), earlier: Number(row.earlier), severity_max: row.severity_max },
@@ -57,7 +50,6 @@ export async function templateSums(
   }));
 }
 
-/** A look into the index for each. */
 export async function templatesSeen(
   connection: Connection,
   tenant: string,
@@ -65,15 +57,47 @@ export async function templatesSeen(
   { start, end }: { start: bigint; end: bigint },
 ): Promise<string[]> {
   if (ids.length === 0) return [];
-  const rows = await connection.rows<{ id: string }>(
-    tenant,
-    `SELECT id FROM unnest($2::text[]) AS asked (id) WHERE EXISTS (
-       SELECT 1 FROM template_minute
-       WHERE tenant_id = $1 AND template_id = id AND minute >= $3 AND minute < $4 AND first_time < $4)`,
-    [tenant, ids.map(rowText), rowTime(minuteOf(start)), rowTime(end)],
-  );
-  return rows.map(({ id }) => id);
+  const values = [tenant, rowTime(minuteOf(start)), rowTime(end), ids.map(rowText)];
+  return (await connection.rows<{ id: string }>(tenant, SEEN, values)).map(({ id }) => id);
 }
+
+const SUMS = sumsWhere('true', 'true');
+// The second as the index has it.
+const ERROR_SUMS = sumsWhere('with_errors', 'severity_max >= 17');
+
+/**
+ * Of $2 to $5: the window's first minute, its start, its end, its middle. An hour stands for its minutes where it lies within the window and on
+ * one side of the middle: then all of its records do.
+ */
+function sumsWhere(ofHours: string, ofMinutes: string): string {
+  const within = `hour >= $3 AND hour <= $4 - ${NANOS_PER_HOUR - 1n} AND (hour >= $5 OR hour < $5 - ${HOUR_TO_LAST_MINUTE})`;
+  const columns = 'count, severity_max, first_time, last_time, example_event_id';
+  return `
+  WITH ${countedAndParts('$2', '$4', within)}, known AS (
+    SELECT hour AS minute, template_id, component_key, component_type, component_id, ${columns} FROM template_hour
+    WHERE tenant_id = $1 AND hour IN (SELECT hour FROM counted) AND ${ofHours}
+    UNION ALL
+    SELECT minute, template_id, component_key, component_type, component_id, ${columns} FROM part CROSS JOIN LATERAL (
+      SELECT minute, template_id, component_key, component_type, component_id, ${columns} FROM template_minute
+      WHERE tenant_id = $1 AND minute BETWEEN part.first AND part.last AND last_time >= $3 AND first_time <= $4 AND ${ofMinutes}
+      OFFSET 0) AS minutes
+  )
+  SELECT template_id, min(component_type) AS component_type, min(component_id) AS component_id, sum(count) AS count,
+    coalesce(sum(count) FILTER (WHERE minute < $5), 0) AS earlier, max(severity_max) AS severity_max,
+    min(first_time) AS first_time, max(last_time) AS last_time, max(example_event_id COLLATE "C") AS example_event_id
+  FROM known GROUP BY template_id, component_key`;
+}
+
+// Of $2 and $3: the first minute, and what it has to be before. A look into an index for each, of what is left for each part.
+const SEEN = `
+  WITH ${countedAndParts('$2', '$3 - 1', `hour >= $2 AND hour <= $3 - ${NANOS_PER_HOUR}`)}
+  SELECT id FROM unnest($4::text[]) AS asked (id) WHERE EXISTS (
+    SELECT 1 FROM template_hour AS known WHERE tenant_id = $1 AND template_id = id AND hour >= $2 AND hour < $3
+      AND hour IN (SELECT hour FROM counted))
+  OR EXISTS (
+    SELECT 1 FROM part CROSS JOIN LATERAL (
+      SELECT 1 FROM template_minute
+      WHERE tenant_id = $1 AND template_id = id AND minute BETWEEN part.first AND part.last AND first_time < $3 LIMIT 1) AS seen)`;
 
 /** @param retentionDay the day until which retention keeps a row of this time */
 export async function addTemplateMinutes(

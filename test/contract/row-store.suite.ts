@@ -7,7 +7,13 @@ import type { ComponentMinute, EdgeMinute, TemplateMinute } from '../../model/ro
 import { Sketch } from '../../model/sketch.ts';
 import type { Session, Snapshot } from '../../model/snapshot.ts';
 import { formatNanos, minuteOf } from '../../model/time.ts';
-import { emptyFlush, type Flush, type InsightQuery, type WarmStore } from '../../storage/contract.ts';
+import {
+  emptyFlush,
+  type Flush,
+  type InsightQuery,
+  type TemplateWindow,
+  type WarmStore,
+} from '../../storage/contract.ts';
 import { rowText, rowTime } from '../../storage/text.ts';
 import { MINUTE, NOON, SECOND, UINT64_MAX } from '../support/blocks.ts';
 
@@ -68,8 +74,8 @@ export function describeRowStore(make: () => Promise<RowStoreHarness>): void {
       const range = { start: NOON + MINUTE, end: NOON + 2n * MINUTE };
       const sums = await store.componentSums('default', range);
       expect(sums.toSorted((a, b) => (a.component_id < b.component_id ? -1 : 1))).toEqual([
-        { component_type: 'service', component_id: 'a', total: 5, errors: 2, critical: 0 },
-        { component_type: 'service', component_id: 'b', total: 5, errors: 1, critical: 0 },
+        { component_type: 'service', component_id: 'a', total: 5, errors: 2, critical: 0, untold: 2 },
+        { component_type: 'service', component_id: 'b', total: 5, errors: 1, critical: 0, untold: 1 },
       ]);
       expect(
         await store.componentSums('default', { ...range, component_type: 'service', component_id: 'b' }),
@@ -77,95 +83,16 @@ export function describeRowStore(make: () => Promise<RowStoreHarness>): void {
       expect(await store.componentSums('another', range)).toEqual([]);
     });
 
-    it('add up to the same whichever hours are counted, and whatever comes to those later', async () => {
-      const minute = fc.record({
-        at: fc.integer({ min: -100, max: 100 }),
-        component_id: fc.constantFrom('a', 'b'),
-        total: fc.integer({ min: 1, max: 9 }),
-      });
-      const step = fc.oneof(
-        fc.record({ brings: fc.array(minute, { minLength: 1, maxLength: 8 }) }),
-        fc.record({ before: fc.integer({ min: -60, max: 240 }), limit: fc.integer({ min: 1, max: 9 }) }),
-      );
-      const window = fc.record({
-        from: fc.integer({ min: -160, max: 100 }),
-        minutes: fc.integer({ max: 400, min: 0 }),
-      });
-      let tenants = 0;
-      await fc.assert(
-        fc.asyncProperty(
-          fc.array(step, { maxLength: 8 }),
-          fc.array(window, { maxLength: 4 }),
-          async (steps, windows) => {
-            const tenant = `hours-${++tenants}`;
-            const brought: { at: number; component_id: string; total: number }[] = [];
-            for (const one of steps) {
-              if ('brings' in one) {
-                const minutes = one.brings.map(({ at, ...row }) =>
-                  componentMinute({ minute: NOON + BigInt(at) * MINUTE, ...row, errors: 1, critical: 0 }),
-                );
-                await store.commit({ ...emptyFlush(tenant), componentMinutes: minutes });
-                brought.push(...one.brings);
-              } else {
-                const { before, limit } = one;
-                const counted = await store.countHours(tenant, { before: NOON + BigInt(before) * MINUTE, limit });
-                expect(counted).toBeLessThanOrEqual(limit);
-              }
-              for (const { from, minutes } of windows) {
-                const range = { start: NOON + BigInt(from) * MINUTE, end: NOON + BigInt(from + minutes) * MINUTE + 1n };
-                const inside = brought.filter(({ at }) => at >= from && at <= from + minutes);
-                for (const only of [undefined, 'a']) {
-                  const which = only === undefined ? {} : { component_type: 'service', component_id: only };
-                  const sums = await store.componentSums(tenant, { ...range, ...which });
-                  const expected = Map.groupBy(inside, ({ component_id }) => component_id);
-                  if (only !== undefined) expected.delete('b');
-                  expect(
-                    new Map(sums.map(({ component_id, total, errors }) => [component_id, [total, errors]])),
-                  ).toEqual(
-                    new Map(
-                      [...expected].map(([id, all]) => [
-                        id,
-                        [all.reduce((sum, { total }) => sum + total, 0), all.length],
-                      ]),
-                    ),
-                  );
-                }
-              }
-            }
-          },
-        ),
-        { numRuns: 40 },
-      );
-    });
-
-    it('of an hour that is counted come all the same when it is counted again, and not when it has not ended', async () => {
-      await commit({ componentMinutes: [componentMinute({ minute: NOON, total: 3 })] });
-      const count = (before: bigint) => store.countHours('default', { before, limit: 100 });
-      expect(await count(NOON + HOUR - 1n)).toBe(0);
-      expect(await count(NOON + HOUR)).toBeGreaterThan(0);
-      expect(await count(NOON + HOUR)).toBe(0);
-      await commit({ componentMinutes: [componentMinute({ minute: NOON + MINUTE, total: 4 })] });
-      const total = async () =>
-        (await store.componentSums('default', { start: NOON, end: NOON + HOUR - 1n }))[0]!.total;
-      expect(await total()).toBe(7);
-      expect(await count(NOON + HOUR)).toBe(1);
-      expect(await total()).toBe(7);
-    });
-
-    it('are all in the sums when two processes commit to an hour while both count it', async () => {
-      const both = [store, await harness.open()];
-      const before = NOON + 2n * HOUR;
-      const minute = (i: number) => componentMinute({ minute: NOON + BigInt(i) * MINUTE, total: 1 });
-      for (let round = 1; round <= 10; round++) {
-        await Promise.all([
-          ...Array.from({ length: 6 }, (_, i) =>
-            both[i % 2]!.commit({ ...emptyFlush('default'), componentMinutes: [minute(i), minute(50 + 5 * i)] }),
-          ),
-          ...both.map((one) => one.countHours('default', { before, limit: 3 })),
-        ]);
-        const [sum] = await store.componentSums('default', { start: NOON, end: before });
-        expect(sum!.total).toBe(12 * round);
-      }
+    it('know how many of their errors are untold as long as each part of them does', async () => {
+      const part = (untold?: number) => componentMinute({ errors: 2, ...(untold !== undefined && { untold }) });
+      const untold = async (tenant: string) => (await store.componentMinutes(tenant, ALL))[0]!.untold;
+      await commit({ tenant: 'known', componentMinutes: [part(1), part(0)] });
+      await commit({ tenant: 'known', componentMinutes: [part(1)] });
+      expect(await untold('known')).toBe(2);
+      await commit({ tenant: 'in one', componentMinutes: [part(1), part()] });
+      expect(await untold('in one')).toBeUndefined();
+      await commit({ tenant: 'known', componentMinutes: [part()] });
+      expect(await untold('known')).toBeUndefined();
     });
 
     it('come ascending, of a range with both ends, of one component when asked', async () => {
@@ -281,85 +208,191 @@ export function describeRowStore(make: () => Promise<RowStoreHarness>): void {
     });
   });
 
-  it('sums over minutes are those of the minutes one by one', async () => {
-    const at = fc.integer({ min: 0, max: 8 }).map((minute) => NOON + BigInt(minute) * MINUTE);
+  describe('sums over minutes', () => {
+    type Brought = Pick<Flush, 'componentMinutes' | 'templateMinutes' | 'edgeMinutes'>;
+    const at = fc.integer({ min: -100, max: 100 }).map((minute) => NOON + BigInt(minute) * MINUTE);
     const count = fc.integer({ min: 1, max: 9 });
-    const template = fc.record({
-      minute: at,
-      template_id: fc.constantFrom('00000000000000aa', '00000000000000bb'),
-      component_id: fc.constantFrom('checkout', 'cart'),
-      count,
-      severity_max: fc.constantFrom(9, 17, 21),
-      offset: fc.bigInt({ min: 0n, max: MINUTE - 1n }),
-    });
-    const edge = fc.record({ minute: at, to_id: fc.constantFrom('stock', 'bank'), calls: count, errors: count });
-    let run = 0;
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(template),
-        fc.array(edge),
-        at,
-        at,
-        at,
-        fc.boolean(),
-        async (templates, edges, ...asked) => {
-          const tenant = `sums ${run++}`;
-          const [one, other, middle, errors] = asked;
-          const [start, end] = [one < other ? one : other, (one < other ? other : one) + 30n * SECOND];
-          await commit({
-            tenant,
-            templateMinutes: templates.map(({ offset, ...row }) =>
-              templateMinute({ ...row, first_time: row.minute + offset / 2n, last_time: row.minute + offset }),
-            ),
-            edgeMinutes: edges.map((row) => edgeMinute({ ...row, latency: sketchOf([row.calls, 40 * row.errors]) })),
-          });
-          const minutes = (
-            await store.templateMinutes(tenant, { start: minuteOf(start), end, ...(errors && { errors }) })
-          ).filter((row) => row.last_time >= start && row.first_time <= end);
-          const groups = [...Map.groupBy(minutes, (row) => `${row.template_id} ${row.component_id}`).values()];
-          const expected = groups.map((rows) => ({
-            ...{ template_id: rows[0]!.template_id, component_type: 'service', component_id: rows[0]!.component_id },
-            count: rows.reduce((sum, row) => sum + row.count, 0),
-            earlier: rows.reduce((sum, row) => sum + (row.minute < middle ? row.count : 0), 0),
-            severity_max: Math.max(...rows.map((row) => row.severity_max)),
-            first_time: rows.map((row) => row.first_time).reduce((a, b) => (a < b ? a : b)),
-            last_time: rows.map((row) => row.last_time).reduce((a, b) => (a > b ? a : b)),
-            example_event_id: rows
-              .map((row) => row.example_event_id)
-              .sort()
-              .at(-1),
-          }));
-          const sums = await store.templateSums(tenant, { start, end, middle, ...(errors && { errors }) });
-          expect(sorted(sums)).toEqual(sorted(expected));
-
-          const seen = templates.filter(
-            ({ minute, offset }) => minute >= minuteOf(start) && minute + offset / 2n < end,
-          );
-          expect(
-            (
-              await store.templatesSeen(tenant, ['00000000000000aa', '00000000000000bb', 'nowhere'], { start, end })
-            ).sort(),
-          ).toEqual([...new Set(seen.map(({ template_id }) => template_id))].sort());
-
-          const ofEdges = [...Map.groupBy(await store.edgeMinutes(tenant, { start, end }), ({ to_id }) => to_id)].map(
-            ([to_id, rows]) => {
-              const latency = new Sketch();
-              for (const row of rows) latency.merge(row.latency);
-              const [calls, errors] = [
-                rows.reduce((sum, row) => sum + row.calls, 0),
-                rows.reduce((sum, row) => sum + row.errors, 0),
-              ];
-              return { to_id, calls, errors, latency: latency.toBytes() };
-            },
-          );
-          const edgeSums = (await store.edgeSums(tenant, { start, end })).map(({ to_id, calls, errors, latency }) => {
-            return { to_id, calls, errors, latency: latency.toBytes() };
-          });
-          expect(sorted(edgeSums)).toEqual(sorted(ofEdges));
-        },
+    const component_id = fc.constantFrom('checkout', 'cart');
+    const brought = fc.record({
+      componentMinutes: fc.array(
+        fc
+          .record({
+            minute: at,
+            component_id,
+            total: count,
+            errors: count,
+            critical: count,
+            untold: fc.option(fc.nat(3)),
+          })
+          .map(({ untold, ...row }) => componentMinute({ ...row, ...(untold !== null && { untold }) })),
+        { maxLength: 8 },
       ),
-      { numRuns: 15 },
-    );
+      templateMinutes: fc.array(
+        fc
+          .record({
+            minute: at,
+            template_id: fc.constantFrom('00000000000000aa', '00000000000000bb'),
+            component_id,
+            count,
+            severity_max: fc.constantFrom(9, 17, 21),
+            offset: fc.bigInt({ min: 0n, max: MINUTE - 1n }),
+          })
+          .map(({ offset, ...row }) =>
+            templateMinute({
+              ...{ ...row, first_time: row.minute + offset / 2n, last_time: row.minute + offset },
+              example_event_id: offset.toString(16).padStart(32, '0'),
+            }),
+          ),
+        { maxLength: 8 },
+      ),
+      // Some are taken back.
+      edgeMinutes: fc.array(
+        fc
+          .record({ minute: at, to_id: fc.constantFrom('stock', 'bank'), calls: fc.integer({ min: -2, max: 5 }) })
+          .map((row) => edgeMinute({ ...row, errors: row.calls, latency: sketchOf([row.calls + 3, 40]) })),
+        { maxLength: 8 },
+      ),
+    });
+    const counts = fc.record({ before: fc.integer({ min: -60, max: 240 }), limit: count });
+    const asked = fc.record({
+      start: fc.tuple(at, fc.bigInt({ min: 0n, max: MINUTE - 1n })).map(([minute, into]) => minute - HOUR + into),
+      length: fc.bigInt({ min: 0n, max: 5n * HOUR }),
+      middle: at,
+      errors: fc.boolean(),
+    });
+
+    /** The same from the minutes one by one. */
+    async function expected(tenant: string, { start, end, middle, errors }: TemplateWindow) {
+      const range = { start: minuteOf(start), end };
+      const components = groups(await store.componentMinutes(tenant, range), (row) => row.component_id);
+      const minutes = await store.templateMinutes(tenant, { ...range, ...(errors && { errors }) });
+      const within = minutes.filter((row) => row.last_time >= start && row.first_time <= end);
+      const templates = groups(within, (row) => `${row.template_id} ${row.component_id}`);
+      const seen = (await store.templateMinutes(tenant, range)).filter(({ first_time }) => first_time < end);
+      const edges = groups(await store.edgeMinutes(tenant, range), ({ to_id }) => to_id);
+      return {
+        components: components.map((rows) => ({
+          ...{ component_type: 'service', component_id: rows[0]!.component_id },
+          ...{ total: sum(rows, 'total'), errors: sum(rows, 'errors'), critical: sum(rows, 'critical') },
+          untold: rows.reduce((sum, { untold, errors }) => sum + (untold ?? errors), 0),
+        })),
+        templates: templates.map((rows) => ({
+          ...{ template_id: rows[0]!.template_id, component_type: 'service', component_id: rows[0]!.component_id },
+          count: sum(rows, 'count'),
+          earlier: sum(
+            rows.filter(({ minute }) => minute < middle),
+            'count',
+          ),
+          severity_max: Math.max(...rows.map((row) => row.severity_max)),
+          first_time: rows.map((row) => row.first_time).reduce((a, b) => (a < b ? a : b)),
+          last_time: rows.map((row) => row.last_time).reduce((a, b) => (a > b ? a : b)),
+          example_event_id: rows
+            .map((row) => row.example_event_id)
+            .sort()
+            .at(-1),
+        })),
+        seen: [...new Set(seen.map(({ template_id }) => template_id))],
+        edges: edges.map((rows) => {
+          const latency = new Sketch();
+          for (const row of rows) latency.merge(row.latency);
+          return {
+            to_id: rows[0]!.to_id,
+            calls: sum(rows, 'calls'),
+            errors: sum(rows, 'errors'),
+            latency: latency.toBytes(),
+          };
+        }),
+      };
+    }
+
+    async function summed(tenant: string, window: TemplateWindow) {
+      const { start, end } = window;
+      const range = { start: minuteOf(start), end };
+      const ids = ['00000000000000aa', '00000000000000bb', 'nowhere'];
+      return {
+        components: await store.componentSums(tenant, range),
+        templates: await store.templateSums(tenant, window),
+        seen: await store.templatesSeen(tenant, ids, { start, end }),
+        edges: (await store.edgeSums(tenant, range)).map(({ to_id, calls, errors, latency }) => {
+          return { to_id, calls, errors, latency: latency.toBytes() };
+        }),
+      };
+    }
+
+    it('are those of the minutes one by one, whichever hours are counted, and whatever comes to those later', async () => {
+      let tenants = 0;
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(fc.oneof(brought, counts), { maxLength: 8 }),
+          fc.array(asked, { minLength: 1, maxLength: 4 }),
+          async (steps, windows) => {
+            const tenant = `hours-${++tenants}`;
+            for (const step of steps) {
+              if ('before' in step) {
+                const { before, limit } = step;
+                const counted = await store.countHours(tenant, { before: NOON + BigInt(before) * MINUTE, limit });
+                expect(counted).toBeLessThanOrEqual(limit);
+              } else {
+                await commit({ tenant, ...(step as Brought) });
+              }
+              for (const { start, length, middle, errors } of windows) {
+                const window = { start, end: start + length, middle, ...(errors && { errors }) };
+                const minutes = await expected(tenant, window);
+                expect(sortedEach(await summed(tenant, window))).toEqual(sortedEach(minutes));
+                // Of one component the minutes are found by another index.
+                const one = { component_type: 'service', component_id: 'cart' };
+                expect(await store.componentSums(tenant, { ...one, start: minuteOf(start), end: window.end })).toEqual(
+                  minutes.components.filter(({ component_id }) => component_id === 'cart'),
+                );
+              }
+            }
+          },
+        ),
+        { numRuns: 40 },
+      );
+    });
+
+    it('come all the same when an hour is counted again; one that has not ended is not counted', async () => {
+      await commit({ componentMinutes: [componentMinute({ minute: NOON, total: 3 })] });
+      const count = (before: bigint) => store.countHours('default', { before, limit: 100 });
+      expect(await count(NOON + HOUR - 1n)).toBe(0);
+      expect(await count(NOON + HOUR)).toBeGreaterThan(0);
+      expect(await count(NOON + HOUR)).toBe(0);
+      await commit({ componentMinutes: [componentMinute({ minute: NOON + MINUTE, total: 4 })] });
+      const total = async () =>
+        (await store.componentSums('default', { start: NOON, end: NOON + HOUR - 1n }))[0]!.total;
+      expect(await total()).toBe(7);
+      expect(await count(NOON + HOUR)).toBe(1);
+      expect(await total()).toBe(7);
+    });
+
+    it('have all that two processes commit to an hour while both count it', async () => {
+      const both = [store, await harness.open()];
+      const before = NOON + 2n * HOUR;
+      const flushOf = (i: number): Brought => {
+        const minutes = [i, 50 + 5 * i].map((minute) => NOON + BigInt(minute) * MINUTE);
+        return {
+          componentMinutes: minutes.map((minute) => componentMinute({ minute, total: 1 })),
+          templateMinutes: minutes.map((minute) =>
+            templateMinute({ minute, count: 1, first_time: minute, last_time: minute }),
+          ),
+          // Of a flush that takes back what an earlier one counted, edges alone may lie in an hour.
+          edgeMinutes: minutes.map((minute) => edgeMinute({ minute, calls: 1 })),
+        };
+      };
+      for (let round = 1; round <= 10; round++) {
+        await Promise.all([
+          ...Array.from({ length: 6 }, (_, i) =>
+            both[i % 2]!.commit({ ...emptyFlush('default'), ...flushOf(i), ...(i === 5 && { componentMinutes: [] }) }),
+          ),
+          ...both.map((one) => one.countHours('default', { before, limit: 3 })),
+        ]);
+        const range = { start: NOON, end: before };
+        expect((await store.componentSums('default', range))[0]!.total).toBe(10 * round);
+        expect((await store.templateSums('default', { ...range, middle: NOON }))[0]!.count).toBe(12 * round);
+        expect((await store.edgeSums('default', range))[0]!.calls).toBe(12 * round);
+      }
+    });
   });
 
   it('templates are kept by id', async () => {
@@ -816,7 +849,19 @@ function sketchOf(values: readonly number[]): Sketch {
 }
 
 /** In an order that does not matter. */
+function groups<T>(rows: readonly T[], by: (row: T) => string): T[][] {
+  return [...Map.groupBy(rows, by).values()];
+}
+
+function sum<Name extends string>(rows: readonly Record<Name, number>[], name: Name): number {
+  return rows.reduce((sum, row) => sum + row[name], 0);
+}
+
 function sorted<T>(rows: readonly T[]): T[] {
   const nameOf = (row: T) => JSON.stringify(row, (_, value) => (typeof value === 'bigint' ? String(value) : value));
   return rows.toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
+}
+
+function sortedEach(families: Record<string, readonly unknown[]>): Record<string, unknown[]> {
+  return Object.fromEntries(Object.entries(families).map(([name, rows]) => [name, sorted(rows)]));
 }

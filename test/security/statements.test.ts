@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '../..');
 const TABLES =
-  'block|block_key|component_minute|counted_hour|component_hour|template_minute|template|trace_correlation|snapshot|insight|session';
+  'block|block_key|component_minute|counted_hour|component_hour|template_hour|edge_hour|edge_minute|template_minute|template|trace_correlation|snapshot|insight|session';
 const TOUCHES = new RegExp(`\\b(?:FROM|UPDATE|JOIN)\\s+(?:${TABLES})\\b`);
 const NAMES_TENANT = /\btenant(?:_id)?\b/;
 

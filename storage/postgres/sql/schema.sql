@@ -69,6 +69,7 @@ CREATE TABLE component_hour (
   tenant_id text COLLATE "C" NOT NULL,
   component_type text NOT NULL,
   component_id text NOT NULL,
+  untold bigint,
   PRIMARY KEY (tenant_id, hour, component_key, shard)
 );
 
@@ -87,6 +88,7 @@ CREATE TABLE component_minute (
   component_type text NOT NULL,
   component_id text NOT NULL,
   latency bytea NOT NULL,
+  untold bigint,
   PRIMARY KEY (tenant_id, component_key, minute, shard)
 ) WITH (fillfactor=70);
 
@@ -101,11 +103,31 @@ CREATE TABLE counted_hour (
   hour bigint NOT NULL,
   shard smallint NOT NULL,
   tenant_id text COLLATE "C" NOT NULL,
+  whole boolean NOT NULL DEFAULT false,
   PRIMARY KEY (tenant_id, hour, shard)
 );
 
 ALTER TABLE counted_hour ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_tenant ON counted_hour FOR SELECT USING (tenant_id = current_setting('ai_debug.tenant'::text, true));
+
+CREATE TABLE edge_hour (
+  edge_key bigint NOT NULL,
+  hour bigint NOT NULL,
+  calls bigint NOT NULL,
+  errors bigint NOT NULL,
+  shard smallint NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  kind text NOT NULL,
+  from_type text NOT NULL,
+  from_id text NOT NULL,
+  to_type text NOT NULL,
+  to_id text NOT NULL,
+  latency bytea NOT NULL,
+  PRIMARY KEY (tenant_id, hour, edge_key, shard)
+);
+
+ALTER TABLE edge_hour ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON edge_hour FOR SELECT USING (tenant_id = current_setting('ai_debug.tenant'::text, true));
 
 CREATE TABLE edge_minute (
   edge_key bigint NOT NULL,
@@ -241,6 +263,28 @@ CREATE TABLE template (
 
 ALTER TABLE template ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_tenant ON template FOR SELECT USING (tenant_id = current_setting('ai_debug.tenant'::text, true));
+
+CREATE TABLE template_hour (
+  component_key bigint NOT NULL,
+  hour bigint NOT NULL,
+  count bigint NOT NULL,
+  first_time bigint NOT NULL,
+  last_time bigint NOT NULL,
+  severity_max smallint NOT NULL,
+  shard smallint NOT NULL,
+  with_errors boolean NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  template_id text COLLATE "C" NOT NULL,
+  component_type text NOT NULL,
+  component_id text NOT NULL,
+  example_event_id text COLLATE "C" NOT NULL,
+  PRIMARY KEY (tenant_id, hour, with_errors, template_id, component_key, shard)
+);
+
+ALTER TABLE template_hour ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON template_hour FOR SELECT USING (tenant_id = current_setting('ai_debug.tenant'::text, true));
+
+CREATE INDEX template_hour_by_template ON template_hour USING btree (tenant_id, template_id, hour);
 
 CREATE TABLE template_minute (
   component_key bigint NOT NULL,
