@@ -69,11 +69,16 @@ export function topologyOf({ edges, spans, minutes }: TopologyInput): Topology {
     if (edge.kind === 'entry' || edge.kind === 'unmatched') continue;
     nodeOf(nodes, from, false);
     const key = edgeKey(from, to);
-    let sum = sums.get(key);
-    if (sum === undefined) sums.set(key, (sum = { from, to, calls: 0, errors: 0, latency: new Sketch() }));
+    const sum = sums.get(key);
+    if (sum === undefined) {
+      sums.set(key, { from, to, calls: edge.calls, errors: edge.errors, latency: edge.latency });
+      continue;
+    }
     sum.calls += edge.calls;
     sum.errors += edge.errors;
-    sum.latency.merge(edge.latency);
+    const latency = new Sketch();
+    for (const one of [sum.latency, edge.latency]) latency.merge(one);
+    sum.latency = latency;
   }
   return {
     nodes: [...nodes.values()]

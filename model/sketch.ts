@@ -15,7 +15,7 @@ const INT32_MAX = 0x7fff_ffff;
 export class Sketch {
   readonly #buckets = new Map<number, number>();
   /** The buckets in order, until one changes: minutes are asked for a quantile far more often than they are added to. */
-  #ordered: [bucket: number, times: number][] | null = null;
+  #ordered: Int32Array | null = null;
   #zeros = 0;
   #count = 0;
 
@@ -66,8 +66,13 @@ export class Sketch {
     else this.#buckets.set(bucket, sum);
   }
 
-  #inOrder(): readonly (readonly [bucket: number, times: number])[] {
-    return (this.#ordered ??= [...this.#buckets].sort(([a], [b]) => a - b));
+  /** In an array of numbers, which V8 sorts by itself: in pairs with a function that compares, it was most of what a quantile took. */
+  #inOrder(): Int32Array {
+    if (this.#ordered !== null) return this.#ordered;
+    const ordered = new Int32Array(this.#buckets.size);
+    let size = 0;
+    for (const bucket of this.#buckets.keys()) ordered[size++] = bucket;
+    return (this.#ordered = ordered.sort());
   }
 
   /** The value at rank `floor(n * q)`, within 1%. @param q 0 to 1  @returns null when empty */
@@ -76,8 +81,8 @@ export class Sketch {
     const rank = Math.min(Math.floor(this.#count * q), this.#count - 1);
     let seen = this.#zeros;
     if (seen > rank) return 0;
-    for (const [bucket, times] of this.#inOrder()) {
-      seen += times;
+    for (const bucket of this.#inOrder()) {
+      seen += this.#buckets.get(bucket)!;
       if (seen > rank) return (2 * GAMMA ** bucket) / (GAMMA + 1);
     }
     return null;
@@ -85,9 +90,15 @@ export class Sketch {
 
   /** Zeros, then bucket and times in turn, ascending: what {@link Sketch.fromBytes} reads. Times past 2^31 - 1 stay there. */
   toBytes(): Uint8Array {
-    const sorted = this.#inOrder();
-    const numbers = [this.#zeros, ...sorted.flat()].map((number) => Math.min(number, INT32_MAX));
-    return new Uint8Array(Int32Array.from(numbers).buffer);
+    const ordered = this.#inOrder();
+    const numbers = new Int32Array(1 + 2 * ordered.length);
+    numbers[0] = Math.min(this.#zeros, INT32_MAX);
+    let size = 1;
+    for (const bucket of ordered) {
+      numbers[size++] = bucket;
+      numbers[size++] = Math.min(this.#buckets.get(bucket)!, INT32_MAX);
+    }
+    return new Uint8Array(numbers.buffer);
   }
 
   /**
