@@ -32,6 +32,24 @@ describe('a sketch', () => {
     );
   });
 
+  it('adds many behind each other as it merges them, wherever the bytes lie', () => {
+    const some = fc.array(fc.oneof(values, fc.constant([])), { maxLength: 5 });
+    fc.assert(
+      fc.property(some, fc.nat(7), (all, offset) => {
+        const each = all.map((one) => (one.length === 0 ? new Uint8Array() : sketchOf(one).toBytes()));
+        const behind = each.flatMap((bytes) => {
+          const length = Buffer.alloc(4);
+          length.writeInt32BE(bytes.length);
+          return [length, bytes];
+        });
+        const sum = new Sketch();
+        sum.addAll(Buffer.concat([Buffer.alloc(offset), ...behind]).subarray(offset));
+        expect(sum.toBytes()).toEqual(sketchOf(all.flat()).toBytes());
+        expect(sum.count).toBe(all.flat().length);
+      }),
+    );
+  });
+
   it('merges from bytes to bytes as it merges', () => {
     const few = fc.constantFrom(0, 0.5, 1, 80, 9_000);
     const counted = fc.array(fc.tuple(few, fc.constantFrom(-2, -1, 1, 2, 0x7fff_ffff)));

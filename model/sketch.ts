@@ -51,9 +51,25 @@ export class Sketch {
   /** What {@link Sketch.toBytes} wrote, merged without a sketch between. @throws RangeError when the bytes are cut off */
   addBytes(bytes: Uint8Array): void {
     const numbers = numbersOf(bytes);
-    this.#zeros += numbers[0] ?? 0;
-    this.#count += numbers[0] ?? 0;
-    for (let i = 1; i + 1 < numbers.length; i += 2) {
+    this.#addNumbers(numbers, 0, numbers.length);
+  }
+
+  /** The same of many behind each other, each behind its length in bytes, a big-endian number of 32 bits: without a view of each. */
+  addAll(bytes: Uint8Array): void {
+    const numbers = numbersOf(bytes);
+    const lengths = new DataView(numbers.buffer, numbers.byteOffset, numbers.byteLength);
+    for (let at = 0; at < numbers.length; ) {
+      const start = at + 1;
+      at = start + lengths.getInt32(4 * at) / 4;
+      this.#addNumbers(numbers, start, at);
+    }
+  }
+
+  #addNumbers(numbers: Int32Array, start: number, end: number): void {
+    if (start === end) return;
+    this.#zeros += numbers[start]!;
+    this.#count += numbers[start]!;
+    for (let i = start + 1; i + 1 < end; i += 2) {
       this.#addTo(numbers[i]!, numbers[i + 1]!);
       this.#count += numbers[i + 1]!;
     }

@@ -6,7 +6,13 @@
 import { closeSync, fdatasync, openSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite';
+import {
+  type AggregateOptions,
+  DatabaseSync,
+  type SQLInputValue,
+  type SQLOutputValue,
+  type StatementSync,
+} from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { LRUCache } from 'lru-cache';
@@ -95,11 +101,17 @@ function createDatabase(sqlite: DatabaseSync, log: LogSync): Database {
   sqlite.function('sketch_merge', { deterministic: true, directOnly: true }, (a, b) =>
     Sketch.mergeBytes(a as Uint8Array, b as Uint8Array),
   );
-  sqlite.aggregate('sketch_sum', {
+  // What is added to may be any value; the types know what SQLite can store alone.
+  const sum: AggregateOptions<never> = {
     directOnly: true,
-    start: new Uint8Array(),
-    step: (sum: SQLInputValue, sketch) => Sketch.mergeBytes(sum as Uint8Array, sketch as Uint8Array),
-  });
+    start: () => new Sketch() as never,
+    step(sum: Sketch, sketch) {
+      sum.addBytes(sketch as Uint8Array);
+      return sum as never;
+    },
+    result: (sum: Sketch) => sum.toBytes(),
+  };
+  sqlite.aggregate('sketch_sum', sum);
 
   function ask<T>(sql: string, how: (statement: StatementSync) => T): T {
     if (!sqlite.isOpen) throw new DebugError('UNAVAILABLE', 'the store is stopped');

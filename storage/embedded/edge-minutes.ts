@@ -37,28 +37,24 @@ interface EdgeMinuteRow {
   latency: Uint8Array;
 }
 
-/** The sketches are merged from their bytes; who is called by whom is kept of one row. */
+/** Of counted hours one row an edge, of what is left around and between them the minutes. */
 export function readEdgeSums(database: Database, tenant: string, range: { start: bigint; end: bigint }): EdgeSum[] {
-  const sums = new Map<bigint, EdgeSum>();
-  const rows = database.all<Omit<EdgeMinuteRow, 'minute'> & { edge_key: bigint }>(SUMS, [
-    ...[tenant, rowTime(range.start), rowTime(range.end)],
-  ]);
-  for (const { edge_key, calls, errors, latency, ...ends } of rows) {
-    let sum = sums.get(edge_key);
-    if (sum === undefined) sums.set(edge_key, (sum = { ...ends, calls: 0, errors: 0, latency: new Sketch() }));
-    sum.calls += Number(calls);
-    sum.errors += Number(errors);
-    sum.latency.addBytes(latency);
-  }
-  return [...sums.values()];
+  const rows = database.all<Omit<EdgeMinuteRow, 'minute'>>(SUMS, [tenant, rowTime(range.start), rowTime(range.end)]);
+  return rows.map(({ calls, errors, latency, ...ends }) => ({
+    ...ends,
+    ...{ calls: Number(calls), errors: Number(errors), latency: Sketch.fromBytes(latency) },
+  }));
 }
 
 const COLUMNS = 'edge_key, kind, from_type, from_id, to_type, to_id, calls, errors, latency';
 const SUMS = `
-  WITH ${countedAndParts('?2', '?3')}
-  SELECT ${COLUMNS} FROM counted CROSS JOIN edge_hour USING (hour) WHERE tenant = ?1
-  UNION ALL
-  SELECT ${COLUMNS} FROM part CROSS JOIN edge_minute ON minute BETWEEN first AND last WHERE tenant = ?1 AND calls > 0`;
+  WITH ${countedAndParts('?2', '?3')}, known AS (
+    SELECT ${COLUMNS} FROM counted CROSS JOIN edge_hour USING (hour) WHERE tenant = ?1
+    UNION ALL
+    SELECT ${COLUMNS} FROM part CROSS JOIN edge_minute ON minute BETWEEN first AND last WHERE tenant = ?1 AND calls > 0
+  )
+  SELECT kind, from_type, from_id, to_type, to_id, sum(calls) AS calls, sum(errors) AS errors, sketch_sum(latency) AS latency
+  FROM known GROUP BY edge_key`;
 
 export function readEdgeMinutes(
   database: Database,

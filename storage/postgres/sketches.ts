@@ -48,11 +48,7 @@ export const BEHIND_EACH_OTHER = "string_agg(int4send(octet_length(latency)) || 
 /** Of what {@link BEHIND_EACH_OTHER} made. */
 export function mergedSketch(bytes: Buffer): Sketch {
   const merged = new Sketch();
-  for (let at = 0; at < bytes.length; ) {
-    const start = at + 4;
-    at = start + bytes.readInt32BE(at);
-    merged.addBytes(bytes.subarray(start, at));
-  }
+  merged.addAll(bytes);
   return merged;
 }
 
