@@ -46,6 +46,7 @@ import { createGrpcReceiver } from './receiver/grpc.ts';
 import { guardSessions } from './receiver/grpc-guard.ts';
 import { createHttpReceiver } from './receiver/http.ts';
 import { createJournal, type Journal, type JournalOptions } from './receiver/journal.ts';
+import { KnownResources } from './receiver/known-resources.ts';
 import { createPipeline, type Sink } from './receiver/pipeline.ts';
 import { createQuarantine } from './receiver/quarantine.ts';
 import { RecentIds } from './receiver/recent-ids.ts';
@@ -134,6 +135,7 @@ export function createCollector(config: Config, shared: Shared): Collector {
     cardinality: createCardinality(shared),
     calls: new Calls(),
     told: new ToldTraces(),
+    resources: new KnownResources(shared),
     setAside: createQuarantine({ directory: join(config.dataDir, 'quarantine'), ...shared }),
     batchMs: config.batchSizeMs,
     committed(flush) {

@@ -207,7 +207,8 @@ const MAGIC_WHOLE_HEADER = 0x31424441;
 const PREFIX_BYTES = 16;
 /** Of a record in all columns together. */
 const ROW_BYTES = 47;
-const SKEW_AHEAD_NANOS = 3_600_000_000_000n;
+/** A time that lies further ahead of its arrival is no time, but a clock that is wrong. */
+export const SKEW_AHEAD_NANOS = 3_600_000_000_000n;
 
 // A usual payload whole: in zlib's 16 kB it takes 30 trips to a thread and three times as long.
 const PAYLOAD_CHUNK_BYTES = 1 << 19;

@@ -133,6 +133,15 @@ export function jsonOf(value: AnyValue | undefined): Json {
 export const ATTRIBUTES_MAX = 1024;
 export const SPAN_PARTS_MAX = 1024;
 
+/** Attributes of a resource as events show them. */
+export function readResource(bytes: Uint8Array): JsonObject {
+  try {
+    return attributesOf(decodeMessage(ResourceSchema, bytes).attributes);
+  } catch (error) {
+    return { [DECODE_ERROR_KEY]: (error as Error).message };
+  }
+}
+
 const PARENT_KEY = 'debug.parent_event_id';
 const MESSAGE_SCHEMAS = { log: LogRecordSchema, span: SpanSchema, metric: MetricSchema } as const;
 const SPAN_KINDS = ['unspecified', 'internal', 'server', 'client', 'producer', 'consumer'];

@@ -10,7 +10,7 @@ test('F22 names beyond the bound have no count of their own, of each kind and te
   const admitted = (...names: string[]) => names.filter((name) => admits('one', 'component', name));
   expect(admitted('a', 'b', 'c', 'd', 'a', 'e')).toEqual(['a', 'b', 'c', 'a']);
   expect([admits('other', 'component', 'd'), admits('one', 'template', 'd')]).toEqual([true, true]);
-  expect(NAME_KINDS).toEqual(['component', 'template', 'peer']);
+  expect(NAME_KINDS).toEqual(['component', 'template', 'peer', 'resource']);
   hours = 1;
   expect(admitted('a', 'd')).toEqual(['a']); // b and c may come again
   hours = 2;

@@ -1,7 +1,7 @@
 /**
  * How many names of one tenant are counted by themselves (F22). What varies without end, a service named after a pod or a template that is
  * a random text, would make minutes as many as records; what comes after the bound is counted under one name, and its records and
- * blocks keep their own. A name that has not been seen for an hour or two makes room for another.
+ * blocks keep their own. A resource is not counted, but listed: those beyond the bound are not. A name that has not been seen for an hour or two makes room for another.
  */
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../base/clock.ts';
@@ -10,7 +10,7 @@ import type { Meter } from '../base/meter.ts';
 /** What stands in minutes and templates for all names beyond the bound. */
 export const OVERFLOW = 'otel.overflow';
 
-export const NAME_KINDS = ['component', 'template', 'peer'] as const;
+export const NAME_KINDS = ['component', 'template', 'peer', 'resource'] as const;
 export type NameKind = (typeof NAME_KINDS)[number];
 
 export interface Cardinality {
@@ -28,7 +28,7 @@ export interface CardinalityOptions {
 export function createCardinality({ namesMax = 10_000, clock, meter }: CardinalityOptions): Cardinality {
   const overflow = meter.counter(
     'cardinality_overflow_total',
-    `Times that a name was counted under ${OVERFLOW} for want of room.`,
+    `Times that a name was counted under ${OVERFLOW}, or a resource not listed, for want of room.`,
     ['kind'],
   );
   for (const kind of NAME_KINDS) overflow.inc({ kind }, 0);
@@ -38,7 +38,8 @@ export function createCardinality({ namesMax = 10_000, clock, meter }: Cardinali
     admits(tenant, kind, name) {
       let known = tenants.get(tenant);
       if (known === undefined) {
-        known = { component: new Names(namesMax), template: new Names(namesMax), peer: new Names(namesMax) };
+        const names = () => new Names(namesMax);
+        known = { component: names(), template: names(), peer: names(), resource: names() };
         tenants.set(tenant, known);
       }
       if (known[kind].admits(name, clock.monotonicMs())) return true;

@@ -1,6 +1,6 @@
 /**
  * From journal entries to one flush: duplicates are left out, messages get their template, records go into blocks, and what
- * answers need without reading blocks (minutes, templates, correlations of traces, snapshots) is counted up beside.
+ * answers need without reading blocks (minutes, templates, correlations of traces, snapshots, resources) is counted up beside.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Block, compressBlock, decodeIndex, decodePayload, partitionDay } from '../model/block.ts';
@@ -21,14 +21,17 @@ import {
   TIME_HIGH,
   TIME_LOW,
 } from '../model/records.ts';
+import type { Resource } from '../model/resource.ts';
 import type { ComponentMinute, EdgeMinute, Template, TemplateMinute, TraceCorrelation } from '../model/rollup.ts';
 import { SNAPSHOT_TYPES, type Snapshot, type SnapshotType } from '../model/snapshot.ts';
 import { readBlock } from '../otlp/read.ts';
 import { textOf } from '../otlp/wire.ts';
 import { Calls } from './calls.ts';
 import type { Cardinality } from './cardinality.ts';
+import { KnownResources } from './known-resources.ts';
 import { type Admits, MinuteCounts, OVERFLOW_TEMPLATE } from './minute-counts.ts';
 import type { RecentIds } from './recent-ids.ts';
+import { ResourceTimes } from './resource-times.ts';
 import type { ToldTraces } from './told-traces.ts';
 import { TraceCorrelations } from './trace-correlations.ts';
 
@@ -42,6 +45,7 @@ export interface Derived {
   templates: Template[];
   traceCorrelations: TraceCorrelation[];
   snapshots: Snapshot[];
+  resources: Resource[];
   /** The requests within, by what they hold: see {@link Arrival}. */
   requests: string[];
 }
@@ -53,6 +57,8 @@ export interface DeriveSettings {
   cardinality?: Cardinality;
   /** The spans of flushes before this one, for calls that come in several. Absent: calls are joined within the flush alone. */
   calls?: Calls;
+  /** What the store has been told of resources. Absent: it is told of each that speaks. */
+  resources?: KnownResources;
   /** Of flushes before this one. Absent: failed spans are told by the errors of this flush alone. */
   told?: ToldTraces;
   /** Whether more waits than the next flush will take: then others have their turn less often. */
@@ -118,6 +124,7 @@ export async function derive(tenant: string, arrivals: readonly Arrival[], setti
   const admits: Admits = (kind, name) => cardinality?.admits(tenant, kind, name) ?? true;
   const minutes = new MinuteCounts(admits, (trace) => told?.has(tenant, trace) ?? false);
   const correlations = new TraceCorrelations();
+  const spoke = new ResourceTimes();
   const templates = new Map<string, Template>();
   const blocks = new BlocksByDay(tenant);
   let snapshots = false;
@@ -127,6 +134,7 @@ export async function derive(tenant: string, arrivals: readonly Arrival[], setti
     const dayOf = dayFinder(receivedAt, settings.retentionNanos);
     minutes.begin(records);
     correlations.begin(records);
+    spoke.begin(records, receivedAt);
     blocks.begin(records, receivedAt);
     for (let row = 0, at = 0; row < length; row++, at += ROW_WORDS) {
       const messageStart = words[at + MESSAGE_START]!;
@@ -144,6 +152,7 @@ export async function derive(tenant: string, arrivals: readonly Arrival[], setti
       if (type === SNAPSHOT) snapshots = true;
       if (type !== METRIC) minutes.count(at, template);
       correlations.note(at);
+      spoke.note(at);
       const filled = blocks.add(dayOf(words[at + TIME_HIGH]!, words[at + TIME_LOW]!), row, template);
       if (filled || ++rows % STEP_RECORDS === 0) {
         if (!settings.isBehind?.() || blocks.pauses(BEHIND_TURN_BLOCKS)) await nextTurn();
@@ -163,6 +172,7 @@ export async function derive(tenant: string, arrivals: readonly Arrival[], setti
     templates: [...templates.values(), ...(settings.takeMerged?.(tenant) ?? [])],
     traceCorrelations: correlations.rows(),
     snapshots: snapshots ? snapshotsIn(built) : [],
+    resources: spoke.rows(tenant, settings.resources ?? new KnownResources(), admits),
     requests: arrivals.flatMap(({ request }) => request ?? []),
   };
 }

@@ -171,6 +171,7 @@ export function createPipeline(settings: PipelineSettings): Pipeline {
       flush = await again();
     }
     known.flushed();
+    settings.resources?.stored(tenant, flush.resources);
     committed = position;
     for (const waiter of waiters) if (waiter.position <= committed) waiter.resolve();
     void journal.release(position);

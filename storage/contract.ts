@@ -11,6 +11,7 @@
 import type { Part } from '../base/lifecycle.ts';
 import type { Block, BlockFilters } from '../model/block.ts';
 import type { Insight, InsightState, InsightType, Scope, Severity } from '../model/insight.ts';
+import type { Resource } from '../model/resource.ts';
 import type { ComponentMinute, EdgeMinute, Template, TemplateMinute, TraceCorrelation } from '../model/rollup.ts';
 import type { Session, Snapshot } from '../model/snapshot.ts';
 
@@ -141,6 +142,7 @@ export interface Flush {
   templates: readonly Template[];
   traceCorrelations: readonly TraceCorrelation[];
   snapshots: readonly Snapshot[];
+  resources: readonly Resource[];
   /** 32 hex each, of what the requests hold that the flush is made of: the same when a request is sent again. */
   requests?: readonly string[];
   ledger: LedgerLine | null;
@@ -154,6 +156,7 @@ export const NO_ROWS = {
   templates: [],
   traceCorrelations: [],
   snapshots: [],
+  resources: [],
 } satisfies Partial<Flush>;
 
 /** One that brings nothing yet, under no ledger line. */
@@ -169,7 +172,7 @@ export const REQUESTS_REMEMBERED_NANOS = 3_600_000_000_000n;
  * position is not past the stored one of its journal changes nothing. Where the flush says after which position it comes, and the stored
  * one is neither that nor its own, another process writes with the same identity: CONFLICT, and nothing is changed. Minutes are added to what is there (counts summed,
  * sketches merged, first/last widened), templates and snapshots are kept by id, a template that is `merged` replaces
- * what is there, a trace's correlation is replaced only by a smaller (time, text).
+ * what is there, the times of a resource are only ever widened, a trace's correlation is replaced only by a smaller (time, text).
  */
 export interface WarmStore extends Part, BlockReader, RowStore, Upkeep {
   readonly tier: 'warm';
@@ -224,7 +227,7 @@ export interface Upkeep {
    */
   countHours(tenant: string, range: { before: bigint; limit: number }): Promise<number>;
   /**
-   * Deletes minutes, snapshots, trace correlations and templates that no block needs any more, and insights that have expired, a few
+   * Deletes minutes, snapshots, trace correlations, resources and templates that no block needs any more, and insights that have expired, a few
    * at a time. Rows are kept while their own time is retained, and as long as blocks of that time are.
    * @param before times of the record before this one are not retained any more
    * @param pinnedSnapshots ids of those that stay
@@ -284,7 +287,7 @@ export interface ArchivedDay {
 /** Rows of an hour or less. */
 export type ArchivedRows = Pick<
   Flush,
-  'componentMinutes' | 'templateMinutes' | 'edgeMinutes' | 'templates' | 'traceCorrelations' | 'snapshots'
+  'componentMinutes' | 'templateMinutes' | 'edgeMinutes' | 'templates' | 'traceCorrelations' | 'snapshots' | 'resources'
 > & { insights: readonly Insight[] };
 
 /** What is small or changes: ordinary rows. */
@@ -311,6 +314,8 @@ export interface RowStore {
   ): Promise<TraceCorrelation[]>;
   /** Newest first, then by id descending. */
   snapshots(tenant: string, query: SnapshotQuery): Promise<Snapshot[]>;
+  /** Those that spoke at or before the end and at or after the start, the one that spoke last first, then by hash, component type and id. */
+  resources(tenant: string, query: ResourceQuery): Promise<Resource[]>;
   insight(tenant: string, id: string): Promise<Insight | null>;
   /** By `last_seen` descending, then id descending. */
   insights(tenant: string, query: InsightQuery): Promise<Insight[]>;
@@ -340,6 +345,10 @@ export interface TemplateRange extends MinuteRange {
   template_id?: string;
   /** Only minutes with an error: at ERROR and above. */
   errors?: true;
+}
+
+export interface ResourceQuery extends MinuteRange {
+  limit: number;
 }
 
 export interface ComponentSum extends Omit<ComponentMinute, 'minute' | 'latency' | 'untold'> {

@@ -17,6 +17,7 @@ import type { Logger } from '../base/log.ts';
 import type { Meter } from '../base/meter.ts';
 import { decodeIndex } from '../model/block.ts';
 import { ContentHash } from '../model/hash.ts';
+import type { Resource } from '../model/resource.ts';
 import type { EdgeMinute } from '../model/rollup.ts';
 import { dayOf, hourOf, NANOS_PER_DAY, NANOS_PER_HOUR, parseNanos } from '../model/time.ts';
 import { type ArchivedRows, type ColdStore, emptyFlush, type FoundBlock, NO_ROWS, type WarmStore } from './contract.ts';
@@ -165,6 +166,7 @@ export function createRetention(options: RetentionOptions): Retention {
         hours.add(hour);
     }
     const traces = await tracesOf(tenant, day);
+    const told = new Set<string>();
     for (const start of [...hours].sort((a, b) => (a < b ? -1 : 1))) {
       const range = { start, end: start + NANOS_PER_HOUR - 1n };
       const templateMinutes = await warm.templateMinutes(tenant, range);
@@ -175,6 +177,9 @@ export function createRetention(options: RetentionOptions): Retention {
         templates: await warm.templates(tenant, [...new Set(templateMinutes.map((minute) => minute.template_id))]),
         traceCorrelations: [],
         snapshots: await warm.snapshots(tenant, { ...range, limit: SNAPSHOTS_MAX }),
+        resources: (await warm.resources(tenant, { ...range, limit: RESOURCES_MAX })).filter(
+          (resource) => told.size < told.add(resourceName(resource)).size,
+        ),
         insights: await warm.insights(tenant, { ...range, limit: INSIGHTS_MAX }),
       };
       await stillHeld();
@@ -275,6 +280,7 @@ export function createRetention(options: RetentionOptions): Retention {
         templates: rows.templates,
         traceCorrelations: rows.traceCorrelations,
         snapshots: rows.snapshots,
+        resources: rows.resources,
       });
       for (const insight of rows.insights) await warm.changeInsight(tenant, insight.id, (known) => known ?? insight);
       for (const hour of new Set(
@@ -350,12 +356,17 @@ export function createRetention(options: RetentionOptions): Retention {
 
 const SNAPSHOTS_MAX = 100_000;
 const INSIGHTS_MAX = 10_000;
+const RESOURCES_MAX = 100_000;
 // Of a day with more traces than this the newest keep their correlation in each record that names it.
 const TRACES_MAX = 1_000_000;
 const TRACES_AT_ONCE = 1_000;
 const OUTSIDE_HOURS_MAX = 24 * 31;
 function componentMinuteName(row: { minute: bigint; component_type: string; component_id: string }): string {
   return JSON.stringify([String(row.minute), row.component_type, row.component_id]);
+}
+
+function resourceName({ hash, component_type, component_id }: Resource): string {
+  return JSON.stringify([hash, component_type, component_id]);
 }
 
 function edgeMinuteName({ minute, kind, from_type, from_id, to_type, to_id }: EdgeMinute): string {

@@ -1,5 +1,5 @@
 /**
- * What the rows said of a day (minutes, edges, templates, correlations of traces, snapshots, insights), as JSON lines beside its events: one
+ * What the rows said of a day (minutes, edges, templates, correlations of traces, snapshots, resources, insights), as JSON lines beside its events: one
  * object of `{"<kind>": …}` lines, named by its content, so that putting it twice is putting it once.
  */
 import { randomBytes } from 'node:crypto';
@@ -69,6 +69,7 @@ const KINDS = [
   'templates',
   'traceCorrelations',
   'snapshots',
+  'resources',
   'insights',
 ] as const satisfies readonly (keyof ArchivedRows)[];
 const ZSTD = { params: { [constants.ZSTD_c_compressionLevel]: 3 } };
@@ -95,6 +96,7 @@ const READ: { [Kind in (typeof KINDS)[number]]: (row: Row) => object } = {
   templates: (row) => row,
   traceCorrelations: (row) => ({ ...row, time: time(row.time) }),
   snapshots: (row) => ({ ...row, time: time(row.time) }),
+  resources: (row) => ({ ...row, first_time: time(row.first_time), last_time: time(row.last_time) }),
   insights: (row) => row,
 };
 

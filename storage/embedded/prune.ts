@@ -23,6 +23,7 @@ export async function pruneRows(
     }
     await pruneTraces(database, tenant, kept);
     await pruneTemplates(database, tenant);
+    await pruneResources(database, tenant, kept);
   }
   await pruneInsights(database, formatNanos(now));
 }
@@ -41,7 +42,8 @@ const SLICE = 500;
 
 const TENANTS = `
   SELECT tenant FROM component_minute UNION SELECT tenant FROM template_minute UNION SELECT tenant FROM edge_minute
-  UNION SELECT tenant FROM snapshot   UNION SELECT tenant FROM trace_correlation UNION SELECT tenant FROM template`;
+  UNION SELECT tenant FROM snapshot   UNION SELECT tenant FROM trace_correlation UNION SELECT tenant FROM template
+  UNION SELECT tenant FROM resource`;
 
 /** A statement each, of ?1 tenant, ?2 and ?3 the times around the gap, ?4 JSON of what stays. */
 const OF_TIME = [
@@ -150,6 +152,28 @@ async function pruneTemplates(database: Database, tenant: string): Promise<void>
       ),
     );
     more = rows.length === SLICE;
+    await nextTurn();
+  }
+}
+
+/** One that goes on speaking is written again within the hour (receiver/known-resources.ts). */
+async function pruneResources(database: Database, tenant: string, kept: readonly Range[]): Promise<void> {
+  for (let last = -1n, more = true; more; ) {
+    const rows = database.all<{ resource: bigint; first_time: bigint; last_time: bigint }>(
+      'SELECT resource, first_time, last_time FROM resource WHERE tenant = ? AND resource > ? ORDER BY resource LIMIT ?',
+      [tenant, last, SLICE],
+    );
+    const gone = rows.filter(
+      ({ first_time, last_time }) => !kept.some(({ start, end }) => last_time >= start && first_time <= end),
+    );
+    if (gone.length > 0) {
+      await database.transaction(() => {
+        for (const { resource, last_time } of gone)
+          database.run('DELETE FROM resource WHERE resource = ? AND last_time = ?', [resource, last_time]);
+      });
+    }
+    more = rows.length === SLICE;
+    if (more) last = rows.at(-1)!.resource;
     await nextTurn();
   }
 }

@@ -5,6 +5,7 @@ import type { Database } from './database.ts';
 import { readEdgeMinutes, readEdgeSums, writeEdgeMinute } from './edge-minutes.ts';
 import { uncountHours } from './hours.ts';
 import { readInsight, readInsights, writeInsight } from './insights.ts';
+import { readResources, writeResource } from './resources.ts';
 import { readSession, readSessions, writeSession } from './sessions.ts';
 import { readSnapshots, writeSnapshot } from './snapshots.ts';
 import {
@@ -26,6 +27,7 @@ export function writeRows(database: Database, flush: Flush): void {
   for (const template of flush.templates) writeTemplate(database, tenant, template);
   for (const said of flush.traceCorrelations) writeTraceCorrelation(database, tenant, said);
   for (const snapshot of flush.snapshots) writeSnapshot(database, tenant, snapshot);
+  for (const resource of flush.resources) writeResource(database, tenant, resource);
   uncountHours(database, flush);
 }
 
@@ -61,6 +63,9 @@ export function createRowStore(database: () => Database): RowStore {
     },
     async snapshots(tenant, query) {
       return readSnapshots(database(), tenant, query);
+    },
+    async resources(tenant, query) {
+      return readResources(database(), tenant, query);
     },
     async insight(tenant, id) {
       return readInsight(database(), tenant, id);

@@ -1,4 +1,4 @@
--- user_version = 9
+-- user_version = 10
 
 -- journal_mode = wal
 
@@ -161,6 +161,20 @@ CREATE TABLE received_request (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX received_request_by_time ON received_request (received_at);
+
+CREATE TABLE resource (
+  resource       INTEGER PRIMARY KEY,
+  tenant         TEXT    NOT NULL,
+  component_key  INTEGER NOT NULL,
+  hash           TEXT    NOT NULL, -- of the attributes: every process gives them the same
+  first_time     INTEGER NOT NULL, -- nanoseconds; both are only ever widened
+  last_time      INTEGER NOT NULL,
+  component_type TEXT    NOT NULL,
+  component_id   TEXT    NOT NULL,
+  attributes     TEXT    NOT NULL  -- JSON
+) STRICT;
+
+CREATE UNIQUE INDEX resource_by_component ON resource (tenant, component_key, hash);
 
 CREATE TABLE session (
   tenant         TEXT    NOT NULL,

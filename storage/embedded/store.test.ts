@@ -88,7 +88,7 @@ describe('the embedded store', () => {
     await before.stop();
     const database = new DatabaseSync(join(directory, 'events.db'));
     database.exec(
-      `${['block_filter', 'counted_hour', 'component_hour', 'template_hour', 'edge_hour']
+      `${['block_filter', 'counted_hour', 'component_hour', 'template_hour', 'edge_hour', 'resource']
         .map((table) => `DROP TABLE ${table};`)
         .join('')}ALTER TABLE component_minute DROP COLUMN untold; PRAGMA user_version = 6`,
     );

@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createLogger } from '../../base/log.ts';
 import { Sketch } from '../../model/sketch.ts';
-import { componentMinute, edgeMinute, snapshot, templateMinute } from '../../test/contract/row-store.suite.ts';
+import {
+  componentMinute,
+  edgeMinute,
+  resource,
+  snapshot,
+  templateMinute,
+} from '../../test/contract/row-store.suite.ts';
 import { flush } from '../../test/contract/warm-store.suite.ts';
 import { collect, logBlock, NOON } from '../../test/support/blocks.ts';
 import type { Flush } from '../contract.ts';
@@ -68,6 +74,7 @@ describe('large flushes are written by a thread', () => {
       templates: [{ id: 'a'.repeat(16), text: 'a <n>' }],
       traceCorrelations: [{ trace_id: 'a'.repeat(32), correlation_id: 'c', time: NOON }],
       snapshots: [snapshot()],
+      resources: [resource()],
     };
     const written = largeFlush(rows);
     await writer.commit(onlyThread, written, NOON);
@@ -86,10 +93,11 @@ describe('large flushes are written by a thread', () => {
         await store.templates('default'),
         await store.traceCorrelations('default', { correlations: ['c'] }),
         await store.snapshots('default', { limit: 9 }),
+        await store.resources('default', { ...range, limit: 9 }),
       ].flat();
     };
     expect(await all(database)).toEqual(await all(other));
-    expect(await all(database)).toHaveLength(6);
+    expect(await all(database)).toHaveLength(7);
     other.close();
   });
 

@@ -4,8 +4,8 @@
 --   psql "$DEBUG_PG_URL" -f storage/postgres/citus.sql
 --
 -- Every table is distributed by `shard` (0 to 1023), which is in each of its keys, so that nothing has to change: no unique index,
--- foreign key or sequence reaches over two shards. Rows that are read together have the same shard: a component's minutes and states by
--- the component, a trace's correlation by the trace. Partitions of a day are spread with their table, also those that are made later.
+-- foreign key or sequence reaches over two shards. Rows that are read together have the same shard: a component's minutes, states and
+-- resources by the component, a trace's correlation by the trace. Partitions of a day are spread with their table, also those that are made later.
 -- What names no shard in its condition asks all workers at once: lists, and blocks by time or key.
 
 CREATE EXTENSION IF NOT EXISTS citus;
@@ -28,6 +28,7 @@ SELECT create_distributed_table('ai_debug.edge_minute', 'shard', colocate_with =
 SELECT create_distributed_table('ai_debug.template', 'shard', colocate_with => 'ai_debug.block');
 SELECT create_distributed_table('ai_debug.trace_correlation', 'shard', colocate_with => 'ai_debug.block');
 SELECT create_distributed_table('ai_debug.snapshot', 'shard', colocate_with => 'ai_debug.block');
+SELECT create_distributed_table('ai_debug.resource', 'shard', colocate_with => 'ai_debug.block');
 SELECT create_distributed_table('ai_debug.insight', 'shard', colocate_with => 'ai_debug.block');
 SELECT create_distributed_table('ai_debug.session', 'shard', colocate_with => 'ai_debug.block');
 SELECT create_distributed_table('ai_debug.received_request', 'shard', colocate_with => 'ai_debug.block');

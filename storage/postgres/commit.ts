@@ -13,6 +13,7 @@ import type { Connection } from './connection.ts';
 import { CopyBinary } from './copy-binary.ts';
 import { addEdgeMinutes } from './edge-minutes.ts';
 import { uncountHours } from './hours.ts';
+import { putResources } from './resources.ts';
 import { recordset, shardOf } from './rows.ts';
 import { putSnapshots } from './snapshots.ts';
 import { addTemplateMinutes, putTemplates } from './template-minutes.ts';
@@ -54,6 +55,7 @@ export async function writeFlush(
   await putTemplates(client, tenant, flush.templates);
   await putTraceCorrelations(client, tenant, flush.traceCorrelations, retentionDay);
   await putSnapshots(client, tenant, flush.snapshots, retentionDay);
+  await putResources(client, tenant, flush.resources, retentionDay);
   await uncountHours(client, flush);
   return commit;
 }

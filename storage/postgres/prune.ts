@@ -10,7 +10,7 @@ export async function pruneRows(
   { before, now, pinnedSnapshots }: { before: bigint; now: bigint; pinnedSnapshots: readonly string[] },
 ): Promise<void> {
   const oldest = dayOf(before > 0n ? before : 0n);
-  for (const table of ['component_minute', 'template_minute', 'edge_minute', 'trace_correlation']) {
+  for (const table of ['component_minute', 'template_minute', 'edge_minute', 'trace_correlation', 'resource']) {
     await connection.write(`DELETE FROM ${table} WHERE day < $1`, [oldest]);
   }
   await forgetHours(connection, before - (before % NANOS_PER_DAY));

@@ -6,6 +6,7 @@ import { type Logger, pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, inject, it, vi } from 'vitest';
 import { systemClock } from '../../base/clock.ts';
 import { createMeter, type Meter } from '../../base/meter.ts';
+import { resource } from '../../test/contract/row-store.suite.ts';
 import { collect, logBlock, NOON } from '../../test/support/blocks.ts';
 import { createDatabase } from '../../test/support/postgres.ts';
 import { emptyFlush, type Flush } from '../contract.ts';
@@ -60,6 +61,7 @@ async function fill(store: Awaited<ReturnType<typeof storeAt>>): Promise<void> {
       templates: [{ id: 'a'.repeat(32), text: `of ${tenant}` }],
       traceCorrelations: [{ trace_id: 'd'.repeat(32), correlation_id: 'c', time: NOON }],
       requests: ['e'.repeat(32)],
+      resources: [resource({ attributes: { of: tenant } })],
     };
     await store.commit(flush);
   }

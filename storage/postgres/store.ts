@@ -27,6 +27,7 @@ import { blockVersion, forgetReplaced, replaceBlocks, smallBlocks } from './merg
 import { migrate } from './migrate.ts';
 import { daysWithBlocks, dropDay, makePartitions } from './partitions.ts';
 import { pruneRows } from './prune.ts';
+import { resources } from './resources.ts';
 import { prepareReader, type RowSecurity } from './row-security.ts';
 import { putSession, session, sessions } from './sessions.ts';
 import { snapshots } from './snapshots.ts';
@@ -231,6 +232,7 @@ export function createPostgresStore(options: PostgresStoreOptions): WarmStore {
     templates: async (tenant, ids) => templates(opened(), tenant, ids),
     traceCorrelations: async (tenant, about) => traceCorrelations(opened(), tenant, about),
     snapshots: async (tenant, query) => snapshots(opened(), tenant, query),
+    resources: async (tenant, query) => resources(opened(), tenant, query),
     insight: async (tenant, id) => insight(opened(), tenant, id),
     insights: async (tenant, query) => insights(opened(), tenant, query),
     async changeInsight(tenant, id, change) {

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Insight } from '../../model/insight.ts';
 import type { Json } from '../../model/json.ts';
+import type { Resource } from '../../model/resource.ts';
 import type { ComponentMinute, EdgeMinute, TemplateMinute } from '../../model/rollup.ts';
 import { Sketch } from '../../model/sketch.ts';
 import type { Session, Snapshot } from '../../model/snapshot.ts';
@@ -419,6 +420,103 @@ export function describeRowStore(make: () => Promise<RowStoreHarness>): void {
     expect(await store.templates('default', [known.id])).toEqual([{ id: known.id, text: '<*> <*> left' }]);
   });
 
+  describe('resources', () => {
+    const all = (tenant = 'default') => store.resources(tenant, { ...ALL, limit: 100 });
+
+    it('are widened and never narrowed, in whatever order they come, however often, by two processes at once', async () => {
+      const spoke = fc.record({
+        hash: fc.constantFrom('a'.repeat(16), 'b'.repeat(16)),
+        component_id: fc.constantFrom('checkout', 'cart'),
+        first: fc.nat(20),
+        length: fc.nat(10),
+        again: fc.boolean(),
+      });
+      const both = [store, await harness.open()];
+      let tenants = 0;
+      await fc.assert(
+        fc.asyncProperty(fc.array(fc.array(spoke, { maxLength: 4 }), { maxLength: 6 }), async (flushes) => {
+          const tenant = `resources ${++tenants}`;
+          const rowsOf = (flush: (typeof flushes)[number]) =>
+            flush.map(({ hash, component_id, first, length }) =>
+              resource({
+                hash,
+                component_id,
+                first_time: NOON + BigInt(first),
+                last_time: NOON + BigInt(first + length),
+              }),
+            );
+          await Promise.all(
+            flushes.flatMap((flush, i) =>
+              [both[i % 2]!, ...(flush[0]?.again ? both : [])].map((one) =>
+                one.commit({ ...emptyFlush(tenant), resources: rowsOf(flush) }),
+              ),
+            ),
+          );
+          const groups = Map.groupBy(rowsOf(flushes.flat()), (row) => `${row.hash} ${row.component_id}`);
+          const expected = [...groups.values()].map((rows) => ({
+            ...rows[0],
+            first_time: rows.map((row) => row.first_time).reduce((a, b) => (a < b ? a : b)),
+            last_time: rows.map((row) => row.last_time).reduce((a, b) => (a > b ? a : b)),
+          }));
+          expect(sorted(await all(tenant))).toEqual(sorted(expected));
+        }),
+        { numRuns: 20 },
+      );
+    });
+
+    it('come of those that spoke within both ends, the last first, of one component or type when asked', async () => {
+      const at = (first: number, last: number, more: Partial<Resource> = {}) =>
+        resource({ first_time: NOON + BigInt(first), last_time: NOON + BigInt(last), ...more });
+      const rows = [
+        at(5, 9, { hash: '1'.repeat(16) }),
+        at(5, 7, { hash: '2'.repeat(16), component_id: 'cart' }),
+        at(2, 4, { hash: '3'.repeat(16), component_type: 'agent' }),
+      ];
+      await commit({ resources: rows.toReversed() });
+      const read = (start: number, end: number, more: { component_type?: string; component_id?: string } = {}) =>
+        store.resources('default', { start: NOON + BigInt(start), end: NOON + BigInt(end), limit: 9, ...more });
+      expect(await read(0, 9)).toEqual(rows);
+      expect(await read(4, 5)).toEqual(rows);
+      expect(await read(5, 5)).toEqual(rows.slice(0, 2));
+      expect(await read(8, 8)).toEqual([rows[0]]);
+      expect(await read(0, 1)).toEqual([]);
+      expect(await read(10, 99)).toEqual([]);
+      expect(await read(0, 9, { component_type: 'service', component_id: 'cart' })).toEqual([rows[1]]);
+      expect(await read(0, 9, { component_type: 'agent' })).toEqual([rows[2]]);
+      expect(await read(0, 9, { component_id: 'checkout' })).toEqual([rows[0], rows[2]]);
+      expect(await store.resources('default', { ...ALL, limit: 1 })).toEqual([rows[0]]);
+      expect(await all('another')).toEqual([]);
+    });
+
+    it('keep what they say of themselves, whatever it is', async () => {
+      const attributes = JSON.parse(
+        '{"__proto__": {"a": 1}, "9": "\\u0000 \\ud800", "list": [1.5, null, {"b": true}], "": ""}',
+      );
+      await commit({ resources: [resource({ attributes, component_id: "o'brien \ud800" })] });
+      const [found] = await store.resources('default', {
+        ...ALL,
+        limit: 9,
+        component_type: 'service',
+        component_id: "o'brien \ud800",
+      });
+      expect(JSON.stringify(found!.attributes)).toBe(JSON.stringify(attributes));
+    });
+
+    it('leave with retention by their last time, not by their first', async () => {
+      const now = BigInt(Date.now()) * 1_000_000n;
+      const day = 24n * HOUR;
+      const rows = [
+        resource({ hash: '1'.repeat(16), first_time: now - 30n * day, last_time: now }),
+        resource({ hash: '2'.repeat(16), first_time: now - 6n * day, last_time: now - 5n * day }),
+      ];
+      await commit({ resources: rows });
+      await store.prune(now - 7n * day, []);
+      expect(await all()).toEqual(rows);
+      await store.prune(now - 3n * day, []);
+      expect(await all()).toEqual([rows[0]]);
+    });
+  });
+
   describe('trace correlations', () => {
     const trace = (digit: string) => digit.repeat(32);
 
@@ -777,6 +875,18 @@ export function templateMinute(fields: Partial<TemplateMinute> = {}): TemplateMi
     first_time: NOON,
     last_time: NOON,
     example_event_id: 'a'.repeat(32),
+    ...fields,
+  };
+}
+
+export function resource(fields: Partial<Resource> = {}): Resource {
+  return {
+    hash: 'a'.repeat(16),
+    component_type: 'service',
+    component_id: 'checkout',
+    attributes: { 'service.name': 'checkout', 'service.version': '2.0.3' },
+    first_time: NOON,
+    last_time: NOON,
     ...fields,
   };
 }

@@ -17,7 +17,7 @@ import type { WarmStore } from '../../storage/contract.ts';
 import { createEmbeddedStore } from '../../storage/embedded/store.ts';
 import { createRetention } from '../../storage/retention.ts';
 import { createTiers } from '../../storage/tiers.ts';
-import { componentMinute, snapshot } from '../contract/row-store.suite.ts';
+import { componentMinute, resource, snapshot } from '../contract/row-store.suite.ts';
 import { flush } from '../contract/warm-store.suite.ts';
 import { killedArchiver } from '../support/archiver.ts';
 import { collect, logBlock, MINUTE, NOON } from '../support/blocks.ts';
@@ -100,11 +100,16 @@ function stepping(objects: Objects, step: () => void): Objects {
 async function fill(name = 'data'): Promise<void> {
   const { store, close } = await open(undefined, name);
   await store.commit(
-    flush({ blocks, snapshots: [snapshot()], componentMinutes: [componentMinute({ minute: NOON, total: 6 })] }),
+    flush({
+      ...{ blocks, snapshots: [snapshot()], resources: [SPOKE] },
+      componentMinutes: [componentMinute({ minute: NOON, total: 6 })],
+    }),
   );
   await close();
 }
 
+/** From the day before, still there hours later. */
+const SPOKE = resource({ first_time: NOON - NANOS_PER_DAY, last_time: NOON + 300n * MINUTE });
 const ALL = ['0', '1', '2', '3', '4', '5'];
 const IDS = blocks.map(({ id }) => id).sort();
 const files = async (name = 'data') =>
@@ -200,12 +205,14 @@ describe('F11 archiving', () => {
     await retention.run();
     await store.prune(NOON + NANOS_PER_DAY, []);
     expect(await store.componentMinutes('default', range)).toEqual([]);
+    expect(await store.resources('default', { ...range, limit: 9 })).toEqual([]);
     const copies = await files();
     for (let twice = 0; twice < 2; twice++) {
       expect(await retention.restore(DAY, 3_600_000)).toEqual({ blocks: 6 });
       expect(await store.days()).toEqual([DAY]);
       expect(await store.componentMinutes('default', range)).toEqual(before);
       expect(await store.snapshots('default', { limit: 9 })).toEqual([snapshot()]);
+      expect(await store.resources('default', { ...range, limit: 9 })).toEqual([SPOKE]);
       expect(await messages()).toEqual(ALL);
     }
     expect(await retention.run()).toEqual([]);

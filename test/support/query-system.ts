@@ -24,6 +24,7 @@ import { createQueryServer } from '../../query/server.ts';
 import { createQueryService, type QueryService } from '../../query/service.ts';
 import { Calls } from '../../receiver/calls.ts';
 import { createJournal } from '../../receiver/journal.ts';
+import { KnownResources } from '../../receiver/known-resources.ts';
 import { createPipeline } from '../../receiver/pipeline.ts';
 import { RecentIds } from '../../receiver/recent-ids.ts';
 import type { FeedMessage } from '../../storage/contract.ts';
@@ -89,6 +90,7 @@ export async function startQuerySystem(options: QuerySystemOptions = {}): Promis
     templateOf: createTemplateMiner().templateOf,
     recent: new RecentIds(1 << 16),
     calls: new Calls(1 << 12),
+    resources: new KnownResources(),
     batchMs: 10,
     committed: ({ tenant, blocks, componentMinutes, snapshots }) => {
       cache.arrived(tenant, componentMinutes.map(idOf), snapshots.map(idOf));

@@ -206,6 +206,23 @@ CREATE INDEX received_request_by_time ON received_request USING brin (received_a
 ALTER TABLE received_request ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_tenant ON received_request FOR SELECT USING (tenant_id = current_setting('ai_debug.tenant'::text, true));
 
+CREATE TABLE resource (
+  component_key bigint NOT NULL,
+  first_time bigint NOT NULL,
+  last_time bigint NOT NULL,
+  day date NOT NULL,
+  shard smallint NOT NULL,
+  tenant_id text COLLATE "C" NOT NULL,
+  resource_hash text COLLATE "C" NOT NULL,
+  component_type text NOT NULL,
+  component_id text NOT NULL,
+  attributes json NOT NULL,
+  PRIMARY KEY (tenant_id, component_key, resource_hash, shard)
+) WITH (fillfactor=70);
+
+ALTER TABLE resource ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON resource FOR SELECT USING (tenant_id = current_setting('ai_debug.tenant'::text, true));
+
 CREATE TABLE session (
   created_at bigint NOT NULL,
   shard smallint NOT NULL,
