@@ -82,8 +82,9 @@ export const IN_RANGE = `minute BETWEEN $2 AND $3 AND ${IN_COMPONENT}`;
  */
 const SUMS = `
   WITH ${countedAndParts('$2', '$3')}, known AS (
-    SELECT component_key, total, errors, critical, coalesce(untold, errors) AS untold FROM component_hour
-    WHERE tenant_id = $1 AND hour IN (SELECT hour FROM counted) AND ${IN_COMPONENT}
+    SELECT component_key, total, errors, critical, untold FROM counted CROSS JOIN LATERAL (
+      SELECT component_key, total, errors, critical, coalesce(untold, errors) AS untold FROM component_hour
+      WHERE tenant_id = $1 AND hour = counted.hour AND ${IN_COMPONENT} OFFSET 0) AS hours
     UNION ALL
     SELECT component_key, total, errors, critical, untold FROM part CROSS JOIN LATERAL (
       SELECT component_key, total, errors, critical, coalesce(untold, errors) AS untold FROM component_minute

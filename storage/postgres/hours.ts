@@ -64,8 +64,8 @@ export async function forgetHours(connection: Connection, before: bigint): Promi
 
 /**
  * Two tables of a statement of $1, the tenant: `counted`, the hours within a window that are counted; and `part`, the times around and
- * between them, of which the minutes are to be read. Those are to be a question of their own for each part (LATERAL, OFFSET 0), which an index
- * answers: joined with parts of unknown length, all minutes there are were read.
+ * between them, of which the minutes are to be read. Hours and minutes are to be a question of their own for each row of these (LATERAL, OFFSET 0), which
+ * an index answers: joined with what is of unknown length, all that there are were read.
  * @param start,end SQL: the first and the last minute of the window  @param within SQL: which hours lie in it whole
  */
 export function countedAndParts(start: string, end: string, within = wholeMinutes(start, end)): string {

@@ -71,14 +71,15 @@ const ERROR_SUMS = sumsWhere('with_errors', 'severity_max >= 17');
  */
 function sumsWhere(ofHours: string, ofMinutes: string): string {
   const within = `hour >= $3 AND hour <= $4 - ${NANOS_PER_HOUR - 1n} AND (hour >= $5 OR hour < $5 - ${HOUR_TO_LAST_MINUTE})`;
-  const columns = 'count, severity_max, first_time, last_time, example_event_id';
+  const columns = `template_id, component_key, component_type, component_id, count, severity_max, first_time, last_time,
+      example_event_id`;
   return `
   WITH ${countedAndParts('$2', '$4', within)}, known AS (
-    SELECT hour AS minute, template_id, component_key, component_type, component_id, ${columns} FROM template_hour
-    WHERE tenant_id = $1 AND hour IN (SELECT hour FROM counted) AND ${ofHours}
+    SELECT hour AS minute, ${columns} FROM counted CROSS JOIN LATERAL (
+      SELECT ${columns} FROM template_hour WHERE tenant_id = $1 AND hour = counted.hour AND ${ofHours} OFFSET 0) AS hours
     UNION ALL
-    SELECT minute, template_id, component_key, component_type, component_id, ${columns} FROM part CROSS JOIN LATERAL (
-      SELECT minute, template_id, component_key, component_type, component_id, ${columns} FROM template_minute
+    SELECT minute, ${columns} FROM part CROSS JOIN LATERAL (
+      SELECT minute, ${columns} FROM template_minute
       WHERE tenant_id = $1 AND minute BETWEEN part.first AND part.last AND last_time >= $3 AND first_time <= $4 AND ${ofMinutes}
       OFFSET 0) AS minutes
   )
