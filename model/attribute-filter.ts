@@ -12,7 +12,7 @@ import { NO_PAIRS, type PairLists } from './pair-lists.ts';
 const BITS_MAX = 1 << 16;
 const BYTES_MIN = 32;
 /** Bits of a pair. Of pairs that are nowhere, this power of the share that is set is taken for there. */
-const PROBES = 4;
+export const PROBES = 4;
 /** A map of which more is set rules out too little for its bytes. */
 const SHARE_MAX = 5 / 8;
 /** First byte of what is written. */
@@ -194,6 +194,6 @@ function finished(hash: number): number {
 }
 
 /** Odd, so that no two probes of a pair meet; of the half of the hash that does not say where they begin. */
-function stepOf(hash: number): number {
+export function stepOf(hash: number): number {
   return (hash >>> 16) | 1;
 }

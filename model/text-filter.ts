@@ -24,8 +24,9 @@ const VERSION = 1;
 const HEAD_BYTES = 3;
 const NONE = 0xff;
 const MAPS = 2;
-const WORDS = 0;
-const NUMBERS = 1;
+/** Places of the maps. */
+export const WORDS = 0;
+export const NUMBERS = 1;
 
 const encoder = new TextEncoder();
 // As records are read: what is no UTF-8 becomes U+FFFD.

@@ -9,11 +9,13 @@
  * Every `time` is in nanoseconds. Times past 2^63 - 1 (year 2262) are kept exactly inside the block and clipped in rows.
  */
 import type { Part } from '../base/lifecycle.ts';
+import { type AttributeProbe, mayHoldAttributes } from '../model/attribute-filter.ts';
 import type { Block, BlockFilters } from '../model/block.ts';
 import type { Insight, InsightState, InsightType, Scope, Severity } from '../model/insight.ts';
 import type { Resource } from '../model/resource.ts';
 import type { ComponentMinute, EdgeMinute, Template, TemplateMinute, TraceCorrelation } from '../model/rollup.ts';
 import type { Session, Snapshot } from '../model/snapshot.ts';
+import { mayHoldText, type TextProbe } from '../model/text-filter.ts';
 
 export type TierName = 'hot' | 'warm' | 'cold';
 
@@ -40,11 +42,17 @@ export interface BlockSelector {
   version?: bigint;
 }
 
-/** For each filter that is to be asked whether it may hold what is wanted: all of them have to. */
-export type FilterProbe = { readonly [Filter in keyof BlockFilters]?: (filter: Uint8Array) => boolean };
+/** What the filters are asked: all that are asked have to say that they may hold it. */
+export interface FilterProbe {
+  texts?: TextProbe;
+  attributes?: AttributeProbe;
+}
 
 export function holds(probe: FilterProbe | undefined, { texts, attributes }: BlockFilters): boolean {
-  return probe?.texts?.(texts) !== false && probe?.attributes?.(attributes) !== false;
+  return (
+    (probe?.texts === undefined || mayHoldText(texts, probe.texts)) &&
+    (probe?.attributes === undefined || mayHoldAttributes(attributes, probe.attributes))
+  );
 }
 
 /** A block found; the payload is read when asked for. */

@@ -1,6 +1,6 @@
 /** Which records of a block a query means: by its columns first, by its decoded content where the columns cannot say. */
 import { compileLinear } from '../base/linear-pattern.ts';
-import { attributeProbe, mayHoldAttributes } from '../model/attribute-filter.ts';
+import { attributeProbe } from '../model/attribute-filter.ts';
 import type { BlockIndex } from '../model/block.ts';
 import { type DebugEvent, EVENT_TYPES, type EventType, LEVELS, type Level, severityOf } from '../model/event.ts';
 import type { Json } from '../model/json.ts';
@@ -131,8 +131,8 @@ export function contentMatcher({ q = '', regex, attributes }: ContentQuery): Con
   const marked = attributeProbe(pairs.filter(([key]) => key !== DECODE_ERROR_KEY));
   return {
     probe: {
-      ...(texts !== null && { texts: (filter) => mayHoldText(filter, texts) }),
-      ...(marked !== null && { attributes: (filter) => mayHoldAttributes(filter, marked) }),
+      ...(texts !== null && { texts }),
+      ...(marked !== null && { attributes: marked }),
     },
     mayHold: (index) => texts === null || mayHoldText(index.texts, texts),
     canMatch: byteFinder({ text: longest, ...(attributes !== undefined && { attributes }) }),

@@ -5,7 +5,9 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLogger } from '../../base/log.ts';
 import { createMeter } from '../../base/meter.ts';
+import { attributeProbe } from '../../model/attribute-filter.ts';
 import { blockKey } from '../../model/block.ts';
+import { textProbe } from '../../model/text-filter.ts';
 import { formatNanos, minuteOf, NANOS_PER_DAY } from '../../model/time.ts';
 import { componentMinute, insight, snapshot, templateMinute } from '../../test/contract/row-store.suite.ts';
 import { flush } from '../../test/contract/warm-store.suite.ts';
@@ -106,7 +108,7 @@ describe('the embedded store', () => {
     const keys = [blockKey('component', 'service', 'api')];
     expect(await ids({ keys, besides: blockKey('errors', 'service', 'api') })).toEqual([added.id, old.id]);
     // What is not there says nothing, and is asked all the same.
-    const mayHold = { texts: isEmpty, attributes: isEmpty };
+    const mayHold = { texts: textProbe(['nowhere'])!, attributes: attributeProbe([['nowhere', '1']])! };
     expect(await ids({ mayHold })).toEqual([old.id]);
     await store.dropDay('2026-01-15');
     await store.stop();
@@ -232,5 +234,3 @@ describe('the embedded store', () => {
     await expect(store.days()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   });
 });
-
-const isEmpty = (filter: Uint8Array) => filter.length === 0;

@@ -2,32 +2,30 @@
 import { DebugError } from '../../base/errors.ts';
 import type { Block } from '../../model/block.ts';
 import { hex64 } from '../../model/ids.ts';
-import { type BlockSelector, type FilterProbe, type FoundBlock, holds } from '../contract.ts';
+import type { BlockSelector, FilterProbe, FoundBlock } from '../contract.ts';
 import { rowTime } from '../text.ts';
 import type { Connection } from './connection.ts';
+import { type FilterCondition, filterCondition } from './filters.ts';
 
 /** Blocks that match, newest first. Holds nothing between two chunks, so that leaving the loop early costs nothing. */
 export function findBlocks(connection: Connection, selector: BlockSelector): AsyncIterable<FoundBlock> {
   const { keys, besides, mayHold } = selector;
   const end = selector.end === undefined ? null : rowTime(selector.end);
-  const filters = FILTERS.filter((filter) => mayHold?.[filter] !== undefined);
-  if (keys === undefined) {
-    if (filters.length === 0) {
-      return inChunks(selector, (bounds, version) => blocksOf(connection, OF_TENANT, bounds, end, version));
-    }
-    const statement = newest(`${IDS}, ${filters.join(', ')}`, OF_TENANT_ROWS);
-    return inChunks(selector, async (bounds, version) => {
-      const chunk = await idsOf(connection, statement, bounds, end, version);
-      return indexesOf(connection, bounds[0], end, { ...chunk, ids: chunk.ids.filter((row) => passes(mayHold, row)) });
+  if (keys !== undefined) {
+    const [statement, asked] = keyStatement(keys, besides);
+    return inChunks(selector, CHUNKS_OF_KEY, async (bounds, version) => {
+      const chunk = await idsOf(connection, statement, bounds, asked, version);
+      return indexesOf(connection, bounds[0], end, mayHold, chunk);
     });
   }
-  const [statement, asked] = keyStatement(keys, besides);
-  return inChunks(selector, async (bounds, version) => {
-    const chunk = await idsOf(connection, statement, bounds, asked, version);
-    if (filters.length === 0 || chunk.ids.length === 0) return indexesOf(connection, bounds[0], end, chunk);
-    const rows = await rowsOfIds<IdRow & FilterRow>(connection, `${IDS}, ${filters.join(', ')}`, bounds[0], end, chunk);
-    return indexesOf(connection, bounds[0], end, { ...chunk, ids: rows.filter((row) => passes(mayHold, row)) });
-  });
+  const filter = mayHold === undefined ? null : filterCondition(mayHold, 11);
+  if (filter === null) {
+    return inChunks(selector, CHUNKS, (bounds, version) => blocksOf(connection, OF_TENANT, bounds, end, version));
+  }
+  const statement = ofTenantHolding(filter);
+  return inChunks(selector, CHUNKS_ASKED, (bounds, version, found) =>
+    blocksOf(connection, statement, bounds, end, version, { most: found, values: filter.values }),
+  );
 }
 
 /** Tenants that have blocks, sorted: a jump from tenant to tenant along the primary key. */
@@ -43,7 +41,7 @@ export async function tenantsWithBlocks(connection: Connection): Promise<string[
 
 /** All blocks of a day, newest first. */
 export function findBlocksOfDay(connection: Connection, tenant: string, day: string): AsyncIterable<FoundBlock> {
-  return inChunks({ tenant }, (bounds, version) => blocksOf(connection, OF_DAY, bounds, day, version));
+  return inChunks({ tenant }, CHUNKS, (bounds, version) => blocksOf(connection, OF_DAY, bounds, day, version));
 }
 
 /**
@@ -59,10 +57,19 @@ export function reachOf({ timeMin, timeMax }: Block): number {
   return known === -1 ? REACHES.length : known;
 }
 
-// A page of 100 events is mostly in the first blocks; who reads on wants many. An index has about 10 kB, a filter 2 to 4; of most blocks
-// whose filter is asked nothing else is read.
-const CHUNKS = [8, 128];
-const CHUNKS_ASKED = [8, 128, 512];
+/** How many blocks are looked at, and of those how many at most are taken. */
+type ChunkSize = readonly [looked: number, found: number];
+
+// A page of 100 events is mostly in the first blocks; who reads on wants many. An index has 10 to 30 kB.
+const CHUNKS: readonly ChunkSize[] = [8, 128].map((size) => [size, size]);
+// Of a key, looking is to read its ids.
+const CHUNKS_OF_KEY: readonly ChunkSize[] = [8, 128, 512].map((size) => [size, size]);
+// To ask a filter takes the server 10 to 20 µs, and of most blocks nothing else is read.
+const CHUNKS_ASKED: readonly ChunkSize[] = [
+  [64, 8],
+  [512, 128],
+  [2048, 128],
+];
 
 /** $1 tenant, $2 least id, $3 the most rows, $4 to $7 the id below which each class goes on; $8 is what a statement asks besides. */
 type Bounds = [string, string, number, ...string[]];
@@ -77,19 +84,19 @@ interface Chunk {
 }
 
 async function* inChunks(
-  { tenant, start = 0n, end, version: asked, mayHold }: BlockSelector,
-  read: (bounds: Bounds, version: bigint | null) => Promise<Chunk>,
+  { tenant, start = 0n, end, version: asked }: BlockSelector,
+  sizes: readonly ChunkSize[],
+  read: (bounds: Bounds, version: bigint | null, found: number) => Promise<Chunk>,
 ): AsyncGenerator<FoundBlock> {
   const reached = CLASSES.map((reach) =>
     end === undefined ? AFTER_ALL : idFrom(end + (REACHES[reach] ?? UINT64_MAX) + 1n),
   );
   let before = AFTER_ALL;
   let version = asked ?? null;
-  const limits = mayHold === undefined ? CHUNKS : CHUNKS_ASKED;
   for (let i = 0; ; i++) {
-    const limit = limits[i] ?? limits.at(-1)!;
+    const [looked, found] = sizes[i] ?? sizes.at(-1)!;
     const bounds = reached.map((bound) => (bound < before ? bound : before));
-    const { blocks, last, ...chunk } = await read([tenant, idFrom(start), limit, ...bounds], version);
+    const { blocks, last, ...chunk } = await read([tenant, idFrom(start), looked, ...bounds], version, found);
     version ??= chunk.version;
     if (version < chunk.forgotten) {
       throw new DebugError('UNAVAILABLE', 'the read took so long that blocks were merged away under it', {
@@ -112,8 +119,8 @@ export const BLOCKS = `${IDS}, time_min, block_index`;
 // $9 is the version, null for the newest.
 const VERSION = 'coalesce($9::bigint, (SELECT version FROM block_version))';
 const VISIBLE = `tenant_id = $1 AND merged_at <= ${VERSION} AND replaced_at > ${VERSION}`;
-const OF_TENANT_ROWS = `SELECT * FROM block WHERE ${VISIBLE} AND ($8::bigint IS NULL OR time_min <= $8)`;
-const OF_TENANT = newest(BLOCKS, OF_TENANT_ROWS);
+const OF_TENANT_ROWS = `FROM block WHERE ${VISIBLE} AND ($8::bigint IS NULL OR time_min <= $8)`;
+const OF_TENANT = newest(BLOCKS, `SELECT * ${OF_TENANT_ROWS}`);
 const OF_DAY = newest(BLOCKS, `SELECT * FROM block WHERE ${VISIBLE} AND day = $8`);
 // A component's key has very many blocks: they come in the index's own order. Those of several keys, a correlation and its
 // traces, are sorted.
@@ -138,27 +145,36 @@ function keyStatement(keys: readonly bigint[], besides: bigint | undefined): [st
 }
 
 function newest(columns: string, ...selects: string[]): string {
+  // There is always a row, so that an answer without blocks says its version too.
+  return `SELECT coalesce($9::bigint, version) AS version, forgotten, chunk.* FROM block_version LEFT JOIN (
+    SELECT ${columns} FROM (${ofEachReach(selects)}) each ORDER BY block_id DESC LIMIT $3) chunk ON true
+    ORDER BY block_id DESC`;
+}
+
+/**
+ * Those of the newest that a filter does not deny, $10 of them at most; where there are fewer, also how far it was looked: the last id of as many
+ * as were to be looked at.
+ */
+function ofTenantHolding({ columns, condition }: FilterCondition): string {
+  const newestOf = (what: string) =>
+    `SELECT ${what} FROM (${ofEachReach([`SELECT ${what} ${OF_TENANT_ROWS}`])}) each ORDER BY block_id DESC`;
+  return `WITH found AS (
+    SELECT ${BLOCKS} FROM (SELECT looked.*, ${columns} FROM (${newestOf('*')} LIMIT $3) looked OFFSET 0) asked
+    WHERE ${condition} ORDER BY block_id DESC LIMIT $10)
+  SELECT coalesce($9::bigint, version) AS version, forgotten, found.*,
+    CASE WHEN (SELECT count(*) FROM found) < $10 THEN (${newestOf('block_id')} OFFSET $3 - 1 LIMIT 1) END AS looked_to
+  FROM block_version LEFT JOIN found ON true ORDER BY block_id DESC`;
+}
+
+function ofEachReach(selects: readonly string[]): string {
   const each = CLASSES.flatMap((reach) =>
     selects.map(
       (select) => `(
     ${select} AND reach = ${reach} AND block_id >= $2 AND block_id < $${4 + reach} ORDER BY block_id DESC LIMIT $3)`,
     ),
   );
-  // There is always a row, so that an answer without blocks says its version too.
-  return `SELECT coalesce($9::bigint, version) AS version, forgotten, chunk.* FROM block_version LEFT JOIN (
-    SELECT ${columns} FROM (${each.join(' UNION ALL ')}) each ORDER BY block_id DESC LIMIT $3) chunk ON true
-    ORDER BY block_id DESC`;
+  return each.join(' UNION ALL ');
 }
-
-/** The filters that a row may have; null in those of an older version. */
-const FILTERS = ['texts', 'attributes'] as const;
-type FilterRow = { readonly [Filter in (typeof FILTERS)[number]]?: Buffer | null };
-
-function passes(probe: FilterProbe | undefined, { texts, attributes }: FilterRow): boolean {
-  return holds(probe, { texts: texts ?? NO_FILTER, attributes: attributes ?? NO_FILTER });
-}
-
-const NO_FILTER = new Uint8Array();
 
 async function blocksOf(
   connection: Connection,
@@ -166,18 +182,24 @@ async function blocksOf(
   bounds: Bounds,
   asked: unknown,
   version: bigint | null,
+  holding?: { most: number; values: unknown[] },
 ): Promise<Chunk> {
-  const rows = await connection.plannedRows<BlockRow & VersionRow>(bounds[0], statement, [...bounds, asked, version]);
+  const rows = await connection.plannedRows<BlockRow & VersionRow & { looked_to?: string | null }>(
+    bounds[0],
+    statement,
+    [...bounds, asked, version, ...(holding === undefined ? [] : [holding.most, ...holding.values])],
+  );
   const blocks = rows.filter(({ block_id }) => block_id !== null);
+  const lookedTo = rows[0]!.looked_to;
   return {
     ...versionOf(rows),
     blocks: blocks.map((row) => found(connection, bounds[0], row)),
-    last: lastOf(blocks, bounds),
+    last: lookedTo ? hexOf(lookedTo) : lastOf(blocks, holding?.most ?? bounds[2]),
   };
 }
 
 interface Ids {
-  ids: readonly (IdRow & FilterRow)[];
+  ids: readonly IdRow[];
   last: string | null;
   version: bigint;
   forgotten: bigint;
@@ -191,44 +213,40 @@ async function idsOf(
   asked: unknown,
   version: bigint | null,
 ): Promise<Ids> {
-  const rows = await connection.plannedRows<IdRow & FilterRow & VersionRow>(bounds[0], statement, [
-    ...bounds,
-    asked,
-    version,
-  ]);
+  const rows = await connection.plannedRows<IdRow & VersionRow>(bounds[0], statement, [...bounds, asked, version]);
   const ids = rows.filter(({ block_id }) => block_id !== null);
-  return { ...versionOf(rows), ids, last: lastOf(ids, bounds) };
+  return { ...versionOf(rows), ids, last: lastOf(ids, bounds[2]) };
 }
 
-async function indexesOf(connection: Connection, tenant: string, end: bigint | null, chunk: Ids): Promise<Chunk> {
-  const { ids: _, ...rest } = chunk;
-  const rows = chunk.ids.length === 0 ? [] : await rowsOfIds<BlockRow>(connection, BLOCKS, tenant, end, chunk);
+/** Of the blocks of these ids, as the chunk's version has them, newest first: those that no filter denies. */
+async function indexesOf(
+  connection: Connection,
+  tenant: string,
+  end: bigint | null,
+  mayHold: FilterProbe | undefined,
+  { ids, ...rest }: Ids,
+): Promise<Chunk> {
+  if (ids.length === 0) return { ...rest, blocks: [] };
+  const filter = mayHold === undefined ? null : filterCondition(mayHold, 7);
+  const rows = await connection.plannedRows<BlockRow>(tenant, filter === null ? OF_IDS : ofIdsHolding(filter), [
+    tenant,
+    [...new Set(ids.map(({ reach }) => reach))],
+    ids.map(({ block_id }) => block_id),
+    [...new Set(ids.map(({ day }) => day))],
+    end,
+    rest.version,
+    ...(filter?.values ?? []),
+  ]);
   return { ...rest, blocks: rows.map((row) => found(connection, tenant, row)) };
 }
 
-/** Of the blocks of these ids, as the chunk's version has them, newest first. */
-function rowsOfIds<Row extends IdRow>(
-  connection: Connection,
-  columns: string,
-  tenant: string,
-  end: bigint | null,
-  { ids, version }: Ids,
-): Promise<Row[]> {
-  return connection.plannedRows<Row>(
-    tenant,
-    `SELECT ${columns} FROM block
-     WHERE tenant_id = $1 AND reach = ANY ($2::smallint[]) AND block_id = ANY ($3::uuid[]) AND day = ANY ($4::date[])
-       AND ($5::bigint IS NULL OR time_min <= $5) AND merged_at <= $6 AND replaced_at > $6
-     ORDER BY block_id DESC`,
-    [
-      tenant,
-      [...new Set(ids.map(({ reach }) => reach))],
-      ids.map(({ block_id }) => block_id),
-      [...new Set(ids.map(({ day }) => day))],
-      end,
-      version,
-    ],
-  );
+const OF_IDS_ROWS = `FROM block
+  WHERE tenant_id = $1 AND reach = ANY ($2::smallint[]) AND block_id = ANY ($3::uuid[]) AND day = ANY ($4::date[])
+    AND ($5::bigint IS NULL OR time_min <= $5) AND merged_at <= $6 AND replaced_at > $6`;
+const OF_IDS = `SELECT ${BLOCKS} ${OF_IDS_ROWS} ORDER BY block_id DESC`;
+
+function ofIdsHolding({ columns, condition }: FilterCondition): string {
+  return `SELECT ${BLOCKS} FROM (SELECT *, ${columns} ${OF_IDS_ROWS} OFFSET 0) asked WHERE ${condition} ORDER BY block_id DESC`;
 }
 
 function versionOf([row]: readonly VersionRow[]): { version: bigint; forgotten: bigint } {
@@ -236,7 +254,7 @@ function versionOf([row]: readonly VersionRow[]): { version: bigint; forgotten: 
 }
 
 export function found(connection: Connection, tenant: string, row: BlockRow): FoundBlock {
-  const id = idOf(row);
+  const id = hexOf(row.block_id);
   return {
     id,
     timeMin: BigInt(row.time_min),
@@ -275,12 +293,12 @@ export interface BlockRow extends IdRow {
   block_index: Buffer;
 }
 
-function lastOf(rows: readonly IdRow[], [, , limit]: Bounds): string | null {
-  return rows.length < limit ? null : idOf(rows.at(-1)!);
+function lastOf(rows: readonly IdRow[], limit: number): string | null {
+  return rows.length < limit ? null : hexOf(rows.at(-1)!.block_id);
 }
 
-function idOf({ block_id }: IdRow): string {
-  return block_id.replaceAll('-', '');
+function hexOf(uuid: string): string {
+  return uuid.replaceAll('-', '');
 }
 
 const UINT64_MAX = 0xffff_ffff_ffff_ffffn;

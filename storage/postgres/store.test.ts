@@ -4,8 +4,10 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { systemClock } from '../../base/clock.ts';
 import { createMeter } from '../../base/meter.ts';
+import { attributeProbe } from '../../model/attribute-filter.ts';
 import { type Block, blockKey } from '../../model/block.ts';
 import { Sketch } from '../../model/sketch.ts';
+import { textProbe } from '../../model/text-filter.ts';
 import { minuteOf } from '../../model/time.ts';
 import { collect, logBlock, NOON } from '../../test/support/blocks.ts';
 import { type Link, startLink } from '../../test/support/link.ts';
@@ -160,8 +162,9 @@ it('finds by errors, texts and attributes what a version without filters wrote',
   const keys = [blockKey('component', 'service', 'api')];
   expect(await ids({ keys, besides })).toEqual([added!.id, old!.id]);
   expect(await ids({ keys, besides, end: NOON })).toEqual([old!.id]);
-  const isEmpty = (filter: Uint8Array) => filter.length === 0;
-  expect(await ids({ mayHold: { texts: isEmpty, attributes: isEmpty } })).toEqual([old!.id]);
+  const mayHold = { texts: textProbe(['nowhere'])!, attributes: attributeProbe([['nowhere', '1']])! };
+  expect(await ids({ mayHold })).toEqual([old!.id]);
+  expect(await ids({ keys, mayHold })).toEqual([old!.id]);
 });
 
 it('a commit is durable even where the server prefers speed', async () => {
