@@ -9,6 +9,7 @@ import { isJsonObject, type Json } from '../model/json.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { pathOf } from '../model/state-diff.ts';
 import { believed, rankChance, shareChance } from './significance.ts';
+import { isVersion } from './versions.ts';
 
 export const DIFFERENCE_KINDS = [
   'version',
@@ -74,8 +75,6 @@ const STATES_MAX = 5;
 const STATE_SCORE = 0.5;
 /** They name the side itself. */
 const IDENTITY = /^resource\.(service\.name|service\.instance\.id|process\.|telemetry\.|host\.(?:id|name)|k8s\.pod\.)/;
-const VERSION = /^(?:service\.version|deployment\.id|container\.image\.tags|vcs\..+|.+\.version)$/;
-const NO_VERSION = /^(?:telemetry\.|process\.|os\.)/;
 
 // ---- shares -----------------------------------------------------------------------------------------------------------
 
@@ -151,11 +150,6 @@ function* attributesOf(event: DebugEvent): Generator<[name: string, value: strin
     const name = `resource.${key}`;
     if (isPlain(value) && !IDENTITY.test(name) && !isVersion(key)) yield [name, String(value)];
   }
-}
-
-/** Whether an attribute says which version of a component spoke. */
-export function isVersion(key: string): boolean {
-  return VERSION.test(key) && !NO_VERSION.test(key);
 }
 
 /** What is compared as a value: short enough to be one. */

@@ -27,6 +27,7 @@ import { createSessionAnswers, type SessionAnswers } from './sessions.ts';
 import { createStateAnswers, type StateAnswers } from './state.ts';
 import { createTopologyAnswers, type TopologyAnswers } from './topology.ts';
 import { createTraceAnswers, type TraceAnswers } from './traces.ts';
+import { createVersionAnswers, type VersionAnswers } from './versions.ts';
 
 export type { QueryNeeds } from './needs.ts';
 
@@ -47,6 +48,7 @@ export interface QueryService
     AlertAnswers,
     RootCauseAnswers,
     TopologyAnswers,
+    VersionAnswers,
     SessionAnswers,
     FlushAnswers,
     AskAnswers {}
@@ -71,6 +73,7 @@ export function createQueryService(given: QueryNeeds): QueryService {
     ...createAlertAnswers(needs),
     ...createRootCauseAnswers(needs),
     ...createTopologyAnswers(needs),
+    ...createVersionAnswers(needs),
     ...createSessionAnswers(needs),
     ...createFlushAnswers(needs),
   };

@@ -3,12 +3,14 @@ import { formatNanos, NANOS_PER_MINUTE, parseNanos } from '../../model/time.ts';
 import { coverageWords, type Draft, type DraftItem, nameOf, quote } from '../budget.ts';
 import type { CompareInput, Difference, Side } from '../compare.ts';
 import { minutesOf, parseWindow, type TimeRangeInput } from '../params.ts';
+import type { ComponentVersion } from '../versions.ts';
 import { type Baseline, baselineOf } from './baseline.ts';
 import type { Facts } from './facts.ts';
 import { findComponent } from './names.ts';
 import { rawCost } from './raw.ts';
 import { healthWords, millis, percent } from './say.ts';
 import { notKnown } from './unknown.ts';
+import { deployedIn, deployedWords, deploymentWords } from './versions.ts';
 
 export interface CompareQuestion extends TimeRangeInput {
   /** Two to ten components that are held against each other. */
@@ -33,7 +35,16 @@ export async function draftCompare(facts: Facts, tenant: string, question: Compa
   const one = refs[0];
   const which = one === undefined ? {} : { component_type: one.type, component_id: one.id };
   const { before, now, note } = await baselineOf(facts, tenant, nowAndBefore(range, parseNanos(as_of)!), which);
-  return draftOf(facts, tenant, { windows: [before, now], ...which }, note);
+  const deployed = await deployedIn(facts, tenant, { start: before.start, end: now.end }, one);
+  return withDeployed(await draftOf(facts, tenant, { windows: [before, now], ...which }, note), deployed);
+}
+
+/** What was deployed comes first: it is what most differences come from. */
+function withDeployed(draft: Draft, deployed: readonly ComponentVersion[]): Draft {
+  const words = deployedWords(deployed, draft.as_of);
+  if (words === null) return draft;
+  const items = deployed.map((each): DraftItem => ({ forms: [deploymentWords(each, draft.as_of)] }));
+  return { ...draft, answer: `${words} ${draft.answer}`, lists: [...draft.lists, { name: 'new_versions', items }] };
 }
 
 async function draftOf(facts: Facts, tenant: string, input: CompareInput, note: string | null = null): Promise<Draft> {

@@ -9,6 +9,7 @@ import { findComponent } from './names.ts';
 import { rawCost } from './raw.ts';
 import { componentName, linkItem, listed, refName, sinceWords, suggestionItem } from './say.ts';
 import { notKnown } from './unknown.ts';
+import { changedBefore } from './versions.ts';
 
 export interface ExplainInput extends TimeRangeInput {
   /** Of an event, an insight, a correlation, a trace or an operation. */
@@ -81,6 +82,8 @@ async function draftOf(facts: Facts, tenant: string, id: string, event?: DebugEv
       ? ''
       : // What it says stands in most descriptions already, and is paid for once.
         ` Root cause: ${componentName(root_cause.component_type, root_cause.component_id)}${description.includes(root_cause.message) ? '' : ` ${quote(root_cause.message, 200)}`}.`;
+  const first = root_cause ?? chain.at(-1);
+  const changed = first === undefined ? '' : await changedBefore(facts, tenant, first, meta.as_of);
   const since = evidence === null ? '' : sinceWords(evidence, meta.as_of);
   const spread = affected_components.length > 1 ? ` Touched: ${listed(affected_components.map(refName), 5)}.` : '';
   const next: NextCall[] = [];
@@ -90,7 +93,7 @@ async function draftOf(facts: Facts, tenant: string, id: string, event?: DebugEv
   // The root cause is the last link and the first to be kept; shown by time it reads from cause to effect.
   const links = chain.toReversed();
   return {
-    answer: `${quote(description, 600)}${where}${spread}${since}`,
+    answer: `${quote(description, 600)}${where}${changed}${spread}${since}`,
     confidence,
     ...(insight_id !== null && { facts: { insight_id } }),
     lists: [

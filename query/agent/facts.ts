@@ -8,6 +8,7 @@ import type { InsightAnswers } from '../insights.ts';
 import type { OperationAnswers } from '../operations.ts';
 import type { PatternAnswers } from '../patterns.ts';
 import type { TraceAnswers } from '../traces.ts';
+import type { VersionAnswers } from '../versions.ts';
 
 export interface Facts
   extends EventAnswers,
@@ -18,4 +19,5 @@ export interface Facts
     PatternAnswers,
     InsightAnswers,
     ChangesAnswers,
-    CompareAnswers {}
+    CompareAnswers,
+    VersionAnswers {}

@@ -57,6 +57,20 @@ export const listMetrics = route({
   answer: ({ service, tenant, query }) => service.metrics(tenant, query),
 });
 
+export const listVersions = route({
+  method: 'get',
+  path: '/versions',
+  summary:
+    'Which versions of which components spoke in a window (the last hour by default), and since when, the newest first.',
+  query: z.strictObject({
+    component_type: input.name.optional(),
+    component_id: input.name.optional(),
+    ...input.rangeQuery,
+  }),
+  data: z.array(view.componentVersion),
+  answer: ({ service, tenant, query }) => service.versions(tenant, query),
+});
+
 export const topology = route({
   method: 'get',
   path: '/topology',

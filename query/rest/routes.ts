@@ -28,6 +28,7 @@ export const ROUTES: readonly Route[] = [
   lookups.listTemplates,
   lookups.listMetrics,
   lookups.topology,
+  lookups.listVersions,
   insights.listInsights,
   insights.generateInsights,
   insights.getInsight,

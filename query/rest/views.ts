@@ -398,6 +398,18 @@ export const comparison = z
   })
   .meta({ id: 'Comparison' });
 
+export const componentVersion = z
+  .strictObject({
+    ...named,
+    attribute: text,
+    version: text,
+    first_seen: time,
+    last_seen: time,
+    nodes: count,
+    before: maybeText,
+  })
+  .meta({ id: 'ComponentVersion' });
+
 export const topology = z
   .strictObject({
     nodes: z.array(

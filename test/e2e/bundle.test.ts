@@ -51,6 +51,11 @@ test('the same questions get the same answers, ids and all', async () => {
   expect(again.data).toMatchObject({ correlation_id: CORRELATION, spans: 2, insights: 0 });
   expect(withoutArrival(await answers(empty))).toEqual(withoutArrival(before));
   expect(await (await ask(empty, `/export/${CORRELATION}`)).text()).toContain('"stock"');
+
+  const [version] = await dataOf(full, '/versions');
+  expect(version).toMatchObject({ component_id: 'cart', version: '1.4', nodes: 1 });
+  const { last_seen: _, ...known } = version; // to the minute
+  expect(await dataOf(empty, '/versions')).toMatchObject([known]);
 });
 
 test('what nobody has cannot be exported', async () => {
@@ -120,7 +125,9 @@ async function fill(): Promise<void> {
   const base = BigInt(Date.now() - 60_000) * 1_000_000n;
   const at = (ms: number) => String(base + BigInt(ms) * 1_000_000n);
   const text = (key: string, value: string) => ({ key, value: { stringValue: value } });
-  const resource = { attributes: [text('service.name', 'cart'), text('service.instance.id', 'cart-1')] };
+  const resource = {
+    attributes: [text('service.name', 'cart'), text('service.instance.id', 'cart-1'), text('service.version', '1.4')],
+  };
   const send = async (signal: string, body: object) => {
     const { jsonToProtobuf } = await import('../../otlp/json.ts');
     await full.send(signal as 'log', jsonToProtobuf(signal as 'log', Buffer.from(JSON.stringify(body))));

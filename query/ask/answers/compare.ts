@@ -2,6 +2,7 @@
 import { formatNanos, parseNanos } from '../../../model/time.ts';
 import { baselineOf } from '../../agent/baseline.ts';
 import { clockTime, insightItem, pressingFirst, refName } from '../../agent/say.ts';
+import { deployedIn, deployedWords, deploymentWords } from '../../agent/versions.ts';
 import { type DraftItem, nameOf, quote } from '../../budget.ts';
 import { parseWindow } from '../../params.ts';
 import { type Answerer, heldTime, nothingOf, say, toolName, whichOf } from '../reply.ts';
@@ -26,7 +27,7 @@ export const compare: Answerer = async (asking) => {
   return changes(asking);
 };
 
-/** Now against as long before; insights and errors that are new stand first. */
+/** Now against as long before; insights, versions and errors that are new stand first. */
 export const changes: Answerer = async (asking) => {
   const { facts, tenant, understood } = asking;
   const [ref] = understood.components;
@@ -61,7 +62,8 @@ export const changes: Answerer = async (asking) => {
     },
     labels,
   );
-  const [patterns, insights] = await Promise.all([
+  const [deployed, patterns, insights] = await Promise.all([
+    deployedIn(facts, tenant, { start: before.start, end: baseline.now.end }, ref),
     facts.errorPatterns(tenant, { ...held.range, limit: 100 }),
     facts.insights(tenant, {
       ...(ref !== undefined && whichOf(ref)),
@@ -75,6 +77,7 @@ export const changes: Answerer = async (asking) => {
       each.new && (ref === undefined || each.components.some(({ type, id }) => type === ref.type && id === ref.id)),
   );
   const whose = isNew[0]?.components[0];
+  const newVersions = deployedWords(deployed, asOf);
   const found = insights.data
     .filter(({ severity, first_seen }) => severity !== 'info' && first_seen >= baseline.now.start)
     .sort(pressingFirst(asOf))[0];
@@ -84,6 +87,7 @@ export const changes: Answerer = async (asking) => {
       ...(found === undefined
         ? []
         : [say(`Since ${clockTime(found.first_seen, asOf)}: ${quote(found.title, 200)}.`, found.id)]),
+      ...(newVersions === null ? [] : [say(newVersions)]),
       ...reply.sentences.slice(0, 1),
       ...(isNew[0] === undefined
         ? []
@@ -98,6 +102,10 @@ export const changes: Answerer = async (asking) => {
     ],
     lists: [
       ...(reply.lists ?? []),
+      {
+        name: 'new_versions',
+        items: deployed.map((each): DraftItem => ({ forms: [deploymentWords(each, asOf)] })),
+      },
       {
         name: 'new_errors',
         items: isNew.map(

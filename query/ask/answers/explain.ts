@@ -1,6 +1,7 @@
 /** Why did it fail: the complaint that is made most, and the earliest failure known behind it. */
 import type { DebugEvent } from '../../../model/event.ts';
 import { componentName, gravestFirst, linkItem, listed, plural, refName } from '../../agent/say.ts';
+import { changedBefore } from '../../agent/versions.ts';
 import { nameOf, quote } from '../../budget.ts';
 import type { EventFilter } from '../../events.ts';
 import type { TimeRangeInput } from '../../params.ts';
@@ -63,6 +64,8 @@ async function ofErrors(
   const newest = most[0]!;
   const { data: found, meta: foundMeta } = await facts.explain(tenant, newest.id);
   const root = found.root_cause;
+  const first = root ?? found.chain.at(-1);
+  const changed = first === undefined ? '' : await changedBefore(facts, tenant, first, meta.as_of);
   const isElsewhere = root !== null && root.event_id !== newest.id && root.component_id !== newest.component_id;
   const share = most.length / errors.length;
   const who = componentName(newest.component_type, newest.component_id);
@@ -85,6 +88,7 @@ async function ofErrors(
     ...(!isElsewhere && root !== null && root.event_id !== newest.id && root.message !== newest.message
       ? [say(`It began with ${quote(root.message, 200)}.`, root.event_id)]
       : []),
+    ...(changed === '' ? [] : [say(changed.trim(), first?.event_id)]),
     ...(found.affected_components.length > 1
       ? [say(`Touched: ${listed(found.affected_components.map(refName), 5)}.`, newest.id)]
       : []),

@@ -2,6 +2,7 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { describe, expect, test } from 'vitest';
 import { formatNanos } from '../../../model/time.ts';
+import { jsonToProtobuf } from '../../../otlp/json.ts';
 import { ExportMetricsServiceRequestSchema } from '../../../proto/gen/opentelemetry/proto/collector/metrics/v1/metrics_service_pb.js';
 import { spansProtobuf } from '../../support/otlp-requests.ts';
 import { ago, api, event, fresh, post, system } from './shared.ts';
@@ -146,4 +147,22 @@ test('the topology is drawn from the spans of a window', async () => {
   expect(body.data.spans).toBeGreaterThan(0);
   expect(body.data.nodes.length).toBeGreaterThan(0);
   expect(await api.get('/topology?time_range=soon')).toMatchObject({ status: 400 });
+});
+
+test('versions are those that resources name', async () => {
+  const time = system.needs.clock.nowNanos();
+  const said = { 'service.name': 'versioned', 'service.version': '2.1.0', 'host.name': 'h1' };
+  const attributes = Object.entries(said).map(([key, stringValue]) => ({ key, value: { stringValue } }));
+  const metrics = [{ name: 'up', gauge: { dataPoints: [{ timeUnixNano: String(time), asInt: '1' }] } }];
+  const request = JSON.stringify({ resourceMetrics: [{ resource: { attributes }, scopeMetrics: [{ metrics }] }] });
+  await system.send('metric', jsonToProtobuf('metric', new TextEncoder().encode(request)));
+  const { status, body } = await api.get('/versions?component_type=service&component_id=versioned');
+  const seen = { first_seen: formatNanos(time), last_seen: formatNanos(time) };
+  const component = { component_type: 'service', component_id: 'versioned' };
+  expect([status, body.data]).toEqual([
+    200,
+    [{ ...component, attribute: 'service.version', version: '2.1.0', ...seen, nodes: 1, before: null }],
+  ]);
+  expect((await api.get('/versions?component_id=nobody')).body.data).toEqual([]);
+  expect(await api.get('/versions?time_range=soon')).toMatchObject({ status: 400 });
 });
