@@ -353,6 +353,37 @@ export function describeRowStore(make: () => Promise<RowStoreHarness>): void {
       );
     });
 
+    it('have of an hour that is counted what lies in the window, on its side of the middle', async () => {
+      const last = NOON + 59n * MINUTE;
+      await commit({
+        componentMinutes: [componentMinute({ minute: NOON }), componentMinute({ minute: last })],
+        templateMinutes: [
+          templateMinute({ minute: NOON, count: 1, first_time: NOON, last_time: NOON + SECOND }),
+          templateMinute({ minute: last, count: 10, first_time: last + 50n * SECOND, last_time: last + 55n * SECOND }),
+        ],
+      });
+      expect(await store.countHours('default', { before: NOON + HOUR, limit: 1 })).toBe(1);
+      const sums = async (window: Partial<TemplateWindow>) => {
+        const whole = { start: NOON, end: NOON + HOUR - 1n, middle: NOON };
+        return (await store.templateSums('default', { ...whole, ...window })).map(({ count, earlier }) => [
+          count,
+          earlier,
+        ]);
+      };
+      expect(await sums({})).toEqual([[11, 0]]);
+      expect(await sums({ start: NOON + SECOND })).toEqual([[11, 0]]);
+      expect(await sums({ start: NOON + SECOND + 1n })).toEqual([[10, 0]]);
+      expect(await sums({ end: last + 50n * SECOND })).toEqual([[11, 0]]);
+      expect(await sums({ end: last + 50n * SECOND - 1n })).toEqual([[1, 0]]);
+      expect(await sums({ middle: NOON + 1n })).toEqual([[11, 1]]);
+      expect(await sums({ middle: last })).toEqual([[11, 1]]);
+      expect(await sums({ middle: last + 1n })).toEqual([[11, 11]]);
+      const seen = (start: bigint, end: bigint) =>
+        store.templatesSeen('default', [templateMinute().template_id], { start, end });
+      expect(await seen(NOON + MINUTE, last + 50n * SECOND)).toEqual([]);
+      expect(await seen(NOON + MINUTE, last + 50n * SECOND + 1n)).toHaveLength(1);
+    });
+
     it('come all the same when an hour is counted again; one that has not ended is not counted', async () => {
       await commit({ componentMinutes: [componentMinute({ minute: NOON, total: 3 })] });
       const count = (before: bigint) => store.countHours('default', { before, limit: 100 });
