@@ -1,7 +1,7 @@
 /**
- * Hours of components, templates and calls, added up from their minutes by whoever keeps the store (decisions 026 and 028). A flush takes the
- * marks of its hours away as the last thing that it does, and counting shuts flushes out from that moment on: so a count either has what a
- * flush brought, or loses its mark to it.
+ * Hours of components, templates and calls, added up from their minutes by whoever keeps the store (decisions 026 and 028). An hour is marked
+ * before it is counted, and a flush takes the marks of its hours away as the last thing that it does. Who has not seen the mark has ended before
+ * counting begins, as that waits for all flushes that have come so far; who comes after takes the mark away, and counting with it.
  */
 import type pg from 'pg';
 import { hourOf, NANOS_PER_HOUR, NANOS_PER_MINUTE } from '../../model/time.ts';
@@ -24,19 +24,24 @@ export async function countHours(
     rowTime(hourOf(before) - NANOS_PER_HOUR),
     limit,
   ]);
-  let counted = 0;
+  if (rows.length === 0) return 0;
+  const hours = rows.map(({ hour }) => hour);
+  await connection.write(MARK, [tenant, hours]);
   try {
-    for (; counted < rows.length; counted++) {
-      await connection.transaction((client) => countHour(client, tenant, rows[counted]!.hour));
-    }
+    await connection.transaction(awaitFlushes);
   } catch (error) {
-    // A commit takes longer than the lock is waited for: the rest is counted in the next round.
-    if ((error as pg.DatabaseError).code !== LOCK_NOT_AVAILABLE) throw error;
+    // A commit takes longer than the lock is waited for: these are counted in the next round.
+    if ((error as pg.DatabaseError).code === LOCK_NOT_AVAILABLE) return 0;
+    throw error;
+  }
+  let counted = 0;
+  for (const hour of hours) {
+    if (await connection.transaction((client) => countHour(client, tenant, hour))) counted++;
   }
   return counted;
 }
 
-/** The last statement of a flush: nobody waits for anything behind it while counting waits for the flush. */
+/** The last statement of a flush: nobody waits for anything behind it while counting waits for the flush, or the flush for a count of its hour. */
 export async function uncountHours(
   client: pg.ClientBase,
   { tenant, componentMinutes, templateMinutes, edgeMinutes }: Flush,
@@ -87,20 +92,28 @@ function wholeMinutes(start: string, end: string): string {
   return `hour >= ${start} AND hour <= ${end} - ${HOUR_TO_LAST_MINUTE}`;
 }
 
-async function countHour(client: pg.ClientBase, tenant: string, hour: string): Promise<void> {
+/** Those that have come to their last statement; others come after. The lock is held for no longer than it takes to have it. */
+async function awaitFlushes(client: pg.ClientBase): Promise<void> {
   await client.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
   await client.query('LOCK TABLE counted_hour IN SHARE ROW EXCLUSIVE MODE');
-  for (const table of TABLES)
+}
+
+/** @returns false where a flush has taken the mark away, or another process has counted the hour */
+async function countHour(client: pg.ClientBase, tenant: string, hour: string): Promise<boolean> {
+  // From here on flushes wait that bring anything to this hour, and no others.
+  if ((await client.query(HOLD, [tenant, hour])).rowCount === 0) return false;
+  for (const table of TABLES) {
     await client.query(`DELETE FROM ${table} WHERE tenant_id = $1 AND hour = $2`, [tenant, hour]);
+  }
   const minutes = [tenant, hour, BigInt(hour) + NANOS_PER_HOUR - 1n];
   await client.query(COUNT_COMPONENTS, minutes);
   await client.query(COUNT_TEMPLATES, minutes);
   await countEdges(client, minutes);
-  await client.query(
-    `INSERT INTO counted_hour (tenant_id, hour, shard, whole) VALUES ($1, $2, 0, true)
-     ON CONFLICT (tenant_id, hour, shard) DO UPDATE SET whole = true`,
-    [tenant, hour],
-  );
+  await client.query('UPDATE counted_hour SET whole = true WHERE tenant_id = $1 AND hour = $2 AND shard = 0', [
+    tenant,
+    hour,
+  ]);
+  return true;
 }
 
 /** The server cannot merge sketches. */
@@ -127,6 +140,12 @@ const UNCOUNTED = `
     $3::bigint, ${NANOS_PER_HOUR}::bigint) AS hour
   WHERE NOT EXISTS (SELECT 1 FROM counted_hour AS counted WHERE tenant_id = $1 AND whole AND counted.hour = hour.hour)
   ORDER BY hour DESC LIMIT $4`;
+
+const MARK = `
+  INSERT INTO counted_hour (tenant_id, hour, shard, whole) SELECT $1, hour, 0, false FROM unnest($2::bigint[]) AS hour
+  ORDER BY hour ON CONFLICT DO NOTHING`;
+
+const HOLD = 'SELECT FROM counted_hour WHERE tenant_id = $1 AND hour = $2 AND shard = 0 AND NOT whole FOR UPDATE';
 
 const COUNT_COMPONENTS = `
   INSERT INTO component_hour (tenant_id, hour, component_key, shard, component_type, component_id, total, errors, critical, untold)

@@ -1,6 +1,6 @@
 -- Hours of templates and of calls, counted as those of components are (010-hours.sql), under the same mark.
 
--- Versions before this one marked hours of which they counted the components alone: false.
+-- Whether the hour is counted whole. A mark is there before; versions before this one counted the components alone.
 ALTER TABLE counted_hour ADD COLUMN whole boolean NOT NULL DEFAULT false;
 
 -- Of hours that are not counted what lies here means nothing, as in component_hour.
