@@ -3,14 +3,13 @@ import { formatNanos, NANOS_PER_MINUTE, parseNanos } from '../../model/time.ts';
 import { coverageWords, type Draft, type DraftItem, nameOf, quote } from '../budget.ts';
 import type { CompareInput, Difference, Side } from '../compare.ts';
 import { minutesOf, parseWindow, type TimeRangeInput } from '../params.ts';
-import type { ComponentVersion } from '../versions.ts';
 import { type Baseline, baselineOf } from './baseline.ts';
 import type { Facts } from './facts.ts';
 import { findComponent } from './names.ts';
 import { rawCost } from './raw.ts';
 import { healthWords, millis, percent } from './say.ts';
 import { notKnown } from './unknown.ts';
-import { deployedIn, deployedWords, deploymentWords } from './versions.ts';
+import { type Deployed, deployedIn, deployedWords, deploymentWords } from './versions.ts';
 
 export interface CompareQuestion extends TimeRangeInput {
   /** Two to ten components that are held against each other. */
@@ -40,9 +39,9 @@ export async function draftCompare(facts: Facts, tenant: string, question: Compa
 }
 
 /** What was deployed comes first: it is what most differences come from. */
-function withDeployed(draft: Draft, deployed: readonly ComponentVersion[]): Draft {
+function withDeployed(draft: Draft, { deployed, coverage }: Deployed): Draft {
   const words = deployedWords(deployed, draft.as_of);
-  if (words === null) return draft;
+  if (words === null) return { ...draft, coverage: [...draft.coverage, ...coverage] };
   const items = deployed.map((each): DraftItem => ({ forms: [deploymentWords(each, draft.as_of)] }));
   return { ...draft, answer: `${words} ${draft.answer}`, lists: [...draft.lists, { name: 'new_versions', items }] };
 }

@@ -7,15 +7,21 @@ import { type ComponentVersion, deploymentsOf } from '../versions.ts';
 import type { Facts } from './facts.ts';
 import { clockTime, componentName } from './say.ts';
 
-/** What took the place of another version between two times, RFC 3339, the newest first. @param ref of one component alone */
+/**
+ * What took the place of another version between two times, RFC 3339, the newest first; nothing where there are more resources than can be
+ * read, as any version may then have been there before.
+ * @param ref of one component alone
+ */
 export async function deployedIn(
   facts: Facts,
   tenant: string,
   { start, end }: { start: string; end: string },
   ref?: ComponentRef,
-): Promise<ComponentVersion[]> {
+): Promise<Deployed> {
   const which = ref === undefined ? {} : { component_type: ref.type, component_id: ref.id };
-  return deploymentsOf((await facts.versions(tenant, { ...which, start, end })).data, parseNanos(start)!);
+  const { data, meta } = await facts.versions(tenant, { ...which, start, end });
+  if (meta.truncated) return { deployed: [], coverage: ['too many resources to tell which versions are new'] };
+  return { deployed: deploymentsOf(data, parseNanos(start)!), coverage: [] };
 }
 
 /** What the component of a failure had become in the hour before it, in words that stand behind others; empty where nothing. */
@@ -27,7 +33,9 @@ export async function changedBefore(
 ): Promise<string> {
   const time = parseNanos(timestamp)!;
   const start = formatNanos(time > NANOS_PER_HOUR ? time - NANOS_PER_HOUR : 0n);
-  const [newest] = await deployedIn(facts, tenant, { start, end: timestamp }, { type, id });
+  const {
+    deployed: [newest],
+  } = await deployedIn(facts, tenant, { start, end: timestamp }, { type, id });
   return newest === undefined ? '' : ` Changed within the hour before: ${deploymentWords(newest, asOf)}.`;
 }
 
@@ -47,3 +55,9 @@ export function deploymentWords(deployed: ComponentVersion, asOf: string): strin
 }
 
 const TOLD_MAX = 3;
+
+export interface Deployed {
+  deployed: readonly ComponentVersion[];
+  /** What it could not see, in words. */
+  coverage: readonly string[];
+}

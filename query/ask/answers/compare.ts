@@ -62,7 +62,7 @@ export const changes: Answerer = async (asking) => {
     },
     labels,
   );
-  const [deployed, patterns, insights] = await Promise.all([
+  const [{ deployed, coverage }, patterns, insights] = await Promise.all([
     deployedIn(facts, tenant, { start: before.start, end: baseline.now.end }, ref),
     facts.errorPatterns(tenant, { ...held.range, limit: 100 }),
     facts.insights(tenant, {
@@ -116,6 +116,7 @@ export const changes: Answerer = async (asking) => {
       },
       { name: 'insights', items: insights.data.map((each) => insightItem(each, asOf)) },
     ],
+    coverage,
     next: [
       ...(isNew[0] === undefined ? [] : [{ tool: 'explain', arguments: { id: isNew[0].example_event_id } }]),
       { tool: 'changes', arguments: {} },
