@@ -23,20 +23,15 @@ export function byteFinder({
 }: Needles): (index: BlockIndex, payload: Uint8Array) => CanMatch | null {
   const folded = foldedSearch(foldedNeedle(text));
   const exact = [...(attributes ?? [])].flatMap(([key, value]) =>
-    [key, ...(isOnlyText(value) ? [value] : [])].filter(isExact).map((part) => Buffer.from(part)),
+    [...(isOnlyText(value) ? [value] : []), key].filter(isExact).map((part) => Buffer.from(part)),
   );
   return (index, bytes) => {
     const payload = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     const tests: CanMatch[] = [];
     for (const needle of exact) {
-      const found = offsetsOf(payload, needle);
-      if (found.length === 0) return null;
-      const { columns, header } = index;
-      const shared = header.envelopes.map(
-        ({ resourceStart, resourceLength, scopeStart, scopeLength }) =>
-          holds(found, resourceStart, resourceLength) || holds(found, scopeStart, scopeLength),
-      );
-      tests.push((i) => shared[columns.envelope[i]!]! || holds(found, columns.start[i]!, columns.length[i]!));
+      const first = payload.indexOf(needle);
+      if (first === -1) return null;
+      tests.push(exactTest(index, payload, needle, first));
     }
     if (folded !== null) tests.push(foldedTest(index, payload, folded));
     return (i) => tests.every((test) => test(i));
@@ -66,9 +61,23 @@ function foldedTest({ columns }: BlockIndex, payload: Uint8Array, search: Folded
   };
 }
 
-function offsetsOf(payload: Buffer, needle: Buffer): number[] {
+/** What it needs is found with the first record that is asked about: values are asked before keys, which are in every other record. */
+function exactTest({ columns, header }: BlockIndex, payload: Buffer, needle: Buffer, first: number): CanMatch {
+  let found: number[] | undefined;
+  let shared: boolean[] | undefined;
+  return (i) => {
+    found ??= offsetsOf(payload, needle, first);
+    shared ??= header.envelopes.map(
+      ({ resourceStart, resourceLength, scopeStart, scopeLength }) =>
+        holds(found!, resourceStart, resourceLength) || holds(found!, scopeStart, scopeLength),
+    );
+    return shared[columns.envelope[i]!]! || holds(found, columns.start[i]!, columns.length[i]!);
+  };
+}
+
+function offsetsOf(payload: Buffer, needle: Buffer, first: number): number[] {
   const found: number[] = [];
-  for (let at = payload.indexOf(needle); at !== -1; at = payload.indexOf(needle, at + 1)) found.push(at);
+  for (let at = first; at !== -1; at = payload.indexOf(needle, at + 1)) found.push(at);
   return found;
 }
 

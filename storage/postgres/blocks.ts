@@ -13,7 +13,7 @@ export function findBlocks(connection: Connection, selector: BlockSelector): Asy
   const end = selector.end === undefined ? null : rowTime(selector.end);
   if (keys !== undefined) {
     const [statement, asked] = keyStatement(keys, besides);
-    return inChunks(selector, CHUNKS_OF_KEY, async (bounds, version) => {
+    return inChunks(selector, mayHold === undefined ? CHUNKS : CHUNKS_OF_KEY_ASKED, async (bounds, version) => {
       const chunk = await idsOf(connection, statement, bounds, asked, version);
       return indexesOf(connection, bounds[0], end, mayHold, chunk);
     });
@@ -60,16 +60,19 @@ export function reachOf({ timeMin, timeMax }: Block): number {
 /** How many blocks are looked at, and of those how many at most are taken. */
 type ChunkSize = readonly [looked: number, found: number];
 
-// A page of 100 events is mostly in the first blocks; who reads on wants many. An index has 10 to 30 kB.
-const CHUNKS: readonly ChunkSize[] = [8, 128].map((size) => [size, size]);
-// Of a key, looking is to read its ids.
-const CHUNKS_OF_KEY: readonly ChunkSize[] = [8, 128, 512].map((size) => [size, size]);
+// A page of 100 events is in the first block, in some forty that have three each, or in eighty; who reads on wants many. An index has 10 to
+// 30 kB, and one that is fetched in vain costs as much as the way there for thirty.
+const FOUND = [8, 32, 64, 128];
+const CHUNKS: readonly ChunkSize[] = FOUND.map((size) => [size, size]);
 // To ask a filter takes the server 10 to 20 µs, and of most blocks nothing else is read.
 const CHUNKS_ASKED: readonly ChunkSize[] = [
   [64, 8],
-  [512, 128],
+  [256, 32],
+  [1024, 64],
   [2048, 128],
 ];
+// Of a key the blocks are looked at by their ids.
+const CHUNKS_OF_KEY_ASKED: readonly ChunkSize[] = [...CHUNKS, [512, 512]];
 
 /** $1 tenant, $2 least id, $3 the most rows, $4 to $7 the id below which each class goes on; $8 is what a statement asks besides. */
 type Bounds = [string, string, number, ...string[]];
