@@ -30,7 +30,9 @@ export const GOALS = {
   system_health_24h: 50,
   error_patterns: 100,
   error_patterns_24h: 100,
+  templates_24h: 100,
   topology: 100,
+  topology_24h: 100,
   metric_series: 100,
   state_at: 50,
   insights: 100,
@@ -65,7 +67,9 @@ const QUESTIONS: { readonly [Name in QuestionName]: Question } = {
   system_health_24h: ({ service }) => service.systemHealth(TENANT, { time_range: '24h' }),
   error_patterns: ({ service }) => service.errorPatterns(TENANT, { time_range: '1h', limit: 100 }),
   error_patterns_24h: ({ service }) => service.errorPatterns(TENANT, { time_range: '24h', limit: 100 }),
+  templates_24h: ({ service }) => service.templates(TENANT, { time_range: '24h', limit: 100 }),
   topology: ({ service }) => service.topology(TENANT, { time_range: '1h' }),
+  topology_24h: ({ service }) => service.topology(TENANT, { time_range: '24h' }),
   metric_series: ({ service }, i) =>
     service.metrics(TENANT, { metric_name: METRIC, ...component(i), time_range: '1h', limit: 100 }),
   state_at: ({ service, start, end }, i) =>
