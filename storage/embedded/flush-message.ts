@@ -1,6 +1,9 @@
-/** A flush on its way to another thread: plain data, in which sketches are their bytes. */
+/** What is to be written on its way to another thread: plain data, in which the sketches of a flush are their bytes. */
 import { Sketch } from '../../model/sketch.ts';
 import type { Flush } from '../contract.ts';
+
+/** A flush, or an hour that is to be counted. */
+export type WriteMessage = FlushMessage | { tenant: string; hour: bigint };
 
 export interface FlushMessage {
   flush: Omit<Flush, 'componentMinutes' | 'edgeMinutes'>;

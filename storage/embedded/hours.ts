@@ -4,11 +4,16 @@ import type { Flush } from '../contract.ts';
 import { rowTime } from '../text.ts';
 import type { Database } from './database.ts';
 
-/** @param before ends of hours, nanoseconds  @returns how many hours were counted, `limit` at most, the newest first */
+/**
+ * @param before ends of hours, nanoseconds
+ * @param count counts an hour by {@link countHour}
+ * @returns how many hours were counted, `limit` at most, the newest first
+ */
 export async function countHours(
   database: Database,
   tenant: string,
   { before, limit }: { before: bigint; limit: number },
+  count: (hour: bigint) => Promise<void>,
 ): Promise<number> {
   const last = hourOf(before) - NANOS_PER_HOUR;
   const known = database.all<{ hour: bigint }>('SELECT hour FROM counted_hour WHERE tenant = ?', [tenant]);
@@ -23,10 +28,21 @@ export async function countHours(
     if (row?.minute == null || row.minute < last - HOURS_BACK * NANOS_PER_HOUR) break;
     end = hourOf(row.minute);
     if (counted.has(end)) continue;
-    await database.transaction(() => countHour(database, tenant, end));
+    await count(end);
     hours++;
   }
   return hours;
+}
+
+/** Durable when it resolves. */
+export function countHour(database: Database, tenant: string, hour: bigint): Promise<void> {
+  return database.transaction(() => {
+    for (const [table, count] of COUNTS) {
+      database.run(`DELETE FROM ${table} WHERE tenant = ? AND hour = ?`, [tenant, hour]);
+      database.run(count, [tenant, hour, hour + NANOS_PER_HOUR - 1n]);
+    }
+    database.run('INSERT INTO counted_hour (tenant, hour) VALUES (?, ?) ON CONFLICT DO NOTHING', [tenant, hour]);
+  });
 }
 
 /** Of a flush, within its transaction. */
@@ -61,14 +77,6 @@ export const HOUR_TO_LAST_MINUTE = NANOS_PER_HOUR - NANOS_PER_MINUTE;
 
 function wholeMinutes(start: string, end: string): string {
   return `hour >= ${start} AND hour <= ${end} - ${HOUR_TO_LAST_MINUTE}`;
-}
-
-function countHour(database: Database, tenant: string, hour: bigint): void {
-  for (const [table, count] of COUNTS) {
-    database.run(`DELETE FROM ${table} WHERE tenant = ? AND hour = ?`, [tenant, hour]);
-    database.run(count, [tenant, hour, hour + NANOS_PER_HOUR - 1n]);
-  }
-  database.run('INSERT INTO counted_hour (tenant, hour) VALUES (?, ?) ON CONFLICT DO NOTHING', [tenant, hour]);
 }
 
 // A month: what an old capture brings from before is its minutes.

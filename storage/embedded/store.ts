@@ -112,7 +112,8 @@ export function createEmbeddedStore(options: EmbeddedOptions): WarmStore {
       return forgetReplaced(database(), before);
     },
     async countHours(tenant, range) {
-      return countHours(database(), tenant, range);
+      const open = database();
+      return countHours(open, tenant, range, (hour) => writer.countHour(open, tenant, hour));
     },
     async prune(before, pinnedSnapshots) {
       await pruneRows(database(), { before, now: clock.nowNanos(), pinnedSnapshots });

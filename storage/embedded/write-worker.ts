@@ -1,15 +1,19 @@
-/** The thread that writes large flushes: its own connection to the file, and nothing else. */
+/** The thread that writes large flushes and counts hours: its own connection to the file, and nothing else. */
 import { workerData } from 'node:worker_threads';
 import { serveThread } from '../../base/thread.ts';
 import { commitFlush } from './commit.ts';
 import { openDatabase } from './database.ts';
-import { type FlushMessage, flushOf } from './flush-message.ts';
+import { flushOf, type WriteMessage } from './flush-message.ts';
+import { countHour } from './hours.ts';
 
 const opening = openDatabase(workerData as string);
 
 /** Null asks whether it is open. */
-async function write(message: FlushMessage | null): Promise<readonly string[]> {
-  return message === null ? [] : commitFlush(await opening, flushOf(message), message.now);
+async function write(message: WriteMessage | null): Promise<readonly string[]> {
+  if (message === null) return [];
+  if ('flush' in message) return commitFlush(await opening, flushOf(message), message.now);
+  await countHour(await opening, message.tenant, message.hour);
+  return [];
 }
 
 serveThread(write, opening);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createLogger } from '../../base/log.ts';
 import { Sketch } from '../../model/sketch.ts';
+import { NANOS_PER_HOUR } from '../../model/time.ts';
 import {
   componentMinute,
   edgeMinute,
@@ -99,6 +100,20 @@ describe('large flushes are written by a thread', () => {
     expect(await all(database)).toEqual(await all(other));
     expect(await all(database)).toHaveLength(7);
     other.close();
+  });
+
+  test('hours are counted by it, and here before it is there', async () => {
+    const hour = NOON - (NOON % NANOS_PER_HOUR);
+    const rows = { componentMinutes: [componentMinute({ total: 3 })], edgeMinutes: [edgeMinute({ calls: 4 })] };
+    const sums = () => database.all('SELECT total, calls FROM component_hour JOIN edge_hour USING (tenant, hour)');
+    await writer.commit(database, flush(rows), NOON);
+    await expect(writer.countHour(onlyThread, 'default', hour)).rejects.toThrow('written here');
+    await writer.countHour(database, 'default', hour);
+    expect(sums()).toEqual([{ total: 3n, calls: 4n }]);
+    await threadOpen();
+    await writer.commit(database, flush(rows), NOON);
+    await writer.countHour(onlyThread, 'default', hour);
+    expect(sums()).toEqual([{ total: 6n, calls: 8n }]);
   });
 
   test('a small one, and one before the thread is there, is written here', async () => {

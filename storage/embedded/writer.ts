@@ -1,6 +1,7 @@
 /**
  * Where flushes are written (decision 025). SQLite takes a flush in one piece: on the loop, which is what the receiver
- * has least of, all others wait for it. Large ones are written by a thread with a connection of its own, and readers go on on this one.
+ * has least of, all others wait for it. Large ones are written by a thread with a connection of its own, and readers go on on this one; it counts
+ * hours too.
  * Within a process all who write do it in turns: SQLite itself would have them sleep.
  */
 import type { Logger } from '../../base/log.ts';
@@ -8,11 +9,14 @@ import { createThread } from '../../base/thread.ts';
 import type { Flush } from '../contract.ts';
 import { commitFlush } from './commit.ts';
 import type { Database } from './database.ts';
-import { type FlushMessage, messageOf } from './flush-message.ts';
+import { messageOf, type WriteMessage } from './flush-message.ts';
+import { countHour } from './hours.ts';
 
 export interface Writer {
   /** As {@link commitFlush}; durable when it resolves. @throws DebugError UNAVAILABLE where its thread ended: nothing or all was written */
   commit(database: Database, flush: Flush, now: bigint): Promise<readonly string[]>;
+  /** As {@link countHour}. */
+  countHour(database: Database, tenant: string, hour: bigint): Promise<void>;
   /** What is under way MUST have ended. */
   stop(): Promise<void>;
 }
@@ -20,7 +24,7 @@ export interface Writer {
 /** Until the thread is there, flushes are written here: it is started by the first that is worth it. */
 export function createWriter(directory: string, log: Logger): Writer {
   const script = new URL('./write-worker.ts', import.meta.url);
-  const thread = createThread<FlushMessage | null, readonly string[]>('the writing thread', script, directory);
+  const thread = createThread<WriteMessage | null, readonly string[]>('the writing thread', script, directory);
   let state: 'none' | 'starting' | 'open' | 'stopped' = 'none';
 
   function open(): void {
@@ -43,6 +47,10 @@ export function createWriter(directory: string, log: Logger): Writer {
       if (isLarge && state === 'none') open();
       if (!isLarge || state !== 'open') return commitFlush(database, flush, now);
       return database.inTurn(() => thread.ask(messageOf(flush, now)));
+    },
+    async countHour(database, tenant, hour) {
+      if (state !== 'open') return countHour(database, tenant, hour);
+      await database.inTurn(() => thread.ask({ tenant, hour }));
     },
     async stop() {
       state = 'stopped';
