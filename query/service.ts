@@ -20,6 +20,7 @@ import { createInsightSummaryAnswers, type InsightSummaryAnswers } from './insig
 import { createInsightAnswers, type InsightAnswers } from './insights.ts';
 import { createMetricAnswers, type MetricAnswers } from './metrics.ts';
 import type { QueryNeeds } from './needs.ts';
+import { createNodeAnswers, type NodeAnswers } from './nodes.ts';
 import { createOperationAnswers, type OperationAnswers } from './operations.ts';
 import { createPatternAnswers, type PatternAnswers } from './patterns.ts';
 import { createRootCauseAnswers, type RootCauseAnswers } from './root-cause.ts';
@@ -49,6 +50,7 @@ export interface QueryService
     RootCauseAnswers,
     TopologyAnswers,
     VersionAnswers,
+    NodeAnswers,
     SessionAnswers,
     FlushAnswers,
     AskAnswers {}
@@ -74,6 +76,7 @@ export function createQueryService(given: QueryNeeds): QueryService {
     ...createRootCauseAnswers(needs),
     ...createTopologyAnswers(needs),
     ...createVersionAnswers(needs),
+    ...createNodeAnswers(needs),
     ...createSessionAnswers(needs),
     ...createFlushAnswers(needs),
   };

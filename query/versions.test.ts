@@ -4,7 +4,7 @@ import { jsonToProtobuf } from '../otlp/json.ts';
 import { type QuerySystem, startQuerySystem } from '../test/support/query-system.ts';
 import { draftCompare } from './agent/compare.ts';
 import { draftExplain } from './agent/explain.ts';
-import type { ComponentVersion } from './versions.ts';
+import { type ComponentVersion, deploymentsOf } from './versions.ts';
 
 let system: QuerySystem;
 const NOW = BigInt(Date.now()) * 1_000_000n;
@@ -18,7 +18,7 @@ beforeAll(async () => {
   const often = Array.from({ length: 1200 }, (_, i) => 30 - i / 50);
   await logs('orders', { 'service.version': '2.1.0', 'vcs.ref.head.revision': 'bb' }, 'a', often);
   await logs('orders', { 'service.version': '2.1.0', 'vcs.ref.head.revision': 'bb' }, 'b', [20], 'ERROR');
-  await logs('mail', { 'service.version': '7', 'telemetry.sdk.version': '1' }, 'a', [50, 1]);
+  await logs('mail', { 'service.version': '7', 'telemetry.sdk.version': '1', 'browser.version': '9' }, 'a', [50, 1]);
   await logs('mail', { 'container.image.tags': ['7', 'stable'] }, 'b', [50]);
   await logs('mail', { 'service.version': '8' }, 'c', [240, 200], 'INFO', 'another');
   await system.needs.settled();
@@ -85,6 +85,21 @@ describe('versions', () => {
     ]);
     const other = await system.service.versions('another', { time_range: '7d' });
     expect(other.data.map(({ version }) => version)).toEqual(['8']);
+  });
+});
+
+describe('versions of which many run at once', () => {
+  const version = (version: string, minutes: number, before: string | null): ComponentVersion => ({
+    ...{ component_type: 'browser', component_id: 'shop', attribute: 'service.version', version, nodes: 0, before },
+    ...{ first_seen: at(minutes), last_seen: at(0) },
+  });
+  const running = (count: number) =>
+    Array.from({ length: count }, (_, i) => version(`1.${i}`, i, i === count - 1 ? null : `1.${i + 1}`));
+
+  it('are not deployed one by one', () => {
+    expect(deploymentsOf(running(4), ago(100)).map(({ version }) => version)).toEqual(['1.0', '1.1', '1.2']);
+    expect(deploymentsOf(running(4), ago(1)).map(({ version }) => version)).toEqual(['1.0', '1.1']);
+    expect(deploymentsOf(running(5), ago(100))).toEqual([]);
   });
 });
 

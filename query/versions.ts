@@ -1,16 +1,11 @@
 /** Which versions of which components spoke, and since when: from the resources that they spoke with (decision 027), not from a sample of events. */
-
 import type { Json } from '../model/json.ts';
-import { RESOURCE_LAG_NANOS, type Resource } from '../model/resource.ts';
+import type { Resource } from '../model/resource.ts';
 import { formatNanos, parseNanos } from '../model/time.ts';
 import { type Answer, beginReading } from './answer.ts';
 import type { QueryNeeds } from './needs.ts';
-import { parseWindow, type TimeRangeInput, type Window } from './params.ts';
-
-export interface VersionsRequest extends TimeRangeInput {
-  component_type?: string | null | undefined;
-  component_id?: string | null | undefined;
-}
+import { parseWindow, type Window } from './params.ts';
+import { nodeOf, type ResourcesRequest, resourcesUntil, spokeIn } from './resources.ts';
 
 /** One value of one resource attribute that says which version of a component spoke. */
 export interface ComponentVersion {
@@ -31,7 +26,7 @@ export interface ComponentVersion {
 
 export interface VersionAnswers {
   /** Those that spoke in the window (the last hour by default; within a minute at its start), the newest first. */
-  versions(tenant: string, request: VersionsRequest): Promise<Answer<ComponentVersion[]>>;
+  versions(tenant: string, request: ResourcesRequest): Promise<Answer<ComponentVersion[]>>;
 }
 
 export function createVersionAnswers(needs: QueryNeeds): VersionAnswers {
@@ -39,26 +34,26 @@ export function createVersionAnswers(needs: QueryNeeds): VersionAnswers {
     async versions(tenant, request) {
       const reading = await beginReading(needs);
       const window = parseWindow(request, reading.now);
-      const { component_type, component_id } = request;
-      // Also those from before the window: a version is new by what there was before it.
-      const resources = await needs.rows.resources(tenant, {
-        ...{ start: 0n, end: window.end, limit: RESOURCES_MAX },
-        ...(component_type != null && { component_type }),
-        ...(component_id != null && { component_id }),
-      });
-      return reading.answer(versionsOf(resources, window), { truncated: resources.length === RESOURCES_MAX });
+      const { resources, truncated } = await resourcesUntil(needs, tenant, request, window);
+      return reading.answer(versionsOf(resources, window), { truncated });
     },
   };
 }
 
 /**
  * Of each component what took the place of another version within the window: one attribute each time, `service.version` where it says so.
- * A component that was not there before has not changed.
+ * A component that was not there before has not changed, and one that runs in more than four versions at once is its users' to change.
  * @param versions the newest first
  * @param start nanoseconds
  */
 export function deploymentsOf(versions: readonly ComponentVersion[], start: bigint): ComponentVersion[] {
-  const fresh = versions.filter(({ before, first_seen }) => before !== null && parseNanos(first_seen)! >= start);
+  const side = Map.groupBy(versions, nameOf);
+  const fresh = versions.filter(
+    (version) =>
+      version.before !== null &&
+      parseNanos(version.first_seen)! >= start &&
+      side.get(nameOf(version))!.length <= AT_ONCE_MAX,
+  );
   const isSaid = ({ attribute }: ComponentVersion) => Number(attribute === 'service.version');
   return fresh.filter(
     (one) =>
@@ -79,12 +74,11 @@ export function isVersion(key: string): boolean {
 }
 
 const VERSION = /^(?:service\.version|deployment\.id|container\.image\.tags|vcs\..+|.+\.version)$/;
-const NO_VERSION = /^(?:telemetry\.|process\.|os\.)/;
-// The last to speak of a tenant with more; a kilobyte each.
-const RESOURCES_MAX = 5000;
+/** Of the library, and of what somebody else runs it in. */
+const NO_VERSION = /^(?:telemetry|process|os|browser|user_agent|device)\./;
+// Of a component that runs in more at once, as an app on its users' phones, one that is heard for the first time need not be new.
+const AT_ONCE_MAX = 4;
 const VERSION_CHARS_MAX = 100;
-/** In the order of CONTRACT's `node_id`. */
-const NODE_KEYS = ['service.instance.id', 'k8s.pod.name', 'host.name'];
 
 interface Spoken extends Pick<ComponentVersion, 'component_type' | 'component_id' | 'attribute' | 'version'> {
   first: bigint;
@@ -96,11 +90,11 @@ interface Spoken extends Pick<ComponentVersion, 'component_type' | 'component_id
 function versionsOf(resources: readonly Resource[], window: Window): ComponentVersion[] {
   const versions = new Map<string, Map<string, Spoken>>();
   for (const { component_type, component_id, attributes, first_time, last_time } of resources) {
-    const node = NODE_KEYS.map((key) => attributes[key]).find((value) => typeof value === 'string');
+    const node = nodeOf(attributes);
     for (const [attribute, value] of Object.entries(attributes)) {
       const version = isVersion(attribute) ? versionOf(value) : null;
       if (version === null) continue;
-      const name = JSON.stringify([component_type, component_id, attribute]);
+      const name = nameOf({ component_type, component_id, attribute });
       const known = versions.get(name) ?? new Map<string, Spoken>();
       versions.set(name, known);
       const spoken = known.get(version) ?? {
@@ -110,7 +104,7 @@ function versionsOf(resources: readonly Resource[], window: Window): ComponentVe
       known.set(version, spoken);
       if (first_time < spoken.first) spoken.first = first_time;
       if (last_time > spoken.last) spoken.last = last_time;
-      if (typeof node === 'string') spoken.nodes.add(node);
+      if (node !== null) spoken.nodes.add(node);
     }
   }
   return [...versions.values()]
@@ -118,7 +112,7 @@ function versionsOf(resources: readonly Resource[], window: Window): ComponentVe
       const ordered = [...known.values()].sort((a, b) => compare(a.first, b.first) || compare(a.version, b.version));
       return ordered.map((spoken, i) => ({ spoken, before: ordered[i - 1]?.version ?? null }));
     })
-    .filter(({ spoken }) => spoken.first <= window.end && spoken.last + RESOURCE_LAG_NANOS >= window.start)
+    .filter(({ spoken }) => spokeIn(window, spoken))
     .sort(
       (a, b) =>
         compare(b.spoken.first, a.spoken.first) ||
@@ -131,6 +125,10 @@ function versionsOf(resources: readonly Resource[], window: Window): ComponentVe
       ...{ ...named, first_seen: formatNanos(first), last_seen: formatNanos(last) },
       ...{ nodes: nodes.size, before },
     }));
+}
+
+function nameOf(one: Pick<ComponentVersion, 'component_type' | 'component_id' | 'attribute'>): string {
+  return JSON.stringify([one.component_type, one.component_id, one.attribute]);
 }
 
 /** Tags of an image are a list. */

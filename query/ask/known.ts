@@ -3,13 +3,14 @@ import { DebugError } from '../../base/errors.ts';
 import type { ComponentRef } from '../../model/block.ts';
 import { formatNanos } from '../../model/time.ts';
 import type { Facts } from '../agent/facts.ts';
+import type { NodeAnswers } from '../nodes.ts';
 import type { TemplateView } from '../patterns.ts';
 import type { RootCauseAnswers } from '../root-cause.ts';
 import type { StateAnswers } from '../state.ts';
 import type { TopologyAnswers } from '../topology.ts';
 
 /** The facts that questions in words are answered from. */
-export interface AskFacts extends Facts, StateAnswers, RootCauseAnswers, TopologyAnswers {}
+export interface AskFacts extends Facts, StateAnswers, RootCauseAnswers, TopologyAnswers, NodeAnswers {}
 
 export type IdKind = 'event' | 'insight' | 'trace' | 'correlation' | 'operation';
 

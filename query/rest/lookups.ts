@@ -71,6 +71,20 @@ export const listVersions = route({
   answer: ({ service, tenant, query }) => service.versions(tenant, query),
 });
 
+export const listNodes = route({
+  method: 'get',
+  path: '/nodes',
+  summary:
+    'Which nodes spoke as which components in a window (the last hour by default), and since when, the newest first.',
+  query: z.strictObject({
+    component_type: input.name.optional(),
+    component_id: input.name.optional(),
+    ...input.rangeQuery,
+  }),
+  data: z.array(view.componentNode),
+  answer: ({ service, tenant, query }) => service.nodes(tenant, query),
+});
+
 export const topology = route({
   method: 'get',
   path: '/topology',

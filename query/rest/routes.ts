@@ -29,6 +29,7 @@ export const ROUTES: readonly Route[] = [
   lookups.listMetrics,
   lookups.topology,
   lookups.listVersions,
+  lookups.listNodes,
   insights.listInsights,
   insights.generateInsights,
   insights.getInsight,

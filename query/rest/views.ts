@@ -410,6 +410,10 @@ export const componentVersion = z
   })
   .meta({ id: 'ComponentVersion' });
 
+export const componentNode = z
+  .strictObject({ ...named, node_id: text, version: maybeText, first_seen: time, last_seen: time })
+  .meta({ id: 'ComponentNode' });
+
 export const topology = z
   .strictObject({
     nodes: z.array(

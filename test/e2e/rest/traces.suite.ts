@@ -149,7 +149,7 @@ test('the topology is drawn from the spans of a window', async () => {
   expect(await api.get('/topology?time_range=soon')).toMatchObject({ status: 400 });
 });
 
-test('versions are those that resources name', async () => {
+test('versions and nodes are those that resources name', async () => {
   const time = system.needs.clock.nowNanos();
   const said = { 'service.name': 'versioned', 'service.version': '2.1.0', 'host.name': 'h1' };
   const attributes = Object.entries(said).map(([key, stringValue]) => ({ key, value: { stringValue } }));
@@ -163,6 +163,8 @@ test('versions are those that resources name', async () => {
     200,
     [{ ...component, attribute: 'service.version', version: '2.1.0', ...seen, nodes: 1, before: null }],
   ]);
+  const nodes = await api.get('/nodes?component_type=service&component_id=versioned');
+  expect([nodes.status, nodes.body.data]).toEqual([200, [{ ...component, node_id: 'h1', version: '2.1.0', ...seen }]]);
   expect((await api.get('/versions?component_id=nobody')).body.data).toEqual([]);
   expect(await api.get('/versions?time_range=soon')).toMatchObject({ status: 400 });
 });
