@@ -9,6 +9,7 @@ import { jsonToProtobuf } from '../otlp/json.ts';
 import { indexRequest } from '../otlp/walk.ts';
 import type { Derived } from './derive.ts';
 import { createJournal, type Journal } from './journal.ts';
+import { KnownResources } from './known-resources.ts';
 import { createPipeline, type Sink } from './pipeline.ts';
 import { createQuarantine } from './quarantine.ts';
 import { RecentIds } from './recent-ids.ts';
@@ -172,6 +173,22 @@ test('entries of tenants that take turns make one flush for each tenant, and are
   expect([store.records(), store.counted()]).toEqual([6, 6]);
 });
 
+test('a resource comes with what is committed first, however often that has to be derived, and not again', async () => {
+  const store = fakeStore();
+  store.away = true;
+  await running(store.sink, async (journal) => {
+    await Promise.all([append(journal, 'a'), append(journal, POISON), append(journal, 'b')]);
+  });
+  store.away = false;
+  await running(store.sink, async (journal, pipeline) => {
+    expect(await pipeline.settled(5000)).toBe(0);
+    await append(journal, 'c');
+    expect(await pipeline.settled(5000)).toBe(0);
+  });
+  expect(store.messages()).toEqual(['a', 'b', 'c']);
+  expect(store.resources()).toEqual([1, 0]);
+});
+
 /** Keeps flushes in memory and the ledger's promise; `away` makes it refuse. */
 function fakeStore() {
   const flushes: Derived[] = [];
@@ -180,6 +197,7 @@ function fakeStore() {
   let forgotten = false;
   const store = {
     away: false,
+    resources: () => flushes.map(({ resources }) => resources.length),
     messages: () => flushes.flatMap(({ templates }) => templates.map(({ text }) => text)),
     sink: {
       async commit(flush) {
@@ -231,6 +249,7 @@ async function running(
     retentionNanos: 1n << 62n,
     templateOf,
     recent,
+    resources: new KnownResources(),
     setAside: createQuarantine({ directory: join(directory, 'quarantine'), ...shared }),
     ...shared,
   });
