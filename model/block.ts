@@ -136,7 +136,8 @@ export function compressBlockSync(raw: RawBlock): Block {
 
 /** @throws when the bytes are no block index, or one of another version. */
 export function decodeIndex(bytes: Uint8Array): BlockIndex {
-  const raw = new Uint8Array(zstdDecompressSync(bytes));
+  // A copy, since what is left of the chunk would stay with it.
+  const raw = new Uint8Array(zstdDecompressSync(bytes, { chunkSize: INDEX_CHUNK_BYTES }));
   const view = new DataView(raw.buffer);
   const magic = raw.length < PREFIX_BYTES ? 0 : view.getUint32(0, true);
   if (magic !== MAGIC && magic !== MAGIC_WHOLE_HEADER) throw new Error('not a block index of this version');
@@ -210,6 +211,8 @@ const ROW_BYTES = 47;
 /** A time that lies further ahead of its arrival is no time, but a clock that is wrong. */
 export const SKEW_AHEAD_NANOS = 3_600_000_000_000n;
 
+// A usual index whole: in zlib's 16 kB it is put together of five pieces.
+const INDEX_CHUNK_BYTES = 1 << 17;
 // A usual payload whole: in zlib's 16 kB it takes 30 trips to a thread and three times as long.
 const PAYLOAD_CHUNK_BYTES = 1 << 19;
 

@@ -88,6 +88,8 @@ export interface HotStore extends Part, BlockReader {
   put(blocks: readonly Block[]): Promise<void>;
   /** From this time on the tier holds every block that was put; null while it cannot promise any. */
   completeSince(): Promise<bigint | null>;
+  /** Of a store that lies elsewhere: what this process put last, of a tenant and window, newest first. Some of what `blocks` finds. */
+  latest?(selector: BlockSelector): FoundBlock[];
 }
 
 /**

@@ -10,7 +10,7 @@ import { LRUCache } from 'lru-cache';
 import { assert } from '../base/assert.ts';
 import { DebugError } from '../base/errors.ts';
 import { createPause, type Pause } from '../base/pause.ts';
-import { type BlockIndex, blockKey, decodeIndex, decodePayloadAside } from '../model/block.ts';
+import { type BlockIndex, blockKey, decodeIndex, decodePayload, decodePayloadAside } from '../model/block.ts';
 import { type DebugEvent, SEVERITY_ERROR } from '../model/event.ts';
 import { eventId, parseEventId } from '../model/ids.ts';
 import { idsOfTemplate } from '../model/template.ts';
@@ -76,15 +76,17 @@ export interface EventReaderOptions {
   blocks: (selector: BlockSelector) => BlockWalk;
   /** Of the fastest tier alone: one event by its id need not wait for the others where that has it. */
   hotBlocks?: (selector: BlockSelector) => BlockWalk;
+  /** What of it this process has at hand. */
+  latestBlocks?: (selector: BlockSelector) => TieredBlock[];
   rows: Pick<RowStore, 'traceCorrelations' | 'templates'>;
   /** For decoded blocks, half for indexes and half for payloads. */
   cacheBytesMax?: number;
 }
 
 export function createEventReader(options: EventReaderOptions): EventReader & ColumnReader & RequestReader {
-  const { blocks, hotBlocks, rows, cacheBytesMax = 64 << 20 } = options;
+  const { blocks, hotBlocks, latestBlocks, rows, cacheBytesMax = 64 << 20 } = options;
   const opened = openedBlocks(cacheBytesMax);
-  /** Where events were found by their ids: the next one is often beside them, and needs no way to a tier. */
+  /** Where events were looked for by their ids: the next one is often beside them, and needs no way to a tier. */
   const foundLately = new LRUCache<string, { tenant: string; block: TieredBlock }>({ max: LATELY_MAX, ttl: LATELY_MS });
 
   return {
@@ -150,11 +152,8 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
       const beside = [...foundLately.values()].filter(
         (known) => known.tenant === tenant && known.block.timeMin <= wanted.time && known.block.timeMax >= wanted.time,
       );
-      const known = await found(
-        tenant,
-        wanted,
-        beside.map(({ block }) => block),
-      );
+      const atHand = [...beside.map(({ block }) => block), ...(latestBlocks?.(at) ?? [])];
+      const known = await found(tenant, wanted, atHand);
       if (known !== null) return known;
       return (hotBlocks && (await found(tenant, wanted, hotBlocks(at)))) ?? (await found(tenant, wanted, blocks(at)));
     },
@@ -210,11 +209,12 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
     for await (const block of walk) {
       await pause();
       const { columns } = opened.index(tenant, block);
+      // Also of one that has it not: the next event that is asked for is often beside this one, and may be there.
+      const name = `${block.id} ${tenant}`;
+      if (!foundLately.has(name)) foundLately.set(name, { tenant, block });
       for (let i = columns.hash.indexOf(hash); i !== -1; i = columns.hash.indexOf(hash, i + 1)) {
         if (columns.time[i] !== time) continue;
         const [event] = await read(tenant, [{ id: eventId(time, hash), block, position: i }], pause);
-        const name = `${block.id} ${tenant}`;
-        if (!foundLately.has(name)) foundLately.set(name, { tenant, block });
         return { event: event!, tier: block.tier };
       }
     }
@@ -280,7 +280,9 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
     const events = new Map<string, DebugEvent>();
     // Block by block, so that each payload is opened once however its records lie among those of others.
     const byBlock = [...Map.groupBy(hits, ({ block }) => block).values()];
-    for (const [hit] of byBlock.slice(0, PAYLOADS_AT_ONCE)) opened.prefetch(tenant, hit!.block);
+    // Of one alone half a millisecond here is less than the way to a thread and back.
+    const decode = byBlock.length === 1 ? decodePayload : decodePayloadAside;
+    for (const [hit] of byBlock.slice(0, PAYLOADS_AT_ONCE)) opened.prefetch(tenant, hit!.block, decode);
     const known = await naming;
     const correlations = new Map(known.map(({ trace_id, correlation_id }) => [trace_id, correlation_id]));
     const correlationOf = (trace: string) => correlations.get(trace);
@@ -387,20 +389,24 @@ function openedBlocks(bytesMax: number) {
     return known;
   }
 
-  async function payload(tenant: string, block: TieredBlock): Promise<OpenPayload> {
+  async function payload(
+    tenant: string,
+    block: TieredBlock,
+    decode: Decode = decodePayloadAside,
+  ): Promise<OpenPayload> {
     const name = `${block.id} ${tenant}`;
     const known = payloads.get(name);
     if (known !== undefined) return known;
     let opening = beingOpened.get(name);
     if (opening === undefined) {
-      opening = open(tenant, block, name).finally(() => beingOpened.delete(name));
+      opening = open(tenant, block, name, decode).finally(() => beingOpened.delete(name));
       beingOpened.set(name, opening);
     }
     return opening;
   }
 
-  async function open(tenant: string, block: TieredBlock, name: string): Promise<OpenPayload> {
-    const payload = await decodePayloadAside(await block.payload());
+  async function open(tenant: string, block: TieredBlock, name: string, decode: Decode): Promise<OpenPayload> {
+    const payload = await decode(await block.payload());
     const opened = { payload, records: readBlock(index(tenant, block), payload) };
     payloads.set(name, opened);
     return opened;
@@ -410,11 +416,13 @@ function openedBlocks(bytesMax: number) {
     index,
     payload,
     /** Fails in silence: whoever asks for it will hear. */
-    prefetch(tenant: string, block: TieredBlock): void {
-      payload(tenant, block).catch(() => {});
+    prefetch(tenant: string, block: TieredBlock, decode?: Decode): void {
+      payload(tenant, block, decode).catch(() => {});
     },
   };
 }
+
+type Decode = (bytes: Uint8Array) => Uint8Array | Promise<Uint8Array>;
 
 interface OpenPayload {
   payload: Uint8Array;

@@ -4,7 +4,7 @@ import type { Logger } from '../base/log.ts';
 import type { Meter } from '../base/meter.ts';
 import type { BlockReader, BlockSelector, ColdStore, HotStore, TierName, WarmStore } from './contract.ts';
 import { type ColumnReader, createEventReader, type EventReader, type RequestReader } from './query.ts';
-import { type BlockWalk, walkTiers } from './walk.ts';
+import { type BlockWalk, type TieredBlock, walkTiers } from './walk.ts';
 
 export interface Tiers {
   /** As the warm tier promises; a hot tier that is away changes nothing. */
@@ -52,6 +52,10 @@ export function createTiers({ hot, warm, cold, soleWriter = false, mergedUntil, 
     return walkTiers({ selector, readers: [hot!], failed });
   }
 
+  function latestBlocks(selector: BlockSelector): TieredBlock[] {
+    return hot?.latest?.(selector).map((block) => ({ ...block, tier: 'hot' })) ?? [];
+  }
+
   /** The time from which on hot has every block of the tenant; null while nobody can tell. */
   async function hotReach(tenant: string): Promise<bigint | null> {
     let before = reaches.get(tenant);
@@ -89,7 +93,7 @@ export function createTiers({ hot, warm, cold, soleWriter = false, mergedUntil, 
       return [];
     },
     blocks,
-    reader: createEventReader({ blocks, ...(hot !== null && { hotBlocks }), rows: warm }),
+    reader: createEventReader({ blocks, ...(hot !== null && { hotBlocks, latestBlocks }), rows: warm }),
   };
 }
 

@@ -77,9 +77,9 @@ return (fits or known) and 1 or 0
 
 /**
  * KEYS base. ARGV the id below which to begin, the least id, the end as 16 hex or nothing, the most ids, the id above which none of each reach
- * begins before the end (four of them), how many bytes of payloads may come along, then keys if asked for.
- * Returns how many ids were found, the last of them, then id, timeMin with index, and payload or nothing, of each that is there and begins
- * before the end.
+ * begins before the end (four of them), then keys if asked for.
+ * Returns how many ids were found, the last of them, then the id of each that is there and begins before the end. What they hold is asked for
+ * by itself: 90 kB that pass through Lua take twice as long as without, 0.4 ms.
  */
 export const FIND = `
 local base, below, least, last_time, limit = KEYS[1], ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
@@ -100,21 +100,15 @@ local function take(set, key)
 end
 local first = tonumber(redis.call('HGET', base .. ':g', 'first') or 1)
 for generation = first, tonumber(redis.call('HGET', base .. ':g', 'last') or 0) do
-  if #ARGV == 9 then take(base .. ':' .. generation .. ':time', '') end
-  for i = 10, #ARGV do take(base .. ':' .. generation .. ':keys', ARGV[i]) end
+  if #ARGV == 8 then take(base .. ':' .. generation .. ':time', '') end
+  for i = 9, #ARGV do take(base .. ':' .. generation .. ':keys', ARGV[i]) end
 end
 table.sort(ids, function(a, b) return a > b end)
 local count = math.min(#ids, limit)
-local found, left = {count, ids[count] or ''}, tonumber(ARGV[9])
+local found = {count, ids[count] or ''}
 for i = 1, count do
-  local value = redis.call('GET', base .. ':i:' .. ids[i])
-  if value and (last_time == '' or string.sub(value, 1, 16) <= last_time) then
-    found[#found + 1] = ids[i]
-    found[#found + 1] = value
-    local payload = left > 0 and redis.call('GET', base .. ':p:' .. ids[i]) or ''
-    left = left - #payload
-    found[#found + 1] = payload
-  end
+  local start = redis.call('GETRANGE', base .. ':i:' .. ids[i], 0, 15)
+  if start ~= '' and (last_time == '' or start <= last_time) then found[#found + 1] = ids[i] end
 end
 return found
 `;
