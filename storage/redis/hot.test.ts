@@ -5,10 +5,12 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, inject, it, vi } from 'vitest';
 import type { Clock } from '../../base/clock.ts';
 import { createMeter } from '../../base/meter.ts';
+import { attributeProbe } from '../../model/attribute-filter.ts';
 import { blockKey } from '../../model/block.ts';
+import { textProbe } from '../../model/text-filter.ts';
 import { collect, logBlock, NOON, SECOND } from '../../test/support/blocks.ts';
 import { type Link, startLink } from '../../test/support/link.ts';
-import type { HotStore } from '../contract.ts';
+import type { FilterProbe, HotStore } from '../contract.ts';
 import { createRedisHotStore } from './hot.ts';
 
 let link: Link;
@@ -170,6 +172,27 @@ it('drops the keys with the blocks that make room', async () => {
   let keys = 0;
   for (const key of await admin.keys(`${keyPrefix}:{default:0}:*:keys`)) keys += await admin.zcard(key);
   expect(keys).toBe(2 * kept); // component and correlation
+  for (const kind of 'ipta') expect(await admin.keys(`${keyPrefix}:{default:0}:${kind}:*`)).toHaveLength(kept);
+});
+
+it('hands out what no filter denies, and what an older version put without filters', async () => {
+  const store = storeAt(inject('redisUrl'));
+  await store.start();
+  const blocks = [0n, 1n, 2n].map((i) =>
+    logBlock([{ time: NOON + i, message: `number ${i}`, attributes: { n: `number-${i}` } }]),
+  );
+  await store.put(blocks);
+  const found = async (mayHold: FilterProbe) =>
+    (await collect(store.blocks({ tenant: 'default', mayHold }))).map(({ id }) =>
+      blocks.findIndex((one) => one.id === id),
+    );
+  const texts = textProbe(['number 1'])!;
+  const attributes = attributeProbe([['n', 'number-1']])!;
+  expect(await found({ texts })).toEqual([1]);
+  expect(await found({ attributes })).toEqual([1]);
+  expect(await found({ texts, attributes: attributeProbe([['n', 'number-2']])! })).toEqual([]);
+  for (const kind of 'ta') await admin.del(`${keyPrefix}:{default:0}:${kind}:${blocks[2]!.id}`);
+  expect(await found({ texts, attributes })).toEqual([2, 1]);
 });
 
 it('tells shards and tenants apart, and merges the shards of one', async () => {

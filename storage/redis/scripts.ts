@@ -5,6 +5,7 @@
  *   base:<generation>:time    sorted set of reach and block id, all of score 0: in the order of time
  *   base:<generation>:keys    sorted set of key, reach and block id: the blocks of a key lie together, in the order of time
  *   base:i:<id>, base:p:<id>  a block's timeMin and index, a block's payload
+ *   base:t:<id>, base:a:<id>  its filters, of texts and of attributes
  *
  * A generation is an eighth of the time or of the bytes that the tier may hold. Dropping the oldest takes two sets and its blocks away;
  * a set per key would each need an expiry of its own, and forget nothing while its component lives. Keys beside the blocks, because
@@ -19,7 +20,7 @@ const GENERATIONS = 8;
 
 /**
  * KEYS base. ARGV now ms, ttl ms, bytes max, block id, timeMin, bytes, index, payload, reach, ms that this block stays, 1 to drop nothing for
- * it, its keys, 16 hex each and nothing between them: as arguments of their own each took the client longer than its bytes. Returns 0 when it is not there because there is no room, else 1.
+ * it, its keys, 16 hex each and nothing between them: as arguments of their own each took the client longer than its bytes; its filters. Returns 0 when it is not there because there is no room, else 1.
  */
 export const PUT = `
 local base, now, ttl, bytes_max = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -32,7 +33,7 @@ local function drop_first()
   local generation = base .. ':' .. first
   for _, member in ipairs(redis.call('ZRANGE', generation .. ':time', 0, -1)) do
     local old = string.sub(member, 2)
-    redis.call('UNLINK', base .. ':i:' .. old, base .. ':p:' .. old)
+    for _, kind in ipairs({':i:', ':p:', ':t:', ':a:'}) do redis.call('UNLINK', base .. kind .. old) end
   end
   redis.call('UNLINK', generation .. ':time', generation .. ':keys')
   total = total - get(first .. ':bytes')
@@ -55,6 +56,8 @@ if fits and not known then
   local generation = base .. ':' .. last
   redis.call('SET', base .. ':i:' .. id, ARGV[5] .. ARGV[7], 'PX', ARGV[10])
   redis.call('SET', base .. ':p:' .. id, ARGV[8], 'PX', ARGV[10])
+  redis.call('SET', base .. ':t:' .. id, ARGV[13], 'PX', ARGV[10])
+  redis.call('SET', base .. ':a:' .. id, ARGV[14], 'PX', ARGV[10])
   redis.call('ZADD', generation .. ':time', 0, ARGV[9] .. id)
   local keys = ARGV[12]
   for from = 1, #keys, 16000 do
