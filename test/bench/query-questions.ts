@@ -15,8 +15,9 @@ export interface Latency {
 
 /** Milliseconds within which 95 of 100 answers are to come. */
 export const GOALS = {
-  event_by_id_hot: 1,
   event_by_id: 100,
+  event_by_id_hot_first: 1,
+  event_by_id_hot: 1,
   trace: 100,
   correlation_1000: 100,
   correlation_small: 100,
@@ -45,8 +46,9 @@ const TENANT = 'default';
 const HOUR = 3_600_000_000_000n;
 
 const QUESTIONS: { readonly [Name in QuestionName]: Question } = {
-  event_by_id_hot: ({ service, samples }, i) => service.event(TENANT, some(samples.hotEvents, i)),
   event_by_id: ({ service, samples }, i) => service.event(TENANT, some(samples.events, i)),
+  event_by_id_hot_first: ({ service, samples }, i) => service.event(TENANT, samples.hotFirst[i]!),
+  event_by_id_hot: ({ service, samples }, i) => service.event(TENANT, some(samples.hotEvents, i)),
   trace: ({ service, samples }, i) => service.trace(TENANT, some(samples.traces, i)),
   correlation_1000: ({ service, samples }, i) => service.correlation(TENANT, some(samples.jobs, i), { limit: 1000 }),
   correlation_small: ({ service, samples }, i) =>
@@ -81,6 +83,11 @@ const QUESTIONS: { readonly [Name in QuestionName]: Question } = {
   insights: ({ service }, i) => service.insights(TENANT, { ...(i % 2 === 0 && component(i)), limit: 100 }),
 };
 
+/** What can be asked for the first time only so often, from the first on: one event of each block of the last hour. */
+const ONCE: { readonly [Name in QuestionName]?: (loaded: Loaded) => number } = {
+  event_by_id_hot_first: ({ samples }) => samples.hotFirst.length,
+};
+
 /** Each question by itself, so that none profits from what another has read; its first few answers are not counted. */
 export async function ask(
   loaded: Loaded,
@@ -90,13 +97,15 @@ export async function ask(
   for (const name of only) {
     const question = QUESTIONS[name];
     const times: number[] = [];
+    const once = ONCE[name]?.(loaded);
+    const roundsMax = once ?? ROUNDS_MAX;
     let spentMs = 0;
     loaded.forgetStatements?.();
-    for (let i = 0; times.length < ROUNDS_MAX && (times.length < ROUNDS_MIN || spentMs < SPENT_MS_MAX); i++) {
+    for (let i = 0; times.length < roundsMax && (times.length < ROUNDS_MIN || spentMs < SPENT_MS_MAX); i++) {
       const begin = performance.now();
       await question(loaded, i).catch(takeNotFound);
       const ms = performance.now() - begin;
-      if (i < WARM_UP) continue;
+      if (once === undefined && i < WARM_UP) continue;
       times.push(ms);
       spentMs += ms;
     }
@@ -116,7 +125,8 @@ function takeNotFound(error: unknown): void {
 
 const WARM_UP = 10;
 const ROUNDS_MIN = 20;
-const ROUNDS_MAX = 300;
+// Of half a millisecond each: what is left of the five seconds is for those that take longer.
+const ROUNDS_MAX = 2_000;
 const SPENT_MS_MAX = 5_000;
 
 type EventsRequest = Parameters<Loaded['service']['events']>[1];

@@ -51,6 +51,8 @@ export interface Loaded {
 interface Samples {
   events: string[];
   hotEvents: string[];
+  /** One of each slice of the last hour, which are a block or two each. */
+  hotFirst: string[];
   traces: string[];
   correlations: string[];
   jobs: string[];
@@ -229,7 +231,15 @@ async function fill({ rows, warm, hot, soleWriter, shared: { clock } }: Stores, 
   const index = createIndexer(DEFAULT_KEYS);
   const templates = createTenantTemplates();
   const calls = new Calls();
-  const samples: Samples = { events: [], hotEvents: [], traces: [], correlations: [], jobs: [], values: [] };
+  const samples: Samples = {
+    events: [],
+    hotEvents: [],
+    hotFirst: [],
+    traces: [],
+    correlations: [],
+    jobs: [],
+    values: [],
+  };
   const total = Math.max(1, Math.round(rows / 1024));
   let events = 0;
   let hotEvents = 0;
@@ -256,6 +266,7 @@ async function fill({ rows, warm, hot, soleWriter, shared: { clock } }: Stores, 
     for (const { records } of arrivals) {
       const { time, hash } = records.record(Math.floor(records.length / 2));
       take(samples.events, eventId(time, hash), slices);
+      if (isHot && records === arrivals[0]!.records) samples.hotFirst.push(eventId(time, hash));
       if (isHot) for (const record of records) take(samples.hotEvents, eventId(record.time, record.hash), slices);
     }
     take(samples.traces, slice.traces[slices % slice.traces.length]!, slices);
