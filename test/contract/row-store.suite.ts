@@ -349,7 +349,7 @@ export function describeRowStore(make: () => Promise<RowStoreHarness>): void {
             }
           },
         ),
-        { numRuns: 40 },
+        { numRuns: 20 },
       );
     });
 
