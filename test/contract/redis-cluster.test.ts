@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { Cluster } from 'ioredis';
 import { pino } from 'pino';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { systemClock } from '../../base/clock.ts';
 import { createMeter } from '../../base/meter.ts';
 import { createRedisFeed } from '../../storage/redis/feed.ts';
@@ -73,3 +73,44 @@ it('tenants lie on all nodes, each whole on one, and a node that dies takes its 
   await store.put(blocks);
   await store.stop();
 }, 30_000);
+
+it('a replica that takes the place of its node answers with what it has, and what was put meanwhile comes back', async () => {
+  const replicated = await startRedisCluster({ withReplicas: true });
+  const store = createRedisHotStore({ ...optionsOf(), ...limits, url: replicated.url });
+  try {
+    await store.start();
+    const tenants = Array.from({ length: 12 }, (_, i) => `tenant-${i}`);
+    const blockOf = (tenant: string, i: number) => logBlock([{ time: NOON + BigInt(i) }], { tenant });
+    const found = async (tenant: string) => (await collect(store.blocks({ tenant }))).map(({ id }) => id);
+    const before = new Map(tenants.map((tenant) => [tenant, blockOf(tenant, 1)]));
+    await store.put([...before.values()]);
+
+    await replicated.nodes[1]!.stop();
+    // Nobody waits for it, and nothing that is read is wrong.
+    const meanwhile = new Map(tenants.map((tenant) => [tenant, blockOf(tenant, 2)]));
+    for (const block of meanwhile.values()) await store.put([block]);
+    for (const tenant of tenants) {
+      const ids = await found(tenant).catch(() => []);
+      for (const id of ids) expect([before.get(tenant)!.id, meanwhile.get(tenant)!.id]).toContain(id);
+    }
+
+    const isWhole = async () => {
+      for (const tenant of tenants) expect(await found(tenant)).toContain(before.get(tenant)!.id);
+    };
+    await vi.waitFor(isWhole, { timeout: 20_000, interval: 500 });
+    await store.put([blockOf('tenant-0', 3)]);
+    for (const tenant of await store.lacking(tenants)) {
+      const refill = store.refill(tenant);
+      const block = meanwhile.get(tenant)!;
+      const [missing] = await refill.missing([{ ...block, payload: async () => block.payload }]);
+      if (missing !== undefined) expect(await refill.add(block, 60_000)).toBe(true);
+      await refill.end();
+    }
+    for (const tenant of tenants) {
+      expect(await found(tenant)).toEqual(expect.arrayContaining([before.get(tenant)!.id, meanwhile.get(tenant)!.id]));
+    }
+  } finally {
+    await store.stop();
+    await replicated.stop();
+  }
+}, 60_000);
