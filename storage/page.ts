@@ -1,4 +1,5 @@
 /** The newest records met so far, so many at most, each id once. */
+import type { DebugEvent } from '../model/event.ts';
 import { eventId } from '../model/ids.ts';
 import { Heap } from './heap.ts';
 
@@ -6,6 +7,8 @@ export interface Hit<Block> {
   id: string;
   block: Block;
   position: number;
+  /** Where it had to be decoded to be looked at. */
+  event?: DebugEvent | undefined;
 }
 
 export class NewestPage<Block> {
@@ -32,15 +35,15 @@ export class NewestPage<Block> {
     return !this.isFull || time >= this.#oldestTime;
   }
 
-  add(time: bigint, hash: bigint, block: Block, position: number): void {
+  add(time: bigint, hash: bigint, block: Block, position: number, event?: DebugEvent): void {
     const id = eventId(time, hash);
     if (this.#ids.has(id)) return;
     if (this.isFull) {
       const oldest = this.#hits.top!.id;
       if (id < oldest) return;
       this.#ids.delete(oldest);
-      this.#hits.replaceTop({ id, block, position });
-    } else this.#hits.push({ id, block, position });
+      this.#hits.replaceTop({ id, block, position, event });
+    } else this.#hits.push({ id, block, position, event });
     this.#ids.add(id);
     this.#oldestTime = BigInt(`0x${this.#hits.top!.id.slice(0, 16)}`);
   }

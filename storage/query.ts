@@ -118,6 +118,7 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
         let canMatch: ((position: number) => boolean) | null = null;
         for (let i = 0; i < index.count; i++) {
           if (!page.takes(index.columns.time[i]!) || !matches(i)) continue;
+          let event: DebugEvent | undefined;
           if (matchContent !== null) {
             if (records === undefined) {
               const read = await opened.payload(tenant, block);
@@ -128,9 +129,10 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
             if (canMatch === null) break;
             if (!canMatch(i)) continue;
             await pause();
-            if (!matchContent.matches(records.event(i, unknownCorrelation))) continue;
+            event = records.event(i, unknownCorrelation);
+            if (!matchContent.matches(event)) continue;
           }
-          page.add(index.columns.time[i]!, index.columns.hash[i]!, block, i);
+          page.add(index.columns.time[i]!, index.columns.hash[i]!, block, i, event);
         }
       }
       const hits = page.newestFirst();
@@ -278,20 +280,27 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
     const naming = unnamed.size === 0 ? [] : rows.traceCorrelations(tenant, { traces: [...unnamed] });
 
     const events = new Map<string, DebugEvent>();
-    // Block by block, so that each payload is opened once however its records lie among those of others.
-    const byBlock = [...Map.groupBy(hits, ({ block }) => block).values()];
+    // Block by block, so that each payload is opened once however its records lie among those of others. One that was looked through may
+    // have left the cache: what was decoded then is not decoded again.
+    const undecoded = hits.filter(({ event }) => event === undefined);
+    const byBlock = [...Map.groupBy(undecoded, ({ block }) => block).values()];
     // Of one alone half a millisecond here is less than the way to a thread and back.
     const decode = byBlock.length === 1 ? decodePayload : decodePayloadAside;
     for (const [hit] of byBlock.slice(0, PAYLOADS_AT_ONCE)) opened.prefetch(tenant, hit!.block, decode);
     const known = await naming;
     const correlations = new Map(known.map(({ trace_id, correlation_id }) => [trace_id, correlation_id]));
     const correlationOf = (trace: string) => correlations.get(trace);
+    for (const { id, block, position, event } of hits) {
+      if (event === undefined) continue;
+      events.set(id, event);
+      const { trace_id } = event;
+      if (trace_id === null || opened.index(tenant, block).columns.correlation[position] !== 0) continue;
+      event.correlation_id = correlationOf(trace_id) ?? trace_id;
+    }
     for (const [i, ofBlock] of byBlock.entries()) {
-      // Some are asked for together: one after the other each would wait for the way to its store and back.
-      if (i % PAYLOADS_AT_ONCE === 0) {
-        const ahead = byBlock.slice(i, i + PAYLOADS_AT_ONCE);
-        await Promise.all(ahead.map(([hit]) => opened.payload(tenant, hit!.block)));
-      }
+      // While this one is read others are on their way: one after the other each would wait for the way to its store and back.
+      const next = byBlock[i + PAYLOADS_AT_ONCE];
+      if (next !== undefined) opened.prefetch(tenant, next[0]!.block);
       const { records } = await opened.payload(tenant, ofBlock[0]!.block);
       for (const { id, position } of ofBlock.sort((a, b) => a.position - b.position)) {
         events.set(id, records.event(position, correlationOf));
