@@ -9,6 +9,8 @@ import type { Loaded } from './query-stores.ts';
 export interface Latency {
   p50: number;
   p95: number;
+  /** How many records, rows or series an answer lists, at the median; 0 where it is no list. */
+  listed: number;
   /** Where it misses its goal: the statement that took longest, and how the store ran it. */
   plan?: string;
 }
@@ -97,30 +99,45 @@ export async function ask(
   for (const name of only) {
     const question = QUESTIONS[name];
     const times: number[] = [];
+    const listed: number[] = [];
     const once = ONCE[name]?.(loaded);
     const roundsMax = once ?? ROUNDS_MAX;
     let spentMs = 0;
     loaded.forgetStatements?.();
     for (let i = 0; times.length < roundsMax && (times.length < ROUNDS_MIN || spentMs < SPENT_MS_MAX); i++) {
       const begin = performance.now();
-      await question(loaded, i).catch(takeNotFound);
+      const answer = await question(loaded, i).catch(takeNotFound);
       const ms = performance.now() - begin;
       if (once === undefined && i < WARM_UP) continue;
       times.push(ms);
+      listed.push(listedIn(answer?.data));
       spentMs += ms;
     }
     times.sort((a, b) => a - b);
+    listed.sort((a, b) => a - b);
     const at = (q: number) => times[Math.min(times.length - 1, Math.floor(q * times.length))]!;
     const plan = at(0.95) > GOALS[name] ? await loaded.planOfSlowest?.() : undefined;
-    answers.set(name, { p50: at(0.5), p95: at(0.95), ...(plan !== undefined && { plan }) });
+    answers.set(name, {
+      p50: at(0.5),
+      p95: at(0.95),
+      listed: listed[listed.length >> 1]!,
+      ...(plan !== undefined && { plan }),
+    });
     process.stderr.write(`  ${name} ${at(0.5).toFixed(2)} ${at(0.95).toFixed(2)} ms (${times.length})\n`);
   }
   return answers;
 }
 
 /** An answer too: of few rows there is not yet a state on every day. */
-function takeNotFound(error: unknown): void {
+function takeNotFound(error: unknown): undefined {
   if (!(error instanceof DebugError) || error.code !== 'NOT_FOUND') throw error;
+}
+
+/** The list itself, or the one within: the events of a correlation, the spans of a trace. */
+function listedIn(data: unknown): number {
+  if (Array.isArray(data)) return data.length;
+  const lists = Object.values(data ?? {}).filter(Array.isArray);
+  return Math.max(0, ...lists.map(({ length }) => length));
 }
 
 const WARM_UP = 10;

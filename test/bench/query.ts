@@ -77,6 +77,7 @@ function report(title: string, measured: readonly Measured[]): void {
       'question',
       ...measured.flatMap(({ rows }) => [`p50 at ${short(rows)}`, 'p95']),
       ...(measured.length > 1 ? ['growth of p50'] : []),
+      ...measured.map(({ rows }) => `listed at ${short(rows)}`),
       'goal (p95)',
       'holds',
     ],
@@ -87,6 +88,7 @@ function report(title: string, measured: readonly Measured[]): void {
         name,
         ...all.flatMap(({ p50, p95 }) => [p50, p95]),
         ...(measured.length > 1 ? [growth] : []),
+        ...all.map(({ listed }) => listed),
         GOALS[name],
         last.answers.get(name)!.p95 <= GOALS[name] ? 'yes' : 'no',
       ];
@@ -130,6 +132,7 @@ function queriesOf(measured: readonly Measured[]): Record<string, Record<string,
           measured.flatMap(({ rows, answers }) => [
             [`p50_ms_${short(rows)}`, answers.get(name)!.p50],
             [`p95_ms_${short(rows)}`, answers.get(name)!.p95],
+            [`listed_${short(rows)}`, answers.get(name)!.listed],
           ]),
         ),
         goal_ms: GOALS[name],
