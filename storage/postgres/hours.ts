@@ -1,7 +1,7 @@
 /**
  * Hours of components, templates and calls, added up from their minutes by whoever keeps the store (decisions 026 and 028). An hour is marked
- * before it is counted, and a flush takes the marks of its hours away as the last thing that it does. Who has not seen the mark has ended before
- * counting begins, as that waits for all flushes that have come so far; who comes after takes the mark away, and counting with it.
+ * before it is counted, and a flush takes the marks of its hours away as the last thing that it does. Who does not see a mark has ended before
+ * it was made, as making one waits for all flushes that have come so far; who comes after takes the mark away, and counting with it.
  */
 import type pg from 'pg';
 import { hourOf, NANOS_PER_HOUR, NANOS_PER_MINUTE } from '../../model/time.ts';
@@ -26,9 +26,8 @@ export async function countHours(
   ]);
   if (rows.length === 0) return 0;
   const hours = rows.map(({ hour }) => hour);
-  await connection.write(MARK, [tenant, hours]);
   try {
-    await connection.transaction(awaitFlushes);
+    await connection.transaction((client) => mark(client, tenant, hours));
   } catch (error) {
     // A commit takes longer than the lock is waited for: these are counted in the next round.
     if ((error as pg.DatabaseError).code === LOCK_NOT_AVAILABLE) return 0;
@@ -92,10 +91,14 @@ function wholeMinutes(start: string, end: string): string {
   return `hour >= ${start} AND hour <= ${end} - ${HOUR_TO_LAST_MINUTE}`;
 }
 
-/** Those that have come to their last statement; others come after. The lock is held for no longer than it takes to have it. */
-async function awaitFlushes(client: pg.ClientBase): Promise<void> {
+/**
+ * Waits for the flushes that have come to their last statement; others come to theirs when the marks are there. So a mark holds whoever made it:
+ * one that another process makes anew, where a flush took ours away, is as good.
+ */
+async function mark(client: pg.ClientBase, tenant: string, hours: readonly string[]): Promise<void> {
   await client.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
   await client.query('LOCK TABLE counted_hour IN SHARE ROW EXCLUSIVE MODE');
+  await client.query(MARK, [tenant, hours]);
 }
 
 /** @returns false where a flush has taken the mark away, or another process has counted the hour */
