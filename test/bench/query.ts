@@ -2,7 +2,7 @@
  * `npm run bench:query [-- --rows 1000000,10000000 --days 7 --store pg|embedded|all --only QUESTION,… --json FILE]`: what answers cost, and what becomes of that cost
  * when ten times as much is stored. A week of telemetry (query-data.ts) takes the way of real one, from OTLP over index and derivation
  * to the store's commit; then the query service is asked in this process, as every face asks it. PostgreSQL (with Redis for the last hour)
- * and Redis are throw-away servers with their defaults. Loading takes some 40 µs an event, 10 million about eight minutes and 3 GB of disk.
+ * and Redis are throw-away servers with their defaults. Loading takes some 80 µs an event, 10 million about thirteen minutes and 4 GB of disk.
  */
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
