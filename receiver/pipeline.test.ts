@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../base/clock.ts';
 import { createLogger } from '../base/log.ts';
@@ -187,6 +188,18 @@ test('a resource comes with what is committed first, however often that has to b
   });
   expect(store.messages()).toEqual(['a', 'b', 'c']);
   expect(store.resources()).toEqual([1, 0]);
+});
+
+test('a journal that is stopped first, as when a stop runs out of time, ends it', async () => {
+  const store = fakeStore();
+  await running(store.sink, async (journal, pipeline) => {
+    await append(journal, 'a');
+    expect(await pipeline.settled(1000)).toBe(0);
+    await journal.stop();
+    // Were it to ask on and on, no timer would have its turn.
+    await sleep(10);
+  });
+  expect(store.messages()).toEqual(['a']);
 });
 
 /** Keeps flushes in memory and the ledger's promise; `away` makes it refuse. */

@@ -92,7 +92,8 @@ export function createPipeline(settings: PipelineSettings): Pipeline {
     let committing: Promise<void> = Promise.resolve();
     while (!stopping.signal.aborted) {
       const entries = await persist('read the journal', () => journal.take(FLUSH_BYTES_MAX, stopping.signal));
-      if (entries.length === 0) continue;
+      // Also of a journal that is stopped before us, where a stop runs out of time: asked again it would answer so without a turn of the loop.
+      if (entries.length === 0) break;
       const startMs = clock.monotonicMs();
       if (!settings.isBehind?.()) await answersSent();
       // Where the store was away at the start, the journal may hand out what it has: the ledger knows.
