@@ -9,9 +9,9 @@ import { attributeProbe } from '../../model/attribute-filter.ts';
 import { blockKey } from '../../model/block.ts';
 import { textProbe } from '../../model/text-filter.ts';
 import { formatNanos, minuteOf, NANOS_PER_DAY } from '../../model/time.ts';
-import { componentMinute, insight, snapshot, templateMinute } from '../../test/contract/row-store.suite.ts';
 import { flush } from '../../test/contract/warm-store.suite.ts';
 import { collect, logBlock, NOON } from '../../test/support/blocks.ts';
+import { componentMinute, insight, snapshot, templateMinute } from '../../test/support/rows.ts';
 import type { BlockSelector, WarmStore } from '../contract.ts';
 import { createEmbeddedStore } from './store.ts';
 

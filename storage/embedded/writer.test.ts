@@ -5,15 +5,9 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createLogger } from '../../base/log.ts';
 import { Sketch } from '../../model/sketch.ts';
 import { NANOS_PER_HOUR } from '../../model/time.ts';
-import {
-  componentMinute,
-  edgeMinute,
-  resource,
-  snapshot,
-  templateMinute,
-} from '../../test/contract/row-store.suite.ts';
 import { flush } from '../../test/contract/warm-store.suite.ts';
 import { collect, logBlock, NOON } from '../../test/support/blocks.ts';
+import { componentMinute, edgeMinute, resource, snapshot, templateMinute } from '../../test/support/rows.ts';
 import type { Flush } from '../contract.ts';
 import { findBlocks } from './blocks.ts';
 import { commitFlush } from './commit.ts';

@@ -1,4 +1,4 @@
-/** Which of a count and a flush waits for which: what test/contract/row-store.suite.ts finds by chance, step by step. */
+/** Which of a count and a flush waits for which: what test/contract/minutes.suite.ts finds by chance, step by step. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { pino } from 'pino';

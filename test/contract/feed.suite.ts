@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Feed, FeedMessage } from '../../storage/contract.ts';
 import { logBlock, NOON } from '../support/blocks.ts';
-import { insight } from './row-store.suite.ts';
+import { insight } from '../support/rows.ts';
 
 export interface FeedHarness {
   /** A started feed; opened again, the same feed in another process (or itself, where it never leaves its own). */

@@ -3,8 +3,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Block, blockKey } from '../../model/block.ts';
 import { emptyFlush, type Flush, type WarmStore } from '../../storage/contract.ts';
 import { collect, logBlock, MINUTE, NOON, SECOND } from '../support/blocks.ts';
+import { componentMinute, snapshot, templateMinute } from '../support/rows.ts';
 import { describeBlockReader } from './block-reader.suite.ts';
-import { componentMinute, describeRowStore, snapshot, templateMinute } from './row-store.suite.ts';
+import { describeMinutes } from './minutes.suite.ts';
+import { describeRowStore } from './row-store.suite.ts';
 
 export interface WarmHarness {
   /** A started store over this harness's data. Opened again it is the same data, as another process would see it. */
@@ -255,6 +257,7 @@ export function describeWarmStore(name: string, make: () => Promise<WarmHarness>
         expect(await ids()).toHaveLength(2);
       });
     });
+    describeMinutes(async () => ({ open, drop: async () => {} }));
     describeRowStore(async () => ({ open, drop: async () => {} }));
     describeBlockReader(async () => ({
       reader: store,

@@ -17,10 +17,10 @@ import type { WarmStore } from '../../storage/contract.ts';
 import { createEmbeddedStore } from '../../storage/embedded/store.ts';
 import { createRetention } from '../../storage/retention.ts';
 import { createTiers } from '../../storage/tiers.ts';
-import { componentMinute, resource, snapshot } from '../contract/row-store.suite.ts';
 import { flush } from '../contract/warm-store.suite.ts';
 import { killedArchiver } from '../support/archiver.ts';
 import { collect, logBlock, MINUTE, NOON } from '../support/blocks.ts';
+import { componentMinute, resource, snapshot } from '../support/rows.ts';
 
 const TODAY = NOON + 10n * NANOS_PER_DAY;
 const DAY = dayOf(NOON);
