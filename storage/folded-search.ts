@@ -1,6 +1,6 @@
 /**
- * Whether bytes hold a text in any case, looked for where they lie. To make a string of half a megabyte, the lower case of that, and to search
- * it took 1.2 to 2 ms a block, most of it for the garbage; this takes 0.2 to 0.4.
+ * Whether bytes hold a text in any case, looked for where they lie. To make a string of half a megabyte, and the lower case
+ * of that, takes longer than to search it, most of it for the garbage.
  *
  * Horspool's search (1980) with a byte's two cases as one. Two characters beyond ASCII have a lower case within: the Kelvin sign is a k, and a dotted
  * capital I is an i before a dot of its own, which ends what is ASCII. So the search is for the longest part of the text that neither can

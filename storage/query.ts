@@ -284,7 +284,7 @@ export function createEventReader(options: EventReaderOptions): EventReader & Co
     // have left the cache: what was decoded then is not decoded again.
     const undecoded = hits.filter(({ event }) => event === undefined);
     const byBlock = [...Map.groupBy(undecoded, ({ block }) => block).values()];
-    // Of one alone half a millisecond here is less than the way to a thread and back.
+    // Of one alone it takes no longer here than the way to a thread and back.
     const decode = byBlock.length === 1 ? decodePayload : decodePayloadAside;
     for (const [hit] of byBlock.slice(0, PAYLOADS_AT_ONCE)) opened.prefetch(tenant, hit!.block, decode);
     const known = await naming;

@@ -61,10 +61,10 @@ export function reachOf({ timeMin, timeMax }: Block): number {
 type ChunkSize = readonly [looked: number, found: number];
 
 // A page of 100 events is in the first block, in some forty that have three each, or in eighty; who reads on wants many. An index has 10 to
-// 30 kB, and one that is fetched in vain costs as much as the way there for thirty.
+// 30 kB, and chunks that double fetch at most twice what is needed.
 const FOUND = [8, 32, 64, 128];
 const CHUNKS: readonly ChunkSize[] = FOUND.map((size) => [size, size]);
-// To ask a filter takes the server 10 to 20 µs, and of most blocks nothing else is read.
+// Of most blocks whose filter is asked nothing else is read.
 const CHUNKS_ASKED: readonly ChunkSize[] = [
   [64, 8],
   [256, 32],

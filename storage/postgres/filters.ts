@@ -1,6 +1,6 @@
 /**
  * The filters of blocks, asked within the server: a search through a day fetches the index of what may hold what is wanted, and nothing of the
- * others. Fetched and asked here, as hexadecimal, they took two to three times as long: 8 MB for the attributes of 1,400 blocks.
+ * others. Fetched and asked here they would come as hexadecimal, 8 kB for the attributes of one block.
  *
  * The conditions say in SQL what `mayHoldText` and `mayHoldAttributes` say of the same bytes (model/text-filter.ts, model/attribute-filter.ts).
  */

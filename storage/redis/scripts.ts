@@ -82,7 +82,7 @@ return (fits or known) and 1 or 0
  * KEYS base. ARGV the id below which to begin, the least id, the end as 16 hex or nothing, the most ids, the id above which none of each reach
  * begins before the end (four of them), then keys if asked for.
  * Returns how many ids were found, the last of them, then the id of each that is there and begins before the end. What they hold is asked for
- * by itself: 90 kB that pass through Lua take twice as long as without, 0.4 ms.
+ * by itself: what passes through Lua is copied there and back.
  */
 export const FIND = `
 local base, below, least, last_time, limit = KEYS[1], ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
